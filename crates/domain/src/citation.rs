@@ -1,0 +1,109 @@
+//! Passages that were retrieved, and what of them an answer cites.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ChunkId, DocumentId};
+
+/// A range of bytes in the canonical text of a document: `start` included, `end` not. For plain text and Markdown the
+/// canonical text is the file itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct ByteRange {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl ByteRange {
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether there is no byte in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A retrieved piece of a document: the small chunk that matched and the larger parent that is read.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Passage {
+    /// The chunk that matched.
+    pub chunk: ChunkId,
+    /// Its document.
+    #[serde(rename = "doc_id")]
+    pub document: DocumentId,
+    /// The document's title.
+    pub title: Option<String>,
+    /// The headings above the chunk, outermost first.
+    pub headings: Vec<String>,
+    /// Where the chunk is.
+    pub range: ByteRange,
+    /// The chunk's text, exactly the bytes of `range`.
+    pub text: String,
+    /// Where the parent is; contains `range`.
+    pub parent_range: ByteRange,
+    /// The parent's text, exactly the bytes of `parent_range`.
+    pub parent_text: String,
+    /// Why it was found.
+    pub score: PassageScore,
+}
+
+/// The scores of a passage: the fused one that orders the results, and what each channel said. A channel that did not
+/// return the passage has no score.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub struct PassageScore {
+    /// The score that orders the results; larger is better; comparable only within one result list.
+    pub fused: f32,
+    /// Cosine similarity of the dense vectors, −1 to 1.
+    pub dense: Option<f32>,
+    /// BM25.
+    pub sparse: Option<f32>,
+}
+
+/// A statement of an answer, tied to the bytes of a document that support it. Only citations whose quote was found in
+/// the document leave Mainstay.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Citation {
+    /// The `n` of the marker `[n]` in the answer.
+    pub index: u32,
+    /// The cited document.
+    #[serde(rename = "doc_id")]
+    pub document: DocumentId,
+    /// The document's title.
+    pub title: Option<String>,
+    /// The cited chunk.
+    #[serde(rename = "chunk_id")]
+    pub chunk: ChunkId,
+    /// Where the quote is in the document.
+    #[serde(flatten, with = "flat_range")]
+    pub range: ByteRange,
+    /// The supporting text, exactly the bytes of `range`.
+    pub quote: String,
+    /// Where the marker is in the answer, in Unicode code points, as OpenAI's annotations count: first character.
+    pub start_index: usize,
+    /// One past the marker's last character.
+    pub end_index: usize,
+}
+
+/// Writes a [`ByteRange`] as `start_byte` and `end_byte` beside the other fields.
+mod flat_range {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::ByteRange;
+
+    #[derive(Serialize, Deserialize)]
+    struct Flat {
+        start_byte: usize,
+        end_byte: usize,
+    }
+
+    pub(super) fn serialize<S: Serializer>(range: &ByteRange, serializer: S) -> Result<S::Ok, S::Error> {
+        Flat { start_byte: range.start, end_byte: range.end }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteRange, D::Error> {
+        Flat::deserialize(deserializer).map(|flat| ByteRange { start: flat.start_byte, end: flat.end_byte })
+    }
+}

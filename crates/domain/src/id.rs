@@ -1,0 +1,159 @@
+//! One type per kind of id, so that mixing two of them is a compile error.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Clock;
+
+/// Declares an id that is text underneath: cheap to clone, ordered, and printed as it is.
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+        #[serde(transparent)]
+        pub struct $name(#[schemars(with = "String")] Arc<str>);
+
+        impl $name {
+            /// Wraps a text as this kind of id; says nothing about whether such a thing exists.
+            pub fn new(text: impl AsRef<str>) -> Self {
+                Self(Arc::from(text.as_ref()))
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), &self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self::new(text)
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(Arc::from(text))
+            }
+        }
+    };
+}
+
+text_id!(
+    /// Who owns data. It comes from the authenticated identity, never from a request's body.
+    TenantId
+);
+text_id!(
+    /// A collection of documents inside a tenant.
+    CorpusName
+);
+text_id!(
+    /// An assistant of `mainstay.toml`: prompt, corpus and model under one name.
+    AssistantName
+);
+text_id!(
+    /// A document inside a corpus: the caller's own `doc_id`, a file's path below its folder, or one made by us.
+    DocumentId
+);
+text_id!(
+    /// The public half of an API key: safe to print and to log.
+    KeyId
+);
+text_id!(
+    /// One HTTP request, as sent back in `x-request-id`.
+    RequestId
+);
+text_id!(
+    /// One ledger turn: the unit that is counted and billed exactly once.
+    TurnId
+);
+
+impl TenantId {
+    /// The tenant of a Mainstay that serves only one.
+    pub fn single() -> Self {
+        Self::new("default")
+    }
+}
+
+impl CorpusName {
+    /// The corpus that is used where none is named.
+    pub fn unnamed() -> Self {
+        Self::new("default")
+    }
+}
+
+impl RequestId {
+    /// A new id, ordered by time.
+    pub fn generate(clock: &Clock) -> Self {
+        Self::from(ordered_id("req_", clock))
+    }
+}
+
+impl TurnId {
+    /// A new id, ordered by time.
+    pub fn generate(clock: &Clock) -> Self {
+        Self::from(ordered_id("turn_", clock))
+    }
+}
+
+impl DocumentId {
+    /// A new id for a document that came without one.
+    pub fn generate(clock: &Clock) -> Self {
+        Self::from(ordered_id("doc_", clock))
+    }
+}
+
+/// A chunk of a document in the relational store, and the id of its point in the vector index.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChunkId(pub u64);
+
+impl fmt::Display for ChunkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// `prefix`, 12 hexadecimal digits of milliseconds, 16 of randomness. Unique, not secret: keys are made elsewhere.
+pub fn ordered_id(prefix: &str, clock: &Clock) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let milliseconds = clock.now().as_micros().max(0) as u64 / 1_000;
+    let random = fastrand::u64(..);
+    let mut id = String::with_capacity(prefix.len() + 28);
+    id.push_str(prefix);
+    for shift in (0..12).rev() {
+        id.push(HEX[(milliseconds >> (shift * 4)) as usize & 0xf] as char);
+    }
+    for shift in (0..16).rev() {
+        id.push(HEX[(random >> (shift * 4)) as usize & 0xf] as char);
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_ids_are_distinct_and_carry_their_kind() {
+        let clock = Clock::system();
+        let first = RequestId::generate(&clock);
+        let second = RequestId::generate(&clock);
+        assert_ne!(first, second);
+        assert!(first.as_str().starts_with("req_") && first.as_str().len() == 32, "{first}");
+    }
+}

@@ -1,0 +1,137 @@
+//! The ports: what the request path needs from the world. Higher layers implement them; the composition root connects.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+
+use crate::chat::{ChatEvent, ChatRequest, Completion};
+use crate::citation::Passage;
+use crate::error::ModelError;
+use crate::id::{CorpusName, TenantId};
+use crate::ledger::TurnRecord;
+use crate::time::Deadline;
+
+/// One attempt at one model.
+#[derive(Clone, Debug)]
+pub struct ModelCall {
+    /// The model by the provider's own name.
+    pub model: String,
+    /// The conversation as it is to be sent: retrieved text is already in it.
+    pub request: ChatRequest,
+    /// The passages in the prompt, for a model that reads them as data (the built-in extractive answerer).
+    pub passages: Vec<Passage>,
+    /// When the answer is no longer wanted.
+    pub deadline: Deadline,
+}
+
+/// The pieces of a streamed answer. It ends (`None`) only after the model said that it had finished; a cut is an
+/// `Err`. Dropping it cancels the call.
+pub type ChatStream = Pin<Box<dyn Stream<Item = Result<ChatEvent, ModelError>> + Send>>;
+
+/// Something that answers a conversation.
+#[async_trait]
+pub trait ChatModel: Send + Sync {
+    /// The whole answer at once. Dropping the future cancels the call.
+    async fn complete(&self, call: ModelCall) -> Result<Completion, ModelError>;
+
+    /// The answer in pieces. Returns when the provider has accepted the request (its status is known), which may be
+    /// before the first piece.
+    async fn stream(&self, call: ModelCall) -> Result<ChatStream, ModelError>;
+}
+
+/// What a text is embedded for; some models want it said.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum EmbeddingPurpose {
+    /// A question.
+    Query,
+    /// A passage that is to be found.
+    Passage,
+}
+
+/// Vectors, one per text, in one buffer.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Embeddings {
+    /// Numbers per vector.
+    pub dimension: usize,
+    /// The vectors one after the other: `dimension` times the number of texts.
+    pub values: Vec<f32>,
+    /// Tokens that the embedder read, for billing.
+    pub tokens: u64,
+}
+
+impl Embeddings {
+    /// The vectors in the order of the texts.
+    pub fn vectors(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.dimension)
+    }
+}
+
+/// Something that turns texts into vectors.
+#[async_trait]
+pub trait Embedder: Send + Sync {
+    /// Which model, `provider/model`: a corpus remembers it and refuses another.
+    fn model(&self) -> &str;
+
+    /// Numbers per vector.
+    fn dimension(&self) -> usize;
+
+    /// Embeds the texts, in order. Vectors have length 1, or 0 for a text in which the model knows nothing.
+    async fn embed(
+        &self,
+        texts: &[&str],
+        purpose: EmbeddingPurpose,
+        deadline: Deadline,
+    ) -> Result<Embeddings, ModelError>;
+}
+
+/// A question to a corpus.
+#[derive(Clone, Debug)]
+pub struct RetrievalQuery {
+    /// Whose corpus.
+    pub tenant: TenantId,
+    /// Which corpus.
+    pub corpus: CorpusName,
+    /// The question.
+    pub text: String,
+    /// How many passages at most.
+    pub limit: usize,
+    /// When the passages are no longer wanted.
+    pub deadline: Deadline,
+}
+
+/// Something that finds passages.
+#[async_trait]
+pub trait Retriever: Send + Sync {
+    /// The best passages, best first. A deleted document is never among them.
+    async fn retrieve(&self, query: RetrievalQuery) -> Result<Vec<Passage>, RetrievalError>;
+}
+
+/// Why nothing could be retrieved.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RetrievalError {
+    /// There is no such corpus.
+    #[error("there is no corpus {0:?}; `GET /v1/corpora` lists those that exist")]
+    UnknownCorpus(CorpusName),
+    /// The question could not be embedded.
+    #[error("the question could not be embedded")]
+    Embedding(#[source] ModelError),
+    /// Time ran out.
+    #[error("retrieval took longer than the request's deadline")]
+    DeadlinePassed,
+    /// The store or the index failed.
+    #[error("the document index failed: {0}")]
+    Storage(String),
+}
+
+/// The book in which every turn is recorded.
+pub trait Ledger: Send + Sync {
+    /// Books a turn. When it returns, the record survives a kill of the process. Booking the same turn twice books it
+    /// once. Synchronous, so that a guard can call it when it is dropped; takes microseconds.
+    fn book(&self, record: &TurnRecord) -> Result<(), LedgerError>;
+}
+
+/// Why a turn could not be booked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the turn could not be booked: {0}")]
+pub struct LedgerError(pub String);

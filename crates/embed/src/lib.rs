@@ -1,0 +1,1 @@
+//! Embedders: the built-in static table and OpenAI-compatible endpoints.

@@ -1,0 +1,2 @@
+//! The binary: one file per verb, and the composition root.
+fn main() {}

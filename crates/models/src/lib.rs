@@ -1,0 +1,1 @@
+//! Registry of models and assistants, routing and prices.

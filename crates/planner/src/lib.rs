@@ -1,0 +1,1 @@
+//! From requirements to plan: pure functions over the spec.

@@ -1,0 +1,1 @@
+//! Ingest, hybrid search, context assembly, citations and the extractive answerer.

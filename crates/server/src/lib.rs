@@ -1,0 +1,1 @@
+//! HTTP: routes, SSE, error to status.

@@ -1,0 +1,1 @@
+//! Embedded relational storage: documents, events, keys and the cost ledger in SQLite.

@@ -1,0 +1,1 @@
+//! Provider stand-ins and fixtures for tests.

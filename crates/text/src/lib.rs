@@ -1,0 +1,1 @@
+//! Language, tokenisation and sentences: the analysis that retrieval rests on.

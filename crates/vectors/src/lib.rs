@@ -1,0 +1,1 @@
+//! Dense and sparse vector index in process, on qdrant-edge.
