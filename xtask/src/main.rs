@@ -1,2 +1,58 @@
-//! Development only.
-fn main() {}
+//! The chores of this workspace, each one command: `cargo xtask check`, `cargo xtask test`, `cargo xtask tidy`.
+//!
+//! `.ci/run` calls the same commands as a developer does.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool: its output is its purpose"
+)]
+
+mod check;
+mod process;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// The chores of the Mainstay workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_version_flag = true)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Formatting, clippy with warnings denied, tidy, and the documentation build.
+    Check,
+    /// The rules that rustc and clippy cannot check: layers, manifests, licences, sources, documents.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let workspace = Workspace::load()?;
+    match cli.chore {
+        Chore::Check => check::run(&workspace, &chores()),
+        Chore::Tidy => tidy::run(&workspace, &chores()),
+    }
+}
+
+/// The names of all chores, for the check that the documents name only existing ones.
+fn chores() -> Vec<String> {
+    Cli::command().get_subcommands().map(|chore| chore.get_name().to_owned()).collect()
+}
