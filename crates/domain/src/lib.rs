@@ -4,6 +4,7 @@
 //! Nothing here does I/O, and nothing here knows a wire format: `mainstay-wire` translates, `mainstay-server` and
 //! `mainstay-providers` speak.
 
+pub mod config;
 pub mod id;
 pub mod money;
 pub mod usage;
