@@ -180,6 +180,23 @@ impl Content {
     }
 }
 
+impl Content {
+    /// Bytes of all of its text, without copying it.
+    pub fn text_len(&self) -> usize {
+        match self {
+            Self::Absent => 0,
+            Self::Text(text) => text.len(),
+            Self::Parts(parts) => parts
+                .iter()
+                .map(|part| match part {
+                    Part::Text { text, .. } => text.len(),
+                    _ => 0,
+                })
+                .sum(),
+        }
+    }
+}
+
 /// A part of a message.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Part {

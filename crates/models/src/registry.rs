@@ -1,0 +1,211 @@
+//! From the name in a request to the upstream that answers it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mainstay_domain::port::{ChatModel, Embedder};
+
+use crate::assistant::{Assistant, ModelName};
+
+/// All assistants and providers of this Mainstay.
+#[derive(Default)]
+pub struct Registry {
+    assistants: BTreeMap<String, Arc<Assistant>>,
+    providers: BTreeMap<String, Provider>,
+}
+
+/// Makes an embedder of the named model, with so many dimensions where the caller wants a number of them.
+pub type EmbedderFactory = Arc<dyn Fn(&str, Option<usize>) -> Option<Arc<dyn Embedder>> + Send + Sync>;
+
+/// A configured provider.
+#[derive(Clone)]
+pub struct Provider {
+    /// Answers conversations.
+    pub chat: Arc<dyn ChatModel>,
+    /// Makes its embedders; `None` where it has none.
+    pub embedders: Option<EmbedderFactory>,
+    /// The models that are listed. Others are passed on too, unless `closed`.
+    pub models: Vec<String>,
+    /// Whether the provider has only the models that are listed.
+    pub closed: bool,
+}
+
+/// What a request's `model` stands for.
+#[derive(Clone)]
+pub struct Route {
+    /// The assistant, where one was named.
+    pub assistant: Option<Arc<Assistant>>,
+    /// The model.
+    pub model: ModelName,
+    /// Answers for it.
+    pub upstream: Arc<dyn ChatModel>,
+}
+
+/// A name that `GET /v1/models` shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// What a request's `model` says.
+    pub id: String,
+    /// `mainstay` for an assistant, else the provider.
+    pub owner: String,
+}
+
+/// A name that stands for nothing.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("there is no model {name:?}; {advice}")]
+pub struct UnknownModel {
+    /// The name.
+    pub name: String,
+    advice: String,
+}
+
+impl Registry {
+    /// A registry of these.
+    pub fn new(
+        assistants: impl IntoIterator<Item = Assistant>,
+        providers: impl IntoIterator<Item = (String, Provider)>,
+    ) -> Self {
+        Self {
+            assistants: assistants
+                .into_iter()
+                .map(|one| (one.name.as_str().to_owned(), Arc::new(one)))
+                .collect(),
+            providers: providers.into_iter().collect(),
+        }
+    }
+
+    /// The route of a request that names `name`: an assistant, or `provider/model`.
+    pub fn route(&self, name: &str) -> Result<Route, UnknownModel> {
+        if let Some(assistant) = self.assistants.get(name) {
+            let upstream = self.provider_of(&assistant.model).ok_or_else(|| self.unknown(name))?.chat.clone();
+            return Ok(Route {
+                assistant: Some(assistant.clone()),
+                model: assistant.model.clone(),
+                upstream,
+            });
+        }
+        let model: ModelName = name.parse().map_err(|_| self.unknown(name))?;
+        let upstream = self.provider_of(&model).ok_or_else(|| self.unknown(name))?.chat.clone();
+        Ok(Route { assistant: None, model, upstream })
+    }
+
+    /// The embedder that `name`, `provider/model`, stands for.
+    pub fn embedder(&self, name: &str, dimensions: Option<usize>) -> Result<Arc<dyn Embedder>, UnknownModel> {
+        let model: ModelName = name.parse().map_err(|_| self.unknown(name))?;
+        self.providers
+            .get(&*model.provider)
+            .and_then(|provider| provider.embedders.as_ref())
+            .and_then(|make| make(&model.model, dimensions))
+            .ok_or_else(|| self.unknown(name))
+    }
+
+    /// Every name that can be asked for by itself: the assistants, then the listed models of the providers.
+    pub fn list(&self) -> Vec<Listed> {
+        let assistants =
+            self.assistants.keys().map(|name| Listed { id: name.clone(), owner: "mainstay".to_owned() });
+        let models = self.providers.iter().flat_map(|(provider, settings)| {
+            let id = move |model: &String| format!("{provider}/{model}");
+            settings.models.iter().map(move |model| Listed { id: id(model), owner: provider.clone() })
+        });
+        assistants.chain(models).collect()
+    }
+
+    /// The assistant of that name.
+    pub fn assistant(&self, name: &str) -> Option<&Arc<Assistant>> {
+        self.assistants.get(name)
+    }
+
+    fn provider_of(&self, model: &ModelName) -> Option<&Provider> {
+        self.providers.get(&*model.provider).filter(|provider| {
+            !provider.closed || provider.models.iter().any(|known| **known == *model.model)
+        })
+    }
+
+    fn unknown(&self, name: &str) -> UnknownModel {
+        let assistants: Vec<&str> = self.assistants.keys().map(String::as_str).collect();
+        let providers: Vec<&str> = self.providers.keys().map(String::as_str).collect();
+        let advice = format!(
+            "name an assistant ({}) or a model of a configured provider as \"provider/model\" (providers: {}); \
+             GET /v1/models lists them",
+            assistants.join(", "),
+            providers.join(", "),
+        );
+        UnknownModel { name: name.to_owned(), advice }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use mainstay_domain::port::{ChatStream, ModelCall};
+    use mainstay_domain::{AssistantName, Completion, ModelError};
+
+    use super::*;
+    use crate::assistant::RetrievalSettings;
+
+    struct Silent;
+
+    #[async_trait]
+    impl ChatModel for Silent {
+        async fn complete(&self, _: ModelCall) -> Result<Completion, ModelError> {
+            unreachable!("routing calls no model")
+        }
+
+        async fn stream(&self, _: ModelCall) -> Result<ChatStream, ModelError> {
+            unreachable!("routing calls no model")
+        }
+    }
+
+    fn registry() -> Registry {
+        let provider = |models: &[&str], closed| Provider {
+            chat: Arc::new(Silent),
+            embedders: None,
+            models: models.iter().map(|model| (*model).to_owned()).collect(),
+            closed,
+        };
+        let support = Assistant {
+            name: AssistantName::new("support"),
+            description: None,
+            prompt: None,
+            corpus: None,
+            model: "openai/gpt-4o-mini".parse().unwrap(),
+            max_tokens: None,
+            temperature: None,
+            retrieval: RetrievalSettings::default(),
+        };
+        Registry::new(
+            [support],
+            [
+                ("openai".to_owned(), provider(&["gpt-4o-mini"], false)),
+                ("builtin".to_owned(), provider(&["extractive"], true)),
+            ],
+        )
+    }
+
+    #[test]
+    fn a_name_is_an_assistant_or_a_model_of_a_provider() {
+        let registry = registry();
+        assert!(registry.route("support").unwrap().assistant.is_some());
+        let raw = registry.route("openai/ft:gpt-4o/team").unwrap();
+        assert_eq!(
+            (raw.model.to_string().as_str(), raw.assistant.is_none()),
+            ("openai/ft:gpt-4o/team", true)
+        );
+        assert!(registry.route("builtin/extractive").is_ok());
+    }
+
+    #[test]
+    fn what_does_not_exist_is_refused_with_what_does() {
+        let registry = registry();
+        for name in ["", "gpt-4o", "mistral/large", "builtin/oracle", "/x", "openai/"] {
+            let Err(error) = registry.route(name) else { panic!("{name} was routed") };
+            assert!(error.to_string().contains("support"), "{error}");
+        }
+    }
+
+    #[test]
+    fn assistants_and_models_are_listed() {
+        let ids: Vec<String> = registry().list().into_iter().map(|listed| listed.id).collect();
+        assert_eq!(ids, ["support", "builtin/extractive", "openai/gpt-4o-mini"]);
+    }
+}

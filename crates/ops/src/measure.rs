@@ -1,0 +1,166 @@
+//! Every metric that Mainstay exports: its name, type, unit and labels in one place, so that the documentation can be
+//! checked against the code. Labels hold names from the configuration and codes of ours, never a caller's text.
+
+use std::time::Duration;
+
+use mainstay_domain::TurnRecord;
+use metrics::{Histogram, Unit};
+
+/// What a metric is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution over buckets.
+    Histogram,
+}
+
+/// A metric's documentation.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name in `/metrics`.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// Its unit, where it has one.
+    pub unit: Option<Unit>,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it measures.
+    pub help: &'static str,
+}
+
+macro_rules! metric_table {
+    ($($constant:ident = $name:literal, $kind:ident, $unit:expr, [$($label:literal),*], $help:literal;)*) => {
+        $(#[doc = $help] pub const $constant: &str = $name;)*
+
+        /// All metrics, in the order of the documentation.
+        pub const METRICS: &[Metric] = &[$(Metric {
+            name: $name,
+            kind: Kind::$kind,
+            unit: $unit,
+            labels: &[$($label),*],
+            help: $help,
+        }),*];
+    };
+}
+
+metric_table! {
+    TURNS = "mainstay_turns_total", Counter, None, ["operation", "model", "outcome", "code"],
+        "Turns by how they ended; `code` is the stable error code, empty when completed.";
+    TURN_SECONDS = "mainstay_turn_duration_seconds", Histogram, Some(Unit::Seconds), ["operation", "model"],
+        "From the opening of a turn to its last byte.";
+    FIRST_TOKEN_SECONDS = "mainstay_time_to_first_token_seconds", Histogram, Some(Unit::Seconds), ["model"],
+        "From the opening of a streamed turn to its first content.";
+    CHUNK_GAP_SECONDS = "mainstay_chunk_gap_seconds", Histogram, Some(Unit::Seconds), ["model"],
+        "Between two pieces of content of a stream.";
+    TOKENS = "mainstay_tokens_total", Counter, None, ["model", "kind"],
+        "Tokens by kind: prompt, cache_read, cache_write, completion, reasoning (parts are contained in their wholes).";
+    COST = "mainstay_cost_nano_dollars_total", Counter, None, ["model"],
+        "What providers charge, in 10⁻⁹ US dollars.";
+    UNPRICED = "mainstay_unpriced_turns_total", Counter, None, ["model"],
+        "Turns answered by a model whose price is not known.";
+    PASSAGES = "mainstay_passages_total", Counter, None, ["model"],
+        "Passages put into prompts.";
+    CITATIONS = "mainstay_citations_total", Counter, None, ["model", "result"],
+        "Citations in answers: `verified`, or `removed` because the source does not support them.";
+    RETRIEVAL_SECONDS = "mainstay_retrieval_duration_seconds", Histogram, Some(Unit::Seconds), ["corpus"],
+        "From the question to the passages.";
+    REJECTED = "mainstay_rejected_requests_total", Counter, None, ["code"],
+        "Requests refused before a turn was opened for an identified caller.";
+    LEDGER_FAILURES = "mainstay_ledger_failures_total", Counter, None, [],
+        "Turns that could not be booked: each is a record lost, and the log names its turn.";
+    HTTP_REQUESTS = "mainstay_http_requests_total", Counter, None, ["route", "status"],
+        "HTTP requests by route and status.";
+    IN_FLIGHT = "mainstay_in_flight_requests", Gauge, None, [],
+        "HTTP requests being answered, streams included.";
+    DOCUMENTS_INGESTED = "mainstay_documents_ingested_total", Counter, None, ["corpus", "result"],
+        "Documents by result: accepted, unchanged, refused.";
+    INDEX_LAG = "mainstay_index_lag_seconds", Gauge, Some(Unit::Seconds), [],
+        "Age of the oldest accepted document that is not yet searchable.";
+}
+
+/// The buckets of the histograms of seconds: from 0.1 ms, doubling, to 105 s.
+pub fn seconds_buckets() -> Vec<f64> {
+    (0..21).map(|power| 0.0001 * f64::from(1u32 << power)).collect()
+}
+
+/// Tells the recorder what every metric is.
+pub fn describe() {
+    for metric in METRICS {
+        match (metric.kind, metric.unit) {
+            (Kind::Counter, Some(unit)) => metrics::describe_counter!(metric.name, unit, metric.help),
+            (Kind::Counter, None) => metrics::describe_counter!(metric.name, metric.help),
+            (Kind::Gauge, Some(unit)) => metrics::describe_gauge!(metric.name, unit, metric.help),
+            (Kind::Gauge, None) => metrics::describe_gauge!(metric.name, metric.help),
+            (Kind::Histogram, Some(unit)) => metrics::describe_histogram!(metric.name, unit, metric.help),
+            (Kind::Histogram, None) => metrics::describe_histogram!(metric.name, metric.help),
+        }
+    }
+}
+
+/// The histogram of gaps between the chunks of one model's streams: looked up once per stream, recorded per chunk.
+pub fn chunk_gap(model: &str) -> Histogram {
+    metrics::histogram!(CHUNK_GAP_SECONDS, "model" => model.to_owned())
+}
+
+/// Counts a turn that has ended.
+pub fn turn_ended(record: &TurnRecord) {
+    let model = record.answered_model.clone().unwrap_or_else(|| "none".to_owned());
+    let code = record.error_code.clone().unwrap_or_default();
+    let operation = record.operation.clone();
+    metrics::counter!(
+        TURNS,
+        "operation" => operation.clone(), "model" => model.clone(), "outcome" => record.outcome.as_str(), "code" => code
+    )
+    .increment(1);
+    metrics::histogram!(TURN_SECONDS, "operation" => operation, "model" => model.clone())
+        .record(Duration::from_micros(record.duration_micros));
+    if let Some(micros) = record.first_token_micros {
+        metrics::histogram!(FIRST_TOKEN_SECONDS, "model" => model.clone())
+            .record(Duration::from_micros(micros));
+    }
+    let usage = &record.usage;
+    for (kind, tokens) in [
+        ("prompt", usage.prompt),
+        ("cache_read", usage.cache_read),
+        ("cache_write", usage.cache_write),
+        ("completion", usage.completion),
+        ("reasoning", usage.reasoning),
+    ] {
+        if tokens > 0 {
+            metrics::counter!(TOKENS, "model" => model.clone(), "kind" => kind).increment(tokens);
+        }
+    }
+    if record.price_date.is_some() {
+        let nanos = u64::try_from(record.cost.as_nanos()).unwrap_or(0);
+        metrics::counter!(COST, "model" => model.clone()).increment(nanos);
+    } else if record.answered_model.is_some() {
+        metrics::counter!(UNPRICED, "model" => model.clone()).increment(1);
+    }
+    if record.passages > 0 {
+        metrics::counter!(PASSAGES, "model" => model.clone()).increment(record.passages.into());
+    }
+    for (result, count) in [("verified", record.citations), ("removed", record.citations_removed)] {
+        if count > 0 {
+            metrics::counter!(CITATIONS, "model" => model.clone(), "result" => result)
+                .increment(count.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_a_distinct_name_of_ours() {
+        let mut names: Vec<_> = METRICS.iter().map(|metric| metric.name).collect();
+        assert!(names.iter().all(|name| name.starts_with("mainstay_")));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), METRICS.len());
+    }
+}
