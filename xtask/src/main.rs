@@ -8,8 +8,12 @@
 )]
 
 mod check;
+mod clients;
 mod process;
+mod service;
+mod test;
 mod tidy;
+mod usage;
 mod workspace;
 
 use std::process::ExitCode;
@@ -30,6 +34,8 @@ struct Cli {
 enum Chore {
     /// Formatting, clippy with warnings denied, tidy, and the documentation build.
     Check,
+    /// The tests of the crates, then the official clients against the real binary.
+    Test(test::TestArgs),
     /// The rules that rustc and clippy cannot check: layers, manifests, licences, sources, documents.
     Tidy,
 }
@@ -48,6 +54,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let workspace = Workspace::load()?;
     match cli.chore {
         Chore::Check => check::run(&workspace, &chores()),
+        Chore::Test(args) => test::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace, &chores()),
     }
 }

@@ -7,10 +7,12 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// The checkout: where it is, and its crates.
+/// The checkout: where it is, where cargo builds, and its crates.
 pub(crate) struct Workspace {
     /// The folder of the root manifest.
     pub(crate) root: PathBuf,
+    /// Cargo's target folder.
+    pub(crate) target: PathBuf,
     /// The crates of the workspace.
     pub(crate) members: Vec<Member>,
 }
@@ -68,7 +70,12 @@ impl Workspace {
             .into_iter()
             .map(|package| Member::read(&metadata.workspace_root, package))
             .collect::<anyhow::Result<_>>()?;
-        Ok(Self { root: metadata.workspace_root, members })
+        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, members })
+    }
+
+    /// Where cargo puts a program of the workspace, built for development.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.target.join("debug").join(name)
     }
 }
 
@@ -128,6 +135,7 @@ pub(crate) fn cargo_metadata<T: DeserializeOwned>(folder: &Path, arguments: &[&s
 #[derive(Deserialize)]
 struct Metadata {
     workspace_root: PathBuf,
+    target_directory: PathBuf,
     packages: Vec<Package>,
 }
 

@@ -16,6 +16,8 @@ use anyhow::{Context, bail};
 use crate::process::output_of;
 use crate::workspace::Workspace;
 
+pub(crate) use documents::shell_commands_of;
+
 /// Checks the workspace and prints what is wrong; fails when anything is.
 pub(crate) fn run(workspace: &Workspace, chores: &[String]) -> anyhow::Result<()> {
     let files = repository_files(&workspace.root)?;
