@@ -1,1 +1,28 @@
-//! OpenAI, Anthropic and Gemini wire shapes to and from the canonical chat types.
+//! OpenAI, Anthropic and Gemini wire shapes to and from the canonical chat types of `mainstay-domain`, in both
+//! directions: the server speaks to callers and the providers speak to models through the same code.
+//!
+//! Pure functions and small state machines over bytes: no I/O, no time, no async. What holds everywhere:
+//!
+//! - **Fields without a meaning here** are kept in the `extra` of the canonical type. A request's extras travel only to
+//!   a provider of the caller's own dialect. Of an answer, OpenAI-shaped extras lie flat in `extra`, and those of
+//!   Anthropic under one key (`"anthropic"`), which only the Anthropic encoders open.
+//! - **Nothing is silently bent.** What a provider's format cannot express is [`Unsupported`], except hints that do not
+//!   change what was asked (`seed`, `name`, cache hints), which are left out where there is no place for them.
+//! - **A cut is never a success.** A stream decoder's `finish` fails unless the provider said that it was done.
+//! - Error texts quote no prompt, answer or document of ours; a provider's own words are passed to the caller.
+
+pub mod openai;
+pub mod sse;
+
+mod citation;
+mod error;
+mod json;
+mod opaque;
+mod status;
+mod stream;
+
+pub use error::{CallerError, RequestError, Unsupported, UpstreamError};
+pub use stream::{StreamDecoder, StreamEncoder};
+
+/// The key in an answer's `extra` under which the fields of Anthropic's answers lie that have no meaning here.
+pub(crate) const ANTHROPIC_EXTRA: &str = "anthropic";

@@ -1,0 +1,4 @@
+//! OpenAI's API and everything compatible with it (vLLM, Ollama, llama.cpp, …).
+
+pub mod chat;
+pub mod error;
