@@ -1,0 +1,168 @@
+//! API keys in memory: the look-up that every request makes.
+//!
+//! A key is `msk_<id>_<secret>`: the id is public, the secret is 256 random bits. Stored is only SHA-256 of the secret: a
+//! slow password hash protects guessable words, and there is nothing to guess in 256 random bits. Revocation takes
+//! effect when [`KeyTable::replace`] returns.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use mainstay_domain::identity::Scope;
+use mainstay_domain::{Caller, KeyId, TenantId, Timestamp};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// All keys, as the requests see them.
+#[derive(Default)]
+pub struct KeyTable {
+    entries: RwLock<Arc<HashMap<KeyId, KeyEntry>>>,
+}
+
+/// What is known of a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyEntry {
+    /// Its public id.
+    pub id: KeyId,
+    /// SHA-256 of its secret.
+    pub secret_hash: [u8; 32],
+    /// Whose data it opens.
+    pub tenant: TenantId,
+    /// What it may do.
+    pub scope: Scope,
+    /// From when on it is worthless.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it was made worthless.
+    pub revoked: bool,
+}
+
+/// Not even a hash goes into a log.
+impl fmt::Debug for KeyEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyEntry").field("id", &self.id).field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+/// Why nobody could be identified. Says nothing that helps to guess.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// No key was shown.
+    #[error("no API key: send \"Authorization: Bearer msk_…\" or \"x-api-key: msk_…\"")]
+    Missing,
+    /// The key is not one of ours.
+    #[error("the API key is not valid; `mainstay keys list` shows the keys that exist")]
+    Invalid,
+    /// The key was revoked.
+    #[error("the API key was revoked; make another with `mainstay keys create`")]
+    Revoked,
+    /// The key has expired.
+    #[error("the API key has expired; make another with `mainstay keys create`")]
+    Expired,
+}
+
+impl IdentityError {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "missing_api_key",
+            Self::Invalid => "invalid_api_key",
+            Self::Revoked => "revoked_api_key",
+            Self::Expired => "expired_api_key",
+        }
+    }
+}
+
+/// What stands before a key.
+const PREFIX: &str = "msk_";
+
+impl KeyTable {
+    /// A table of these keys.
+    pub fn new(entries: impl IntoIterator<Item = KeyEntry>) -> Self {
+        let table = Self::default();
+        table.replace(entries);
+        table
+    }
+
+    /// From now on, these are the keys.
+    pub fn replace(&self, entries: impl IntoIterator<Item = KeyEntry>) {
+        let entries = Arc::new(entries.into_iter().map(|entry| (entry.id.clone(), entry)).collect());
+        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = entries;
+    }
+
+    /// Who shows this key. Whether a key was revoked or has expired is told only to who has its secret.
+    pub fn identify(&self, presented: Option<&str>, now: Timestamp) -> Result<Caller, IdentityError> {
+        let presented = presented.filter(|key| !key.is_empty()).ok_or(IdentityError::Missing)?;
+        let (id, secret) = split(presented).ok_or(IdentityError::Invalid)?;
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let entry = entries.get(&id).ok_or(IdentityError::Invalid)?;
+        if !bool::from(hash(secret).ct_eq(&entry.secret_hash)) {
+            return Err(IdentityError::Invalid);
+        }
+        if entry.revoked {
+            return Err(IdentityError::Revoked);
+        }
+        if entry.expires_at.is_some_and(|expiry| expiry <= now) {
+            return Err(IdentityError::Expired);
+        }
+        Ok(Caller { tenant: entry.tenant.clone(), key: entry.id.clone(), scope: entry.scope })
+    }
+}
+
+/// The id and the secret of a key.
+fn split(key: &str) -> Option<(KeyId, &str)> {
+    let (id, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;
+    Some((KeyId::new(id), secret))
+}
+
+fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(expires_at: Option<Timestamp>, revoked: bool) -> KeyTable {
+        KeyTable::new([KeyEntry {
+            id: KeyId::new("abc"),
+            secret_hash: hash("s3cret"),
+            tenant: TenantId::new("acme"),
+            scope: Scope::Write,
+            expires_at,
+            revoked,
+        }])
+    }
+
+    #[test]
+    fn the_holder_of_the_secret_is_identified() {
+        let caller = table(None, false).identify(Some("msk_abc_s3cret"), Timestamp::default()).unwrap();
+        assert_eq!((caller.tenant, caller.scope), (TenantId::new("acme"), Scope::Write));
+    }
+
+    #[test]
+    fn everything_else_is_refused_for_its_reason() {
+        let now = Timestamp::from_micros(10);
+        let table_of = |expires, revoked| table(expires, revoked);
+        for (table, key, error) in [
+            (table_of(None, false), None, IdentityError::Missing),
+            (table_of(None, false), Some(""), IdentityError::Missing),
+            (table_of(None, false), Some("abc_s3cret"), IdentityError::Invalid),
+            (table_of(None, false), Some("msk_abc"), IdentityError::Invalid),
+            (table_of(None, false), Some("msk_abc_"), IdentityError::Invalid),
+            (table_of(None, false), Some("msk_abc_s3cre"), IdentityError::Invalid),
+            (table_of(None, false), Some("msk_abd_s3cret"), IdentityError::Invalid),
+            (table_of(Some(now), false), Some("msk_abc_s3cret"), IdentityError::Expired),
+            (table_of(None, true), Some("msk_abc_s3cret"), IdentityError::Revoked),
+            (table_of(None, true), Some("msk_abc_wrong"), IdentityError::Invalid),
+        ] {
+            assert_eq!(table.identify(key, now), Err(error), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_replaced_table_counts_at_once() {
+        let table = table(None, false);
+        table.replace([]);
+        assert_eq!(table.identify(Some("msk_abc_s3cret"), Timestamp::default()), Err(IdentityError::Invalid));
+    }
+}
