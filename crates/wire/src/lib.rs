@@ -11,6 +11,7 @@
 //! - **A cut is never a success.** A stream decoder's `finish` fails unless the provider said that it was done.
 //! - Error texts quote no prompt, answer or document of ours; a provider's own words are passed to the caller.
 
+pub mod anthropic;
 pub mod openai;
 pub mod sse;
 

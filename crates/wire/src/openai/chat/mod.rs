@@ -12,9 +12,6 @@ pub use stream::{ChunkDecoder, ChunkEncoder, ChunkOptions};
 
 use mainstay_domain::chat::FinishReason;
 
-/// Keys of a response's `extra` that belong to another dialect.
-pub(crate) const FOREIGN_EXTRA: &[&str] = &[crate::ANTHROPIC_EXTRA];
-
 /// OpenAI's name of a reason to finish.
 pub(crate) fn finish_reason_text(reason: &FinishReason) -> &str {
     match reason {

@@ -7,6 +7,7 @@ use mainstay_domain::chat::{
 };
 use serde_json::{Map, Value};
 
+use crate::ANTHROPIC_EXTRA;
 use crate::error::{RequestError, Unsupported};
 use crate::json::checked::{self, Path};
 use crate::json::write::{Array, Object};
@@ -592,7 +593,7 @@ pub(crate) fn encode_tool_call(call: &ToolCall, dialect: Dialect, mut out: Objec
         }
     }
     if dialect == Dialect::OpenAi {
-        out.extra_except(&call.extra, &["type", body]);
+        out.extra_except(&call.extra, &["type", body, ANTHROPIC_EXTRA]);
     }
 }
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::answer::{AnswerFields, ChoiceFields, MessageFields, ToolCallFields};
 use super::request::encode_tool_call;
 use super::usage::encode_usage;
-use super::{FOREIGN_EXTRA, finish_reason, finish_reason_text};
+use super::{finish_reason, finish_reason_text};
+use crate::ANTHROPIC_EXTRA;
 use crate::citation::write_annotation;
 use crate::error::UpstreamError;
 use crate::json::read::Read;
@@ -113,7 +114,7 @@ pub fn encode_completion(completion: &Completion, options: &ResponseOptions<'_>)
         if let Some(usage) = &completion.usage {
             encode_usage(usage, body.object("usage"));
         }
-        body.extra_except(&completion.extra, FOREIGN_EXTRA);
+        body.extra_except(&completion.extra, &[ANTHROPIC_EXTRA]);
         body.optional_value("mainstay", options.mainstay);
     }
     out.freeze()
@@ -141,7 +142,7 @@ fn encode_message(message: &AssistantMessage, mut out: Object<'_>) {
         }
     }
     write_annotations(message.extra.get("annotations"), &message.citations, out.array("annotations"));
-    out.extra_except(&message.extra, &[FOREIGN_EXTRA[0], "annotations"]);
+    out.extra_except(&message.extra, &[ANTHROPIC_EXTRA, "annotations"]);
 }
 
 /// The provider's own annotations (web search), then our citations.

@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::answer::{AnswerFields, ChoiceFields, ToolCallFields};
 use super::response::{generated_call_id, write_annotations};
 use super::usage::encode_usage;
-use super::{FOREIGN_EXTRA, finish_reason, finish_reason_text};
+use super::{finish_reason, finish_reason_text};
+use crate::ANTHROPIC_EXTRA;
 use crate::error::{CallerError, UpstreamError};
 use crate::json::read::Read;
 use crate::json::write::{self, Object};
@@ -173,10 +174,11 @@ impl StreamDecoder for ChunkDecoder {
     }
 
     fn finish(&mut self, events: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
-        if let Some(usage) = self.usage.take() {
+        let answered = !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finished);
+        // Before the end a running count is not the final one.
+        if let Some(usage) = self.usage.take().filter(|_| answered) {
             events.push(ChatEvent::Usage(usage));
         }
-        let answered = !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finished);
         if self.done && answered { Ok(()) } else { Err(UpstreamError::truncated()) }
     }
 }
@@ -235,7 +237,7 @@ impl ChunkEncoder {
             chunk.text("object", "chat.completion.chunk");
             chunk.integer("created", self.options.created);
             chunk.text("model", self.options.model.as_deref().unwrap_or(&start.model));
-            chunk.extra_except(&start.extra, FOREIGN_EXTRA);
+            chunk.extra_except(&start.extra, &[ANTHROPIC_EXTRA]);
             chunk.key("choices").put_u8(b'[');
         }
         out.truncate(out.len() - 1);
@@ -298,7 +300,7 @@ fn write_delta(delta: &ChoiceDelta, first: bool, mut out: Object<'_>) {
         write_annotations(annotations, &delta.citations, out.array("annotations"));
     }
     if !delta.extra.is_empty() {
-        out.extra_except(&delta.extra, &[FOREIGN_EXTRA[0], "annotations"]);
+        out.extra_except(&delta.extra, &[ANTHROPIC_EXTRA, "annotations"]);
     }
 }
 
@@ -315,7 +317,7 @@ fn write_tool_call(call: &ToolCallDelta, mut out: Object<'_>) {
         function.optional_text("name", call.name.as_deref());
         function.text(arguments, &call.arguments);
     }
-    out.extra_except(&call.extra, &["type"]);
+    out.extra_except(&call.extra, &["type", ANTHROPIC_EXTRA]);
 }
 
 impl StreamEncoder for ChunkEncoder {

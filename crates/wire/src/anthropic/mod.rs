@@ -1,0 +1,4 @@
+//! Anthropic's API.
+
+pub mod error;
+pub mod messages;
