@@ -1,0 +1,344 @@
+//! One open qdrant shard: our points and queries in its terms, and its failures, panics included, as errors.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mainstay_domain::ChunkId;
+use qdrant_edge as qdrant;
+
+use super::EmbeddedOptions;
+use crate::port::{Accuracy, Hit, IndexSettings, Point, Query, Search};
+use crate::sparse::SparseVector;
+
+/// Qdrant's name of the dense vector.
+const DENSE: &str = "dense";
+/// Links per point of the graph, on every level but the lowest, which has twice as many.
+const GRAPH_LINKS: usize = 16;
+/// Candidates kept while a point is linked. More make a better graph and take longer to build.
+const GRAPH_BUILD_CANDIDATES: usize = 128;
+/// Candidates kept while the graph is searched. More find more of the true neighbours and take longer.
+const GRAPH_SEARCH_CANDIDATES: usize = 128;
+/// Parts that a shard is kept in: one that is written to and some in their final order. Fewer make searches faster,
+/// more make it cheaper to put a small batch in order.
+const SEGMENTS: usize = 3;
+/// Share of deleted points from which on a part is rewritten.
+const DELETED_SHARE: f64 = 0.1;
+/// Points from which on a part is rewritten for its deleted points.
+const MIN_REWRITTEN: usize = 100;
+/// Bytes of one number of a dense vector.
+const DENSE_BYTES: usize = 4;
+/// Points per write: what a search may have to wait for.
+const BATCH: usize = 256;
+/// Bytes per file of the log.
+const LOG_FILE: usize = 4 << 20;
+
+/// What qdrant said, or panicked with.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct EngineError(String);
+
+/// An open shard.
+pub(super) struct Shard {
+    engine: Engine,
+    settings: IndexSettings,
+    /// Held while points are written. Qdrant panics when a flush meets a write.
+    writes: Mutex<()>,
+    /// Held by a flush and by an optimization, in front of `writes`. Qdrant panics when they meet.
+    maintenance: Mutex<()>,
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Shard {
+    /// Makes a shard in an empty folder.
+    pub(super) fn create(
+        folder: &Path,
+        settings: IndexSettings,
+        options: &EmbeddedOptions,
+    ) -> Result<Self, EngineError> {
+        let config = shard_config(&settings, options);
+        Ok(Self::new(guarded(|| qdrant::EdgeShard::new(folder, config))?, settings))
+    }
+
+    /// Opens the shard of a folder.
+    pub(super) fn load(folder: &Path, settings: IndexSettings) -> Result<Self, EngineError> {
+        Ok(Self::new(guarded(|| qdrant::EdgeShard::load(folder, None))?, settings))
+    }
+
+    fn new(engine: qdrant::EdgeShard, settings: IndexSettings) -> Self {
+        Self {
+            engine: Engine(Some(engine)),
+            settings,
+            writes: Mutex::default(),
+            maintenance: Mutex::default(),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &IndexSettings {
+        &self.settings
+    }
+
+    /// Writes everything to the disk and lets go of the files.
+    pub(super) fn close(mut self) -> Result<(), EngineError> {
+        self.engine.close()
+    }
+
+    /// Inserts or replaces points that fit the settings.
+    pub(super) fn upsert(&self, points: Vec<Point>) -> Result<(), EngineError> {
+        let mut points = points.into_iter().map(|point| self.stored_point(point)).peekable();
+        while points.peek().is_some() {
+            let batch = qdrant::PointInsertOperations::PointsList(points.by_ref().take(BATCH).collect());
+            self.write(qdrant::PointOperations::UpsertPoints(batch))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes points.
+    pub(super) fn delete(&self, chunks: &[ChunkId]) -> Result<(), EngineError> {
+        for batch in chunks.chunks(BATCH) {
+            let ids = batch.iter().map(|chunk| qdrant::PointId::NumId(chunk.0)).collect();
+            self.write(qdrant::PointOperations::DeletePoints { ids })?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, operation: qdrant::PointOperations) -> Result<(), EngineError> {
+        let _writes = lock(&self.writes);
+        guarded(|| self.engine.get().update(qdrant::UpdateOperation::PointOperation(operation)))
+    }
+
+    /// Runs a query that fits the settings.
+    pub(super) fn search(&self, search: Search) -> Result<Vec<Hit>, EngineError> {
+        let engine = self.engine.get();
+        let limit = search.limit.min(guarded(|| Ok(engine.info().points_count))?);
+        if limit == 0 || finds_nothing(&search.query) {
+            return Ok(Vec::new());
+        }
+        let (vector, name, params) = self.engine_query(search.query);
+        let nearest = qdrant::QueryEnum::Nearest(qdrant::NamedQuery::new(vector, name));
+        let request = qdrant::QueryRequest {
+            prefetches: Vec::new(),
+            query: Some(qdrant::ScoringQuery::Vector(nearest)),
+            filter: None,
+            score_threshold: None,
+            limit,
+            offset: 0,
+            params,
+            with_vector: qdrant::WithVector::Bool(false),
+            with_payload: qdrant::WithPayloadInterface::Bool(false),
+        };
+        let found = guarded(|| engine.query(request))?;
+        let mut hits: Vec<Hit> = found.into_iter().filter_map(hit).collect();
+        hits.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.chunk.cmp(&other.chunk)));
+        Ok(hits)
+    }
+
+    /// Writes everything to the disk, then calls `then` before anything else can be written.
+    pub(super) fn flush<T>(&self, then: impl FnOnce() -> T) -> Result<T, EngineError> {
+        let _maintenance = lock(&self.maintenance);
+        let _writes = lock(&self.writes);
+        guarded(|| {
+            self.engine.get().flush();
+            Ok(())
+        })?;
+        Ok(then())
+    }
+
+    /// Merges, reclaims and indexes; calls `before` first, while nothing else rearranges or flushes. Switches to searching by a graph once there are more points than are compared one
+    /// by one, and stays there.
+    pub(super) fn optimize<E: From<EngineError>>(
+        &self,
+        options: &EmbeddedOptions,
+        before: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let _maintenance = lock(&self.maintenance);
+        before()?;
+        let engine = self.engine.get();
+        guarded(|| {
+            if engine.info().points_count > options.exact_points {
+                let graph = graph_config(&self.settings, options, GRAPH_LINKS);
+                let current = engine.config().vectors.get(DENSE).and_then(|dense| dense.hnsw_config);
+                if current != Some(graph) {
+                    engine.set_vector_hnsw_config(DENSE, graph)?;
+                }
+            }
+            engine.optimize()?;
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// How many points can be found.
+    pub(super) fn count(&self) -> Result<usize, EngineError> {
+        guarded(|| self.engine.get().count(qdrant::CountRequest { filter: None, exact: true }))
+    }
+
+    /// How many parts there are.
+    pub(super) fn segments(&self) -> Result<usize, EngineError> {
+        guarded(|| Ok(self.engine.get().info().segments_count))
+    }
+
+    /// A point as qdrant stores it. All channels are written, missing ones empty: qdrant keeps what is not named.
+    fn stored_point(&self, point: Point) -> qdrant::PointStructPersisted {
+        let mut vectors: HashMap<String, qdrant::VectorPersisted> = HashMap::new();
+        vectors.insert(DENSE.to_owned(), qdrant::VectorPersisted::Dense(point.dense.into()));
+        for channel in &self.settings.channels {
+            vectors.insert(
+                channel.as_str().to_owned(),
+                qdrant::VectorPersisted::Sparse(qdrant::SparseVector::default()),
+            );
+        }
+        for (channel, vector) in point.sparse {
+            vectors
+                .insert(channel.as_str().to_owned(), qdrant::VectorPersisted::Sparse(engine_sparse(vector)));
+        }
+        qdrant::PointStructPersisted {
+            id: qdrant::PointId::NumId(point.chunk.0),
+            vector: qdrant::VectorStructPersisted::Named(vectors),
+            payload: None,
+        }
+    }
+
+    fn engine_query(
+        &self,
+        query: Query,
+    ) -> (qdrant::VectorInternal, &'static str, Option<qdrant::SearchParams>) {
+        match query {
+            Query::Dense { vector, accuracy } => {
+                let params = qdrant::SearchParams {
+                    hnsw_ef: Some(GRAPH_SEARCH_CANDIDATES),
+                    exact: accuracy == Accuracy::Exact,
+                    ..qdrant::SearchParams::default()
+                };
+                (qdrant::VectorInternal::Dense(vector), DENSE, Some(params))
+            }
+            Query::Sparse { channel, vector } => {
+                (qdrant::VectorInternal::Sparse(engine_sparse(vector)), channel.as_str(), None)
+            }
+        }
+    }
+}
+
+/// Qdrant's shard. It flushes when it is dropped, and panics when that fails.
+struct Engine(Option<qdrant::EdgeShard>);
+
+impl Engine {
+    fn get(&self) -> &qdrant::EdgeShard {
+        self.0.as_ref().expect("the engine is taken out only where the shard is consumed or dropped")
+    }
+
+    fn close(&mut self) -> Result<(), EngineError> {
+        let engine = self.0.take();
+        guarded(|| {
+            drop(engine);
+            Ok(())
+        })
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::warn!(%error, "an index could not be written to the disk when it was closed");
+        }
+    }
+}
+
+/// Runs an operation of qdrant's and makes an error of its panics. It leaves its locks free when it unwinds; the caller
+/// lets go of the shard after an error, so that nobody sees what an unfinished operation has left.
+fn guarded<T>(operation: impl FnOnce() -> qdrant::OperationResult<T>) -> Result<T, EngineError> {
+    match catch_unwind(AssertUnwindSafe(operation)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(EngineError(error.to_string())),
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("for a reason it did not name");
+            Err(EngineError(format!("the engine stopped: {text}")))
+        }
+    }
+}
+
+fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn finds_nothing(query: &Query) -> bool {
+    match query {
+        Query::Dense { vector, .. } => vector.iter().all(|&number| number == 0.0),
+        Query::Sparse { vector, .. } => vector.is_empty(),
+    }
+}
+
+/// A hit, unless it has nothing in common with the query.
+fn hit(found: qdrant::ScoredPoint) -> Option<Hit> {
+    match found.id {
+        qdrant::PointId::NumId(chunk) if found.score != 0.0 => {
+            Some(Hit { chunk: ChunkId(chunk), score: found.score })
+        }
+        _ => None,
+    }
+}
+
+fn engine_sparse(vector: SparseVector) -> qdrant::SparseVector {
+    let (indices, values) = vector.into_parts();
+    qdrant::SparseVector { indices, values }
+}
+
+fn shard_config(settings: &IndexSettings, options: &EmbeddedOptions) -> qdrant::EdgeConfig {
+    let dense = qdrant::EdgeVectorParamsBuilder::new(settings.dimension, qdrant::Distance::Dot)
+        .on_disk(true)
+        .hnsw_config(graph_config(settings, options, 0))
+        .build();
+    let mut config = qdrant::EdgeConfigBuilder::new()
+        .on_disk_payload(true)
+        .vector(DENSE, dense)
+        .optimizers(qdrant::EdgeOptimizersConfig {
+            deleted_threshold: Some(DELETED_SHARE),
+            vacuum_min_vector_number: Some(MIN_REWRITTEN),
+            default_segment_number: Some(SEGMENTS),
+            // No limit: what is written later is merged into what is there.
+            max_segment_size: Some(usize::MAX / 1024),
+            indexing_threshold: Some(kilobytes(settings, options.loose_points.get())),
+            prevent_unoptimized: None,
+        })
+        .wal_options(qdrant::WalOptions { segment_capacity: LOG_FILE, ..qdrant::WalOptions::default() });
+    for channel in &settings.channels {
+        let params = qdrant::EdgeSparseVectorParamsBuilder::new()
+            .on_disk(true)
+            .modifier(qdrant::Modifier::Idf)
+            .build();
+        config = config.sparse_vector(channel.as_str(), params);
+    }
+    config.build()
+}
+
+/// The graph with so many links per point; with none it is not built, and every vector is compared.
+fn graph_config(
+    settings: &IndexSettings,
+    options: &EmbeddedOptions,
+    links: usize,
+) -> qdrant::HnswIndexConfig {
+    qdrant::HnswIndexConfig {
+        m: links,
+        ef_construct: GRAPH_BUILD_CANDIDATES,
+        full_scan_threshold: kilobytes(settings, options.exact_points),
+        max_indexing_threads: 0,
+        on_disk: Some(true),
+        payload_m: None,
+        inline_storage: None,
+    }
+}
+
+/// The size of so many dense vectors in kilobytes, at least 1: qdrant takes 0 for no limit.
+fn kilobytes(settings: &IndexSettings, points: usize) -> usize {
+    points.saturating_mul(settings.dimension * DENSE_BYTES).div_ceil(1024).max(1)
+}
