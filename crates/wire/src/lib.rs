@@ -12,6 +12,7 @@
 //! - Error texts quote no prompt, answer or document of ours; a provider's own words are passed to the caller.
 
 pub mod anthropic;
+pub mod gemini;
 pub mod openai;
 pub mod sse;
 
