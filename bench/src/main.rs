@@ -1,2 +1,89 @@
-//! Development only.
-fn main() {}
+//! Measures of Mainstay. Each compares two things in the same run, on the same machine, in alternating rounds: the upstream
+//! called directly with the upstream called through Mainstay; the retrieval of the product with published baselines.
+//!
+//! The load generator and the upstream are separate processes (this program again), so that the CPU time of the Mainstay
+//! process is its own.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool: its output is its purpose"
+)]
+
+mod gateway;
+mod streaming;
+
+mod ingest;
+mod retrieval;
+mod search;
+
+mod corpus;
+mod http;
+mod load;
+mod observe;
+mod product;
+mod ranking;
+mod report;
+mod upstream;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures of Mainstay, side by side with what it is compared to.
+#[derive(Parser)]
+#[command(name = "mainstay-bench", disable_version_flag = true)]
+struct Cli {
+    #[command(subcommand)]
+    measure: Measure,
+}
+
+#[derive(Subcommand)]
+enum Measure {
+    /// CPU per request, added latency, throughput, memory and time to ready, of chat without streaming.
+    Gateway(gateway::GatewayArgs),
+    /// Added time to first token, added gap between chunks, CPU per stream and streams per second.
+    Streaming(streaming::StreamingArgs),
+    /// How fast text becomes searchable.
+    Ingest(ingest::IngestArgs),
+    /// How fast a hybrid search answers.
+    Search(search::SearchArgs),
+    /// How good the results of searches are, on data sets with judgements.
+    Retrieval(retrieval::RetrievalArgs),
+    /// The upstream of the gateway measures.
+    #[command(hide = true)]
+    Upstream,
+    /// The load generator of the gateway measures.
+    #[command(hide = true)]
+    Load(load::LoadArgs),
+}
+
+/// What every measure takes.
+#[derive(Args)]
+struct Common {
+    /// The `mainstay` program; without it, the one that was built beside this one.
+    #[arg(long, value_name = "FILE")]
+    mainstay: Option<PathBuf>,
+    /// Prints JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().measure {
+        Measure::Gateway(args) => gateway::run(&args),
+        Measure::Streaming(args) => streaming::run(&args),
+        Measure::Ingest(args) => ingest::run(&args),
+        Measure::Search(args) => search::run(&args),
+        Measure::Retrieval(args) => retrieval::run(&args),
+        Measure::Upstream => upstream::run(),
+        Measure::Load(args) => load::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

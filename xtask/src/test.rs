@@ -86,6 +86,7 @@ struct Deployment {
     /// The data folder and the configuration: gone with the deployment.
     _folder: tempfile::TempDir,
     documents: PathBuf,
+    stand_in_url: String,
     url: String,
     api_key: String,
 }
@@ -99,13 +100,13 @@ impl Deployment {
         let mut stand_in = Command::new(workspace.program("stand-in"));
         stand_in.args(["--listen", "127.0.0.1:0"]);
         let (stand_in, ready) = Service::start("stand-in", stand_in, &logs)?;
-        let upstream = text_at(&ready, "url")?;
+        let stand_in_url = text_at(&ready, "url")?;
 
         let config = folder.path().join("mainstay.toml");
         let template = suites.join("mainstay.toml");
         let template = std::fs::read_to_string(&template)
             .with_context(|| format!("cannot read {}", template.display()))?;
-        std::fs::write(&config, template.replace("http://stand-in", &upstream))
+        std::fs::write(&config, template.replace("http://stand-in", &stand_in_url))
             .context("cannot write mainstay.toml")?;
 
         let mut mainstay = Command::new(workspace.program("mainstay"));
@@ -117,7 +118,7 @@ impl Deployment {
         let (mainstay, ready) = Service::start("mainstay", mainstay, &logs)?;
         let (url, api_key) = (text_at(&ready, "url")?, text_at(&ready, "api_key")?);
         println!("mainstay answers at {url}");
-        Ok(Self { mainstay, stand_in, _folder: folder, documents, url, api_key })
+        Ok(Self { mainstay, stand_in, _folder: folder, documents, stand_in_url, url, api_key })
     }
 
     /// Tells a suite where everything is.
@@ -125,6 +126,7 @@ impl Deployment {
         suite.env("MAINSTAY_URL", &self.url);
         suite.env("MAINSTAY_API_KEY", &self.api_key);
         suite.env("MAINSTAY_DOCUMENTS", &self.documents);
+        suite.env("MAINSTAY_STAND_IN_URL", &self.stand_in_url);
         // What a developer has configured for their own use of these clients must not reach the tests.
         for name in [
             "OPENAI_BASE_URL",

@@ -1,6 +1,6 @@
 //! Whether the `mainstay` commands that the documents show can be typed: the verb exists and knows the options.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -35,16 +35,22 @@ pub(crate) fn check(root: &Path, binary: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn documents(root: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
-    let mut documents: Vec<_> = [root.join("README.md")].into_iter().filter(|path| path.exists()).collect();
-    if let Ok(folder) = std::fs::read_dir(root.join("docs")) {
-        for entry in folder {
+fn documents(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut documents = vec![root.join("README.md")];
+    let mut folders = vec![root.join("docs")];
+    while let Some(folder) = folders.pop() {
+        let entries =
+            std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "md") {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
                 documents.push(path);
             }
         }
     }
+    documents.sort();
     Ok(documents)
 }
 

@@ -7,7 +7,15 @@ use super::{File, Finding};
 use crate::workspace::Member;
 
 /// Documents that every checkout has.
-const REQUIRED: &[&str] = &["CONTRIBUTING.md", "LICENSE-APACHE", "LICENSE-MIT", "NOTICE"];
+const REQUIRED: &[&str] = &[
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "NOTICE",
+    "README.md",
+];
 
 /// Checks all documents.
 pub(super) fn check(members: &[Member], files: &[File], chores: &[String]) -> Vec<Finding> {
@@ -91,7 +99,8 @@ fn resolve(folder: &str, target: &str) -> String {
     parts.join("/")
 }
 
-/// The commands in the shell blocks of a document, each on its first line, continued lines joined.
+/// The lines of a document's code blocks that may be commands (blocks of a shell, or of no language), each with its line
+/// number, continued lines joined.
 pub(crate) fn shell_commands_of(text: &str) -> Vec<(usize, String)> {
     let mut commands: Vec<(usize, String)> = Vec::new();
     let mut in_shell = None;
@@ -101,7 +110,7 @@ pub(crate) fn shell_commands_of(text: &str) -> Vec<(usize, String)> {
         if let Some(language) = line.strip_prefix("```") {
             in_shell = match in_shell {
                 Some(_) => None,
-                None => Some(matches!(language.trim(), "sh" | "bash" | "console" | "shell")),
+                None => Some(matches!(language.trim(), "" | "sh" | "bash" | "console" | "shell")),
             };
             continue;
         }
@@ -167,7 +176,7 @@ mod tests {
     fn messages(path: &str, text: &str) -> Vec<String> {
         let mut files: Vec<_> = REQUIRED
             .iter()
-            .map(|path| File { path: (*path).to_owned(), text: Some(String::new()) })
+            .map(|path| File { path: (*path).to_owned(), text: Some("`store`".to_owned()) })
             .collect();
         files.push(File { path: path.to_owned(), text: Some(text.to_owned()) });
         files.push(File { path: "docs/known.md".to_owned(), text: Some(String::new()) });
