@@ -12,16 +12,16 @@
 //! - Error texts quote no prompt, answer or document of ours; a provider's own words are passed to the caller.
 
 pub mod anthropic;
+pub mod error;
 pub mod gemini;
 pub mod openai;
 pub mod sse;
+pub mod stream;
 
 mod citation;
-mod error;
 mod json;
 mod opaque;
 mod status;
-mod stream;
 
 pub use error::{CallerError, RequestError, Unsupported, UpstreamError};
 pub use stream::{StreamDecoder, StreamEncoder};

@@ -14,9 +14,9 @@ pub trait StreamDecoder: Send {
     /// Whether the provider has said that nothing more will come, so that reading can stop.
     fn is_finished(&self) -> bool;
 
-    /// To be called when the body has ended (or [`StreamDecoder::is_finished`]): appends what was held back, such as the usage, and fails with
-    /// [`mainstay_domain::ModelErrorKind::Truncated`] unless the model and the provider both said that they had
-    /// finished.
+    /// To be called when the body has ended (or [`StreamDecoder::is_finished`]): appends what was held back, such as
+    /// the usage, and fails with [`mainstay_domain::ModelErrorKind::Truncated`] unless the model and the provider both
+    /// said that they had finished.
     fn finish(&mut self, events: &mut Vec<ChatEvent>) -> Result<(), UpstreamError>;
 }
 

@@ -87,7 +87,12 @@ fn speaks(message: &Message) -> bool {
             Part::Opaque(value) => !matches!(value["type"].as_str(), Some("thinking" | "redacted_thinking")),
         }),
     };
-    said || !message.tool_calls.is_empty() || message.role == Role::Tool
+    said || refusal(message).is_some() || !message.tool_calls.is_empty() || message.role == Role::Tool
+}
+
+/// What an assistant refused, which OpenAI keeps beside the content.
+fn refusal(message: &Message) -> Option<&str> {
+    message.extra.get("refusal").and_then(Value::as_str).filter(|_| message.role == Role::Assistant)
 }
 
 fn encode_message(
@@ -101,6 +106,9 @@ fn encode_message(
         return encode_tool_result(message, index, dialect, tools, parts);
     }
     encode_content(&message.content, index, dialect, parts)?;
+    if let Some(text) = refusal(message) {
+        encode_text(text, parts);
+    }
     if let Some(signature) = signature(&message.extra) {
         let mut part = parts.object();
         part.text("text", "");

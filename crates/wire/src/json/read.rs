@@ -55,7 +55,7 @@ pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// The array of a field, with the elements that are objects read as `T`.
 pub(crate) fn objects<'de, T: Fields<'de>, A: MapAccess<'de>>(object: &mut A) -> Result<Vec<T>, A::Error> {
-    Ok(object.next_value_seed(ObjectsSeed(PhantomData))?)
+    object.next_value_seed(ObjectsSeed(PhantomData))
 }
 
 struct ObjectsSeed<T>(PhantomData<T>);

@@ -84,6 +84,8 @@ struct Finish {
 impl EventEncoder {
     /// An encoder for one stream.
     pub fn new(options: EventOptions) -> Self {
+        // What is known until the provider reports more.
+        let usage = Usage { prompt: options.input_tokens, ..Usage::default() };
         Self {
             options,
             started: false,
@@ -93,7 +95,7 @@ impl EventEncoder {
             closed_calls: Vec::new(),
             finish: None,
             refused: false,
-            usage: Usage::default(),
+            usage,
             mainstay: None,
         }
     }
@@ -120,10 +122,7 @@ impl EventEncoder {
             message.null("stop_sequence");
             match own.and_then(|own| own.get("usage")) {
                 Some(usage) => message.value("usage", usage),
-                None => {
-                    let usage = Usage { prompt: self.options.input_tokens, ..Usage::default() };
-                    encode_usage(&usage, None, message.object("usage"));
-                }
+                None => encode_usage(&self.usage, None, message.object("usage")),
             }
             if let Some(own) = own {
                 message.extra_except(own, &["usage", "stop_sequence"]);

@@ -4,6 +4,8 @@
 //! prompt stands beside them, tool results are blocks of a user message, tool calls blocks of an assistant's. Here a
 //! user message with tool results becomes one `tool` message per result, and back.
 
+use std::borrow::Cow;
+
 use bytes::{Bytes, BytesMut};
 use mainstay_domain::chat::{
     ChatRequest, Content, Delivery, Dialect, Extra, ImageSource, MaxTokens, Message, Part, ResponseFormat,
@@ -665,7 +667,7 @@ fn encode_block(block: &Block<'_>, dialect: Dialect, array: &mut Array<'_>) -> R
         Block::ToolResult { message, blocks } => {
             let mut out = array.object();
             out.text("type", "tool_result");
-            out.text("tool_use_id", message.tool_call_id.as_deref().unwrap_or_default());
+            out.text("tool_use_id", &call_id(message.tool_call_id.as_deref().unwrap_or_default()));
             match &message.content {
                 Content::Absent => {}
                 Content::Text(text) => out.text("content", text),
@@ -710,7 +712,7 @@ fn encode_tool_use(
         return Err(Unsupported::new(path(), message));
     }
     out.text("type", "tool_use");
-    out.text("id", &call.id);
+    out.text("id", &call_id(&call.id));
     out.text("name", &call.name);
     if !write_input(&call.arguments, &mut out) {
         let path = path();
@@ -719,6 +721,16 @@ fn encode_tool_use(
     }
     encode_extra(&call.extra, dialect, &mut out);
     Ok(())
+}
+
+/// A call's id in the characters that Anthropic takes. Some servers' ids have others (`functions.weather:0`); call and
+/// result are changed alike.
+fn call_id(id: &str) -> Cow<'_, str> {
+    let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    if id.chars().all(allowed) {
+        return Cow::Borrowed(id);
+    }
+    Cow::Owned(id.chars().map(|character| if allowed(character) { character } else { '_' }).collect())
 }
 
 /// Writes a call's arguments as `input`, in the model's own spelling; false if they are not a JSON object.

@@ -254,9 +254,8 @@ fn says_the_same(blocks: &[Value], message: &AssistantMessage) -> bool {
 }
 
 fn is_call(block: &Value, call: &ToolCall) -> bool {
-    block["id"] == call.id.as_str()
-        && block["name"] == call.name.as_str()
-        && block["input"].to_string() == call.arguments
+    let input = block["input"].to_string();
+    block["id"] == call.id.as_str() && block["name"] == call.name.as_str() && input == call.arguments
 }
 
 /// Reads the answer to a request to count tokens.

@@ -338,13 +338,13 @@ fn what_has_no_exact_translation_is_unsupported() {
 fn messages_of_one_role_are_merged_and_the_default_limit_is_used() {
     let mut assistant = Message::text(Role::Assistant, "");
     assistant.tool_calls = vec![mainstay_domain::chat::ToolCall {
-        id: "t".to_owned(),
+        id: "functions.f:0".to_owned(),
         name: "f".to_owned(),
         arguments: String::new(),
         extra: Default::default(),
     }];
     let result = Message {
-        tool_call_id: Some("t".to_owned()),
+        tool_call_id: Some("functions.f:0".to_owned()),
         tool_failed: true,
         ..Message::text(Role::Tool, "no such file")
     };
@@ -364,9 +364,9 @@ fn messages_of_one_role_are_merged_and_the_default_limit_is_used() {
         serde_json::from_slice::<Value>(&body).unwrap(),
         json!({"model": "claude", "max_tokens": 77, "system": "late", "messages": [
             {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "functions_f_0", "name": "f", "input": {}}]},
             {"role": "user", "content": [
-                {"type": "tool_result", "tool_use_id": "t", "content": "no such file", "is_error": true},
+                {"type": "tool_result", "tool_use_id": "functions_f_0", "content": "no such file", "is_error": true},
                 {"type": "text", "text": "c"},
             ]},
         ]})

@@ -479,12 +479,22 @@ fn encode_parts(
         }
         _ => true,
     };
-    if !parts.iter().any(|part| speaks(&part)) {
-        match role {
-            Role::Assistant => out.null("content"),
-            _ => out.text("content", ""),
+    let mut spoken = parts.iter().filter(speaks);
+    match (spoken.next(), spoken.next()) {
+        (None, _) if role == Role::Assistant => {
+            out.null("content");
+            return Ok(());
         }
-        return Ok(());
+        (None, _) => {
+            out.text("content", "");
+            return Ok(());
+        }
+        // Other dialects write every text as an array; the chat templates of many open models know only the string.
+        (Some(Part::Text { text, .. }), None) if dialect != Dialect::OpenAi => {
+            out.text("content", text);
+            return Ok(());
+        }
+        _ => {}
     }
     let mut array = out.array("content");
     for (index, part) in parts.iter().enumerate().filter(|(_, part)| speaks(part)) {

@@ -245,6 +245,9 @@ impl ChunkEncoder {
     }
 
     fn delta(&mut self, delta: &ChoiceDelta, out: &mut BytesMut) {
+        if is_foreign(delta) {
+            return;
+        }
         let first = !self.spoken.contains(&delta.choice);
         if first {
             self.spoken.push(delta.choice);
@@ -275,6 +278,17 @@ impl ChunkEncoder {
         }
         out.put_slice(b"}\n\n");
     }
+}
+
+/// Whether the delta carries only what callers of another dialect can use.
+fn is_foreign(delta: &ChoiceDelta) -> bool {
+    !delta.has_content()
+        && delta.text.is_none()
+        && delta.finish.is_none()
+        && delta.logprobs.is_none()
+        && delta.citations.is_empty()
+        && !delta.extra.is_empty()
+        && delta.extra.keys().all(|name| name == ANTHROPIC_EXTRA)
 }
 
 fn write_delta(delta: &ChoiceDelta, first: bool, mut out: Object<'_>) {
