@@ -33,8 +33,7 @@ impl Findings {
         hint: impl Into<String>,
     ) {
         let has_other = self.spans.has(other);
-        let related =
-            has_other.then(|| Related { span: self.spans.value(other), label: format!("{other} is here") });
+        let related = has_other.then(|| Related { span: self.spans.value(other), label: other.to_string() });
         self.push(path, self.spans.value(path), message.into(), hint.into(), related);
     }
 

@@ -19,7 +19,8 @@ pub(super) fn report(errors: &[Error], source: &str, findings: &mut Findings) {
         if reported.contains(&line) {
             continue;
         }
-        let (message, hint) = explain(error.message(), &source[line.clone()]);
+        let (message, hint) =
+            explain(error.message(), &source[line.clone()], source.get(span.clone()).unwrap_or_default());
         findings.syntax(Problem { path: String::new(), span, message, hint, related: None });
         reported.push(line);
     }
@@ -37,12 +38,12 @@ const BARE_VALUES: [&str; 7] = [
 ];
 
 /// The parser's message in fewer words, and what to write instead.
-fn explain(message: &str, line: &str) -> (String, String) {
+fn explain(message: &str, line: &str, place: &str) -> (String, String) {
     let what = message.split(", expected").next().unwrap_or(message);
     let is_bare_value = BARE_VALUES.iter().any(|known| what.starts_with(known));
     if what == "duplicate key" {
         return (
-            what.to_owned(),
+            format!("{place} is given twice"),
             "a key stands once in a table, and a table once in the file: delete one".to_owned(),
         );
     }

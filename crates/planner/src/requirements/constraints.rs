@@ -43,7 +43,12 @@ impl RawConstraints {
     }
 }
 
-fn check_budget(budget: Option<NanoUsd>, per_request: Option<NanoUsd>, at: &KeyPath, findings: &mut Findings) {
+fn check_budget(
+    budget: Option<NanoUsd>,
+    per_request: Option<NanoUsd>,
+    at: &KeyPath,
+    findings: &mut Findings,
+) {
     let key = at.key("monthly_budget");
     if budget == Some(NanoUsd::ZERO) {
         let hint = "leave the key out if there is no ceiling. For example: monthly_budget = \"$50000\"";
@@ -62,8 +67,7 @@ fn check_budget(budget: Option<NanoUsd>, per_request: Option<NanoUsd>, at: &KeyP
 
 /// Whether it looks as regions do: `eu-west-1`, `europe-west4`, `westeurope`, `eu`.
 fn is_region(text: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     text.starts_with(|c: char| c.is_ascii_lowercase()) && text.len() <= 40 && text.split('-').all(is_part)
 }

@@ -11,7 +11,8 @@ mod traffic;
 pub use constraints::{Constraints, RawConstraints};
 pub use product::{Audience, Product, RawProduct};
 pub use slo::{
-    AvailabilityTarget, CostTarget, ErrorTarget, LatencyTargets, Percentile, QualityTargets, RawSlo, Slo, TierSlo,
+    AvailabilityTarget, CostTarget, ErrorTarget, LatencyTargets, Percentile, QualityTargets, RawSlo, Slo,
+    TierSlo,
 };
 pub use traffic::{RawTraffic, Traffic};
 

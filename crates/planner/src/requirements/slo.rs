@@ -232,7 +232,9 @@ impl Slo {
             ttft: own.ttft.or(&self.ttft),
             latency: own.latency.or(&self.latency),
             errors: ErrorTarget { rate: own.errors.rate.or(self.errors.rate) },
-            availability: AvailabilityTarget { monthly: own.availability.monthly.or(self.availability.monthly) },
+            availability: AvailabilityTarget {
+                monthly: own.availability.monthly.or(self.availability.monthly),
+            },
         }
     }
 }
@@ -252,7 +254,9 @@ impl RawSlo {
         Slo {
             ttft: general.ttft,
             latency: general.latency,
-            time_per_output_token: self.time_per_output_token.check(&at.key("time_per_output_token"), findings),
+            time_per_output_token: self
+                .time_per_output_token
+                .check(&at.key("time_per_output_token"), findings),
             errors: general.errors,
             availability: general.availability,
             cost: self.cost.check(&at.key("cost"), findings),
@@ -288,7 +292,11 @@ impl RawLatency {
             let Some(HumanDuration(duration)) = duration else { continue };
             let key = at.key(percentile.as_str());
             if duration.is_zero() {
-                findings.report(&key, "nothing takes no time at all", example(percentile.as_str(), "\"500ms\""));
+                findings.report(
+                    &key,
+                    "nothing takes no time at all",
+                    example(percentile.as_str(), "\"500ms\""),
+                );
                 continue;
             }
             check_order(&targets, percentile, duration, at, findings);
@@ -306,7 +314,9 @@ fn check_order(
     at: &KeyPath,
     findings: &mut Findings,
 ) {
-    let Some((below, shorter)) = lower.iter().next_back().filter(|(_, shorter)| **shorter > duration) else { return };
+    let Some((below, shorter)) = lower.iter().next_back().filter(|(_, shorter)| **shorter > duration) else {
+        return;
+    };
     let (name, below) = (percentile.as_str(), below.as_str());
     findings.contradiction(
         &at.key(name),
@@ -338,11 +348,16 @@ impl RawErrors {
     fn check(self, at: &KeyPath, findings: &mut Findings) -> ErrorTarget {
         let key = at.key("rate");
         ErrorTarget {
-            rate: open_share(self.rate, &key, findings, [
-                "no product fails never",
-                "at 100% everything fails, so nothing is promised",
-                "allow a small share, which is the error budget. For example: rate = \"0.1%\"",
-            ]),
+            rate: open_share(
+                self.rate,
+                &key,
+                findings,
+                [
+                    "no product fails never",
+                    "at 100% everything fails, so nothing is promised",
+                    "allow a small share, which is the error budget. For example: rate = \"0.1%\"",
+                ],
+            ),
         }
     }
 }
@@ -351,11 +366,16 @@ impl RawAvailability {
     fn check(self, at: &KeyPath, findings: &mut Findings) -> AvailabilityTarget {
         let key = at.key("monthly");
         AvailabilityTarget {
-            monthly: open_share(self.monthly, &key, findings, [
-                "at 0% nothing is promised",
-                "100% leaves no error budget, so every failure breaks it",
-                "promise less than 100%. For example: monthly = \"99.9%\", 43 minutes in 30 days",
-            ]),
+            monthly: open_share(
+                self.monthly,
+                &key,
+                findings,
+                [
+                    "at 0% nothing is promised",
+                    "100% leaves no error budget, so every failure breaks it",
+                    "promise less than 100%. For example: monthly = \"99.9%\", 43 minutes in 30 days",
+                ],
+            ),
         }
     }
 }
@@ -364,7 +384,10 @@ impl RawCost {
     fn check(self, at: &KeyPath, findings: &mut Findings) -> CostTarget {
         let per_request = self.per_request.map(|Dollars(amount)| amount);
         if per_request == Some(NanoUsd::ZERO) {
-            let hint = format!("leave the key out if cost does not matter. {}", example("per_request", "\"$0.005\""));
+            let hint = format!(
+                "leave the key out if cost does not matter. {}",
+                example("per_request", "\"$0.005\"")
+            );
             findings.report(&at.key("per_request"), "a request never costs nothing", hint);
         }
         CostTarget { per_request }

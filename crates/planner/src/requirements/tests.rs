@@ -86,7 +86,10 @@ fn percentiles_out_of_order_contradict_each_other() {
     let (_, problems) = check("[slo.ttft]\np50 = \"2s\"\np95 = \"1s\"\np99 = \"500ms\"\n");
     assert_eq!(
         problems,
-        ["3 slo.ttft.p95: p95 (1s) is shorter than p50 (2s)", "4 slo.ttft.p99: p99 (500ms) is shorter than p95 (1s)"]
+        [
+            "3 slo.ttft.p95: p95 (1s) is shorter than p50 (2s)",
+            "4 slo.ttft.p99: p99 (500ms) is shorter than p95 (1s)"
+        ]
     );
 }
 
@@ -145,6 +148,8 @@ fn a_month_cannot_cost_less_than_a_request() {
     let (_, problems) = check("slo.cost.per_request = \"$5\"\nconstraints.monthly_budget = \"$2\"");
     assert_eq!(
         problems,
-        ["2 constraints.monthly_budget: the budget of a month ($2) is less than the price of one request ($5)"]
+        [
+            "2 constraints.monthly_budget: the budget of a month ($2) is less than the price of one request ($5)"
+        ]
     );
 }

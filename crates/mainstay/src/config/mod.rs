@@ -1,0 +1,166 @@
+//! `mainstay.toml`: its sections put together, read, checked, and its problems shown.
+//!
+//! A section's raw type says what the file may contain, its checked type is what the program uses; see
+//! [`mainstay_domain::config`]. Here they are composed, and references between them (an assistant's corpus, a model's
+//! provider) are resolved. Every default is named once, in the `Default` of its checked type;
+//! `assets/default-config.toml` shows them all to people, and a test proves that it tells the truth.
+
+mod diagnostics;
+mod load;
+mod secrets;
+pub(crate) mod sections;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use mainstay_domain::config::{Findings, KeyPath};
+use mainstay_domain::{AssistantName, CorpusName};
+use mainstay_planner::requirements::{
+    Constraints, Product, RawConstraints, RawProduct, RawSlo, RawTraffic, Slo, Traffic,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use diagnostics::Diagnostics;
+pub(crate) use load::{FILE_NAME, check_text, load};
+pub(crate) use secrets::Surroundings;
+use sections::assistants::{Assistant, RawAssistant, ReadFile};
+use sections::corpora::{Corpus, RawCorpus};
+use sections::prices::{Price, RawPrice};
+use sections::providers::{Provider, RawProvider};
+use sections::server::{RawServer, Server};
+use sections::storage::{RawStorage, Storage};
+
+/// The defaults, commented, for people.
+pub(crate) const DEFAULTS_FOR_PEOPLE: &str = include_str!("../../assets/default-config.toml");
+
+/// What mainstay.toml may contain.
+#[derive(Deserialize, JsonSchema, Default)]
+#[schemars(title = "mainstay.toml")]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawConfig {
+    /// What the product is and for whom.
+    product: RawProduct,
+    /// What it promises.
+    slo: RawSlo,
+    /// How much it must serve.
+    traffic: RawTraffic,
+    /// What no design may break.
+    constraints: RawConstraints,
+    /// How the API is served.
+    server: RawServer,
+    /// Where data is kept.
+    storage: RawStorage,
+    /// Who runs the models, by a name of your choice.
+    providers: BTreeMap<String, RawProvider>,
+    /// What clients name as `model`, by a name of your choice.
+    assistants: BTreeMap<String, RawAssistant>,
+    /// Collections of documents, by a name of your choice.
+    corpora: BTreeMap<String, RawCorpus>,
+    /// Prices that differ from the built-in list, by `provider/model`.
+    prices: BTreeMap<String, RawPrice>,
+}
+
+/// `mainstay.toml`, checked: every reference leads somewhere and no two keys contradict each other.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Checked {
+    /// The folder of the file, as the working folder reaches it; empty when it is the same. Relative paths in the file
+    /// start here.
+    pub(crate) folder: PathBuf,
+    /// What the product is and for whom.
+    pub(crate) product: Product,
+    /// What it promises.
+    pub(crate) slo: Slo,
+    /// How much it must serve.
+    pub(crate) traffic: Traffic,
+    /// What no design may break.
+    pub(crate) constraints: Constraints,
+    /// How the API is served.
+    pub(crate) server: Server,
+    /// Where data is kept.
+    pub(crate) storage: Storage,
+    /// Who runs the models, by name. `builtin` is not among them.
+    pub(crate) providers: BTreeMap<String, Provider>,
+    /// The assistants by name; at least one.
+    pub(crate) assistants: BTreeMap<AssistantName, Assistant>,
+    /// The corpora by name; at least one.
+    pub(crate) corpora: BTreeMap<CorpusName, Corpus>,
+    /// Prices that differ from the built-in list, by `provider/model`.
+    pub(crate) prices: BTreeMap<String, Price>,
+}
+
+/// The assistant that there is where the file names none.
+pub(crate) const DEFAULT_ASSISTANT: &str = "assistant";
+
+impl Checked {
+    /// The corpus that is meant where none is named: `default` where there is one, else the first by name.
+    pub(crate) fn default_corpus(&self) -> &CorpusName {
+        let unnamed = CorpusName::unnamed();
+        let found = self.corpora.get_key_value(&unnamed).or_else(|| self.corpora.first_key_value());
+        found.map(|(name, _)| name).expect("a checked configuration has at least one corpus")
+    }
+}
+
+/// What holds without a file.
+impl Default for Checked {
+    fn default() -> Self {
+        let nothing = mainstay_domain::config::read::<RawConfig>("");
+        let mut findings = nothing.findings;
+        let reads_nothing = |_: &Path| Err(io::ErrorKind::NotFound.into());
+        nothing.value.expect("an empty file is TOML").check(Path::new(""), &reads_nothing, &mut findings)
+    }
+}
+
+impl RawConfig {
+    /// The whole file, checked. It may be used only if there are no findings in the end.
+    fn check(self, folder: &Path, read_file: ReadFile<'_>, findings: &mut Findings) -> Checked {
+        let root = KeyPath::root();
+        let slo = self.slo.check(&root.key("slo"), findings);
+        let constraints = self.constraints.check(&root.key("constraints"), slo.cost.per_request, findings);
+        let providers = check_each(self.providers, "providers", |raw, at| raw.check(at, findings));
+        let mut corpora = check_each(self.corpora, "corpora", |raw, at| raw.check(at, &providers, findings));
+        if corpora.is_empty() {
+            corpora.insert(CorpusName::unnamed(), Corpus::default());
+        }
+        let assistants = check_each(self.assistants, "assistants", |raw, at| raw.check(at, read_file, findings));
+        let prices = check_each(self.prices, "prices", |raw, at| raw.check(at, findings));
+        let mut checked = Checked {
+            product: self.product.check(&root.key("product"), findings),
+            traffic: self.traffic.check(&root.key("traffic"), findings),
+            server: self.server.check(&root.key("server"), findings),
+            storage: self.storage.check(folder),
+            slo,
+            constraints,
+            folder: folder.to_owned(),
+            providers,
+            assistants,
+            corpora,
+            prices,
+        };
+        if checked.assistants.is_empty() {
+            let answers_from = checked.default_corpus().clone();
+            checked
+                .assistants
+                .insert(AssistantName::new(DEFAULT_ASSISTANT), Assistant::extractive(answers_from));
+        }
+        checked
+    }
+}
+
+/// Checks each entry of a table of named things.
+fn check_each<Name: Ord + From<String>, Raw, Entry>(
+    entries: BTreeMap<String, Raw>,
+    section: &str,
+    mut check: impl FnMut(Raw, &KeyPath) -> Entry,
+) -> BTreeMap<Name, Entry> {
+    let section = KeyPath::root().key(section);
+    let entries = entries.into_iter().map(|(name, raw)| {
+        let entry = check(raw, &section.key(&name));
+        (Name::from(name), entry)
+    });
+    entries.collect()
+}
+
+#[cfg(test)]
+mod tests;

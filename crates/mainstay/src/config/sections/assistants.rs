@@ -1,0 +1,208 @@
+//! `[assistants.<name>]`: a prompt, a corpus and a model under one name.
+
+use std::io;
+use std::path::Path;
+
+use mainstay_domain::CorpusName;
+use mainstay_domain::config::{Findings, KeyPath, closest};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::model_name::ModelName;
+use super::rules::check_name;
+
+/// The chat models that are built in; the first is the default.
+const BUILTIN_MODELS: [&str; 1] = ["extractive"];
+
+/// What clients name as `model`.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawAssistant {
+    /// What it is for, for people who choose one.
+    #[schemars(example = "Answers questions from the manuals", length(min = 1))]
+    description: Option<String>,
+    /// The corpus that it answers from; without one it only talks.
+    #[schemars(example = &"handbook", length(min = 1))]
+    corpus: Option<String>,
+    /// The model that answers.
+    #[schemars(example = "openai/gpt-4o-mini")]
+    model: Option<ModelName>,
+    /// Models instead of one: the first entry that is configured answers.
+    #[schemars(example = ["openai/gpt-4o-mini", "openai/gpt-4o"], length(min = 1), extend("uniqueItems" = true))]
+    cascade: Option<Vec<ModelName>>,
+    /// What the model is told before the conversation.
+    #[schemars(example = "You help the customers of Acme. Be brief.", length(min = 1))]
+    prompt: Option<String>,
+    /// The same in a file of its own; a relative path starts at the folder of this file.
+    #[schemars(example = "prompts/support.md", length(min = 1))]
+    prompt_file: Option<String>,
+    /// The most tokens of an answer where the caller sets no limit.
+    #[schemars(example = 1024, range(min = 1))]
+    max_tokens: Option<u64>,
+    /// Sampling temperature where the caller sets none.
+    #[schemars(example = 0.2, range(min = 0, max = 2))]
+    temperature: Option<f64>,
+    /// How passages are chosen.
+    retrieval: RawRetrieval,
+}
+
+/// How passages are chosen.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawRetrieval {
+    /// The most sources in the prompt.
+    #[schemars(example = 5, range(min = 1, max = 100))]
+    top_k: Option<u32>,
+    /// The most tokens that the sources may take in the prompt.
+    #[schemars(example = 4096, range(min = 100))]
+    context_tokens: Option<u64>,
+}
+
+/// An assistant, checked.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Assistant {
+    /// What it is for.
+    pub(crate) description: Option<String>,
+    /// The corpus that it answers from; it exists.
+    pub(crate) corpus: Option<CorpusName>,
+    /// The models; never empty, and the first answers.
+    pub(crate) models: Vec<ModelName>,
+    /// What the model is told before the conversation.
+    pub(crate) prompt: Option<String>,
+    /// The most tokens of an answer where the caller sets no limit.
+    pub(crate) max_tokens: Option<u64>,
+    /// Sampling temperature where the caller sets none.
+    pub(crate) temperature: Option<f64>,
+    /// How passages are chosen.
+    pub(crate) retrieval: Retrieval,
+}
+
+/// Reads a file that the configuration names, by the path written there.
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+
+/// How passages are chosen, checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Retrieval {
+    /// The most sources in the prompt.
+    pub(crate) top_k: usize,
+    /// The most tokens that the sources may take in the prompt.
+    pub(crate) context_tokens: u64,
+}
+
+impl Default for Retrieval {
+    /// Five sources: beyond that the gain diminishes and models lose what stands in the middle. 4,096 tokens hold five
+    /// parents of 400 words.
+    fn default() -> Self {
+        Self { top_k: 5, context_tokens: 4_096 }
+    }
+}
+
+impl Assistant {
+    /// The assistant that needs no provider: it answers with sentences of the corpus.
+    pub(crate) fn extractive(corpus: CorpusName) -> Self {
+        Self {
+            description: None,
+            corpus: Some(corpus),
+            models: vec![ModelName::builtin(BUILTIN_MODELS[0])],
+            prompt: None,
+            max_tokens: None,
+            temperature: None,
+            retrieval: Retrieval::default(),
+        }
+    }
+}
+
+impl RawAssistant {
+    /// The section, checked. `read_file` reads the prompt where it has a file of its own.
+    pub(crate) fn check(self, at: &KeyPath, read_file: ReadFile<'_>, findings: &mut Findings) -> Assistant {
+        check_name(at, findings);
+        if let Some(corpus) = &self.corpus {
+            check_corpus(corpus, &at.key("corpus"), findings);
+        }
+        let defaults = Retrieval::default();
+        Assistant {
+            models: check_models(self.model, self.cascade, at, findings),
+            prompt: check_prompt(self.prompt, self.prompt_file, at, read_file, findings),
+            description: self.description,
+            corpus: self.corpus.map(CorpusName::from),
+            max_tokens: self.max_tokens,
+            temperature: self.temperature,
+            retrieval: Retrieval {
+                top_k: self.retrieval.top_k.map_or(defaults.top_k, |top_k| top_k as usize),
+                context_tokens: self.retrieval.context_tokens.unwrap_or(defaults.context_tokens),
+            },
+        }
+    }
+}
+
+fn check_models(
+    model: Option<ModelName>,
+    cascade: Option<Vec<ModelName>>,
+    at: &KeyPath,
+    findings: &mut Findings,
+) -> Vec<ModelName> {
+    let (model_at, cascade_at) = (at.key("model"), at.key("cascade"));
+    match (model, cascade) {
+        (Some(model), None) => {
+            model.check_provider(&model_at, &BUILTIN_MODELS, findings);
+            vec![model]
+        }
+        (None, Some(models)) => {
+            for (index, model) in models.iter().enumerate() {
+                model.check_provider(&cascade_at.item(index), &BUILTIN_MODELS, findings);
+            }
+            models
+        }
+        (Some(model), Some(_)) => {
+            let hint = "keep one: `model` for one model, `cascade` for several";
+            findings.contradiction(&cascade_at, &model_at, "both a model and a cascade are given", hint);
+            vec![model]
+        }
+        (None, None) => {
+            if !findings.is_present(&cascade_at) {
+                let hint = "say which answers. For example: model = \"builtin/extractive\"";
+                findings.report(&model_at, "the model is missing", hint);
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn check_prompt(
+    text: Option<String>,
+    file: Option<String>,
+    at: &KeyPath,
+    read_file: ReadFile<'_>,
+    findings: &mut Findings,
+) -> Option<String> {
+    let Some(file) = file else { return text };
+    let key = at.key("prompt_file");
+    if text.is_some() {
+        let hint = "keep one: the text here, or the file";
+        findings.contradiction(&key, &at.key("prompt"), "both a prompt and a file with one are given", hint);
+        return text;
+    }
+    match read_file(Path::new(&file)) {
+        Ok(text) => Some(text),
+        Err(cause) => {
+            let hint = "a relative path starts at the folder of this file; `prompt` takes the text itself";
+            findings.report(&key, format!("the file cannot be read: {cause}"), hint);
+            None
+        }
+    }
+}
+
+fn check_corpus(corpus: &str, at: &KeyPath, findings: &mut Findings) {
+    let mut known: Vec<String> = findings.names(&KeyPath::root().key("corpora")).map(str::to_owned).collect();
+    if known.is_empty() {
+        known.push(CorpusName::unnamed().as_str().to_owned());
+    }
+    if known.iter().any(|name| name == corpus) {
+        return;
+    }
+    let hint = match closest(corpus, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean {meant:?}?"),
+        None => format!("add a table [corpora.{corpus}]; there is: {}", known.join(", ")),
+    };
+    findings.report(at, format!("there is no corpus {corpus:?}"), hint);
+}

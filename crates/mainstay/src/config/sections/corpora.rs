@@ -1,0 +1,166 @@
+//! `[corpora.<name>]`: collections of documents and how they are searched.
+
+use std::collections::BTreeMap;
+
+use mainstay_domain::config::{Findings, KeyPath, Ratio};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::model_name::{BUILTIN, ModelName};
+use super::providers::{Provider, ProviderKind};
+use super::rules::check_name;
+
+/// The embedders that are built in; the first is the default.
+const BUILTIN_EMBEDDERS: [&str; 1] = ["static"];
+
+/// A collection of documents.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawCorpus {
+    /// What turns its texts into vectors: builtin/static, or an embedding model of a provider.
+    #[schemars(example = "builtin/static")]
+    embedder: Option<ModelName>,
+    /// Numbers per vector of a provider's embedding model.
+    #[schemars(example = 1536, range(min = 8, max = 8192))]
+    dimensions: Option<u32>,
+    /// Words of a chunk, the unit that is searched.
+    #[schemars(example = 100, range(min = 20, max = 1000))]
+    chunk_words: Option<u32>,
+    /// Words of a parent, the part around a chunk that the model reads.
+    #[schemars(example = 400, range(min = 20, max = 4000))]
+    parent_words: Option<u32>,
+    /// How vector and keyword search are brought together.
+    fusion: Option<Fusion>,
+    /// The share of the vector search in convex fusion; without it, what was measured to fit the embedder.
+    #[schemars(example = 0.3)]
+    dense_weight: Option<Ratio>,
+    /// Files and folders that `mainstay up` adds at its start where it is given none.
+    #[schemars(example = ["./docs"], extend("uniqueItems" = true), length(min = 1), inner(length(min = 1)))]
+    documents: Option<Vec<String>>,
+}
+
+/// How two rankings become one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Fusion {
+    /// A weighted mean of the scores.
+    #[default]
+    Convex,
+    /// Reciprocal rank fusion, without weights.
+    Rrf,
+}
+
+impl Fusion {
+    /// The fusion as the file writes it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Convex => "convex",
+            Self::Rrf => "rrf",
+        }
+    }
+}
+
+/// A collection of documents, checked.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Corpus {
+    /// What turns its texts into vectors; its provider exists.
+    pub(crate) embedder: ModelName,
+    /// Numbers per vector; there is one whenever the embedder is not built in.
+    pub(crate) dimensions: Option<usize>,
+    /// Words of a chunk.
+    pub(crate) chunk_words: usize,
+    /// Words of a parent; not below `chunk_words`.
+    pub(crate) parent_words: usize,
+    /// How vector and keyword search are brought together.
+    pub(crate) fusion: Fusion,
+    /// The share of the vector search; only with convex fusion.
+    pub(crate) dense_weight: Option<f64>,
+    /// Files and folders that `mainstay up` adds, relative to the folder of the file.
+    pub(crate) documents: Vec<String>,
+}
+
+impl Default for Corpus {
+    /// Chunks of about 100 words found the answer most often, and a parent gives the model what is around it; convex
+    /// fusion beat RRF on every set (docs/benchmarks.md).
+    fn default() -> Self {
+        Self {
+            embedder: ModelName::builtin(BUILTIN_EMBEDDERS[0]),
+            dimensions: None,
+            chunk_words: 100,
+            parent_words: 400,
+            fusion: Fusion::default(),
+            dense_weight: None,
+            documents: Vec::new(),
+        }
+    }
+}
+
+impl RawCorpus {
+    /// The section, checked. `providers` are those of the file.
+    pub(crate) fn check(
+        self,
+        at: &KeyPath,
+        providers: &BTreeMap<String, Provider>,
+        findings: &mut Findings,
+    ) -> Corpus {
+        check_name(at, findings);
+        let defaults = Corpus::default();
+        let words = |count: Option<u32>, default: usize| count.map_or(default, |count| count as usize);
+        let corpus = Corpus {
+            embedder: self.embedder.unwrap_or(defaults.embedder),
+            dimensions: self.dimensions.map(|dimensions| dimensions as usize),
+            chunk_words: words(self.chunk_words, defaults.chunk_words),
+            parent_words: words(self.parent_words, defaults.parent_words),
+            fusion: self.fusion.unwrap_or(defaults.fusion),
+            dense_weight: self.dense_weight.map(Ratio::as_f64),
+            documents: self.documents.unwrap_or(defaults.documents),
+        };
+        corpus.check_embedder(at, providers, findings);
+        corpus.check_words(at, findings);
+        if corpus.fusion == Fusion::Rrf && corpus.dense_weight.is_some() {
+            let hint = "leave the weight out, or write fusion = \"convex\"";
+            let message = "reciprocal rank fusion has no weight";
+            findings.contradiction(&at.key("dense_weight"), &at.key("fusion"), message, hint);
+        }
+        corpus
+    }
+}
+
+impl Corpus {
+    fn check_embedder(&self, at: &KeyPath, providers: &BTreeMap<String, Provider>, findings: &mut Findings) {
+        let (embedder_at, dimensions_at) = (at.key("embedder"), at.key("dimensions"));
+        self.embedder.check_provider(&embedder_at, &BUILTIN_EMBEDDERS, findings);
+        let is_builtin = self.embedder.provider == BUILTIN;
+        if providers.get(&self.embedder.provider).is_some_and(|p| p.kind == ProviderKind::Anthropic) {
+            let hint = "take another provider's, or \"builtin/static\"";
+            findings.report(&embedder_at, "Anthropic has no embedding models", hint);
+        }
+        if is_builtin && self.dimensions.is_some() && !findings.is_present(&embedder_at) {
+            let hint = "leave it out, or name an embedding model of a provider as embedder";
+            findings.report(&dimensions_at, "the built-in embedder has its own number of dimensions", hint);
+        } else if is_builtin && self.dimensions.is_some() {
+            let message = "the built-in embedder has its own number of dimensions";
+            findings.contradiction(&dimensions_at, &embedder_at, message, "leave it out");
+        } else if !is_builtin && self.dimensions.is_none() {
+            let hint = "the model's page says it. For example: dimensions = 1536, of text-embedding-3-small";
+            findings.report(&dimensions_at, "a provider's embedder needs its number of dimensions", hint);
+        }
+    }
+
+    fn check_words(&self, at: &KeyPath, findings: &mut Findings) {
+        if self.parent_words < self.chunk_words {
+            let written =
+                if findings.is_present(&at.key("parent_words")) { "parent_words" } else { "chunk_words" };
+            let other = if written == "parent_words" { "chunk_words" } else { "parent_words" };
+            findings.contradiction(
+                &at.key(written),
+                &at.key(other),
+                format!(
+                    "a parent ({} words) is smaller than a chunk ({} words)",
+                    self.parent_words, self.chunk_words
+                ),
+                format!("a parent holds its chunks. For example: parent_words = {}", self.chunk_words * 4),
+            );
+        }
+    }
+}

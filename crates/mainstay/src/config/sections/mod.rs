@@ -1,0 +1,14 @@
+//! The sections whose owners are the parts that the binary composes.
+
+pub(crate) mod server;
+pub(crate) mod storage;
+
+pub(crate) mod providers;
+
+pub(crate) mod assistants;
+pub(crate) mod corpora;
+
+pub(crate) mod prices;
+
+pub(crate) mod model_name;
+mod rules;

@@ -1,0 +1,207 @@
+//! `mainstay spec`: checks `mainstay.toml` and prints its schema.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what was found is what the verb tells")]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use mainstay_domain::config::{HumanDuration, SecretRef, SecretSource, schema_of};
+use mainstay_planner::requirements::{LatencyTargets, Slo, TierSlo};
+use serde_json::{Value, json};
+
+use crate::config::sections::providers::HeaderText;
+use crate::config::{self, Checked, FILE_NAME, RawConfig, Surroundings};
+use crate::terminal::{self, BadInput};
+
+/// What to do with the spec.
+#[derive(Subcommand)]
+pub(crate) enum SpecVerb {
+    /// Checks mainstay.toml and shows every problem with its place, or the targets as they were understood.
+    Check(CheckArgs),
+    /// Prints the JSON schema of mainstay.toml, for editors.
+    #[command(after_help = "Example: mainstay spec schema > mainstay.schema.json")]
+    Schema,
+}
+
+/// Checks mainstay.toml.
+#[derive(Args)]
+#[command(after_help = "Example: mainstay spec check mainstay.toml")]
+pub(crate) struct CheckArgs {
+    /// The file; without it, the one of --config, or ./mainstay.toml.
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(verb: SpecVerb, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    match verb {
+        SpecVerb::Check(args) => check(&args, config),
+        SpecVerb::Schema => {
+            println!("{:#}", schema_of::<RawConfig>());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn check(args: &CheckArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let file = args.file.as_deref().or(config).unwrap_or(Path::new(FILE_NAME));
+    if args.file.is_none() && config.is_none() && !file.exists() {
+        return Err(BadInput(format!("there is no {FILE_NAME} here: `mainstay init` writes one")).into());
+    }
+    match config::load(Some(file)) {
+        Ok(checked) => {
+            if args.json {
+                println!("{:#}", good_json(file, &checked));
+            } else {
+                print_good(file, &checked);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(diagnostics) => {
+            if args.json {
+                println!("{:#}", diagnostics.to_json());
+            } else {
+                eprintln!("{diagnostics}");
+            }
+            Ok(ExitCode::from(2))
+        }
+    }
+}
+
+fn print_good(file: &Path, checked: &Checked) {
+    println!("{} is good: {}", file.display(), checked.product.name);
+    let targets = targets(checked);
+    if targets.is_empty() {
+        println!(
+            "\nIt sets no targets yet. The first three to set: slo.ttft.p95, slo.errors.rate, slo.cost.per_request."
+        );
+    } else {
+        let mut table = terminal::table(&["target", "as understood"]);
+        for target in &targets {
+            table.add_row([&target.path, &target.meaning]);
+        }
+        println!("\n{table}");
+    }
+    let mut table = terminal::table(&["assistant", "model", "corpus"]);
+    for (name, assistant) in &checked.assistants {
+        let models: Vec<String> = assistant.models.iter().map(ToString::to_string).collect();
+        let corpus = assistant.corpus.as_ref().map_or("none", |corpus| corpus.as_str());
+        table.add_row([name.as_str(), &models.join(", "), corpus]);
+    }
+    println!("\n{table}");
+    for secret in missing_secrets(checked) {
+        println!("\nnot found here: {secret}. A start needs it; this check does not.");
+    }
+}
+
+fn good_json(file: &Path, checked: &Checked) -> Value {
+    let targets: Vec<Value> = targets(checked)
+        .iter()
+        .map(|target| json!({ "path": target.path, "meaning": target.meaning }))
+        .collect();
+    json!({
+        "ok": true,
+        "file": file.display().to_string(),
+        "product": { "name": checked.product.name, "audience": checked.product.audience },
+        "targets": targets,
+        "assistants": checked.assistants.keys().map(|name| name.as_str()).collect::<Vec<_>>(),
+        "missing_secrets": missing_secrets(checked),
+    })
+}
+
+/// A target in words, so that a reader sees whether it was meant so.
+struct Target {
+    path: String,
+    meaning: String,
+}
+
+fn targets(checked: &Checked) -> Vec<Target> {
+    let mut targets = Vec::new();
+    let mut add = |path: &str, meaning: String| targets.push(Target { path: path.to_owned(), meaning });
+    add_slo(&checked.slo, &mut add);
+    let traffic = &checked.traffic;
+    if let Some(users) = traffic.monthly_active_users {
+        add("traffic.monthly_active_users", format!("{} people a month", terminal::grouped(users)));
+    }
+    if let Some(rate) = traffic.requests_per_second {
+        add("traffic.requests_per_second", format!("{rate} requests a second for hours"));
+    }
+    if let Some(rate) = traffic.burst_requests_per_second {
+        add("traffic.burst_requests_per_second", format!("{rate} requests a second for minutes"));
+    }
+    if !checked.constraints.residency.is_empty() {
+        add("constraints.residency", format!("data stays in {}", checked.constraints.residency.join(", ")));
+    }
+    if let Some(budget) = checked.constraints.monthly_budget {
+        add("constraints.monthly_budget", format!("at most {budget} a month"));
+    }
+    targets
+}
+
+fn add_slo(slo: &Slo, add: &mut impl FnMut(&str, String)) {
+    let general = TierSlo {
+        ttft: slo.ttft.clone(),
+        latency: slo.latency.clone(),
+        errors: slo.errors,
+        availability: slo.availability,
+    };
+    add_tier("slo", &general, add);
+    add_latency("slo.time_per_output_token", "token after token", &slo.time_per_output_token, add);
+    if let Some(cost) = slo.cost.per_request {
+        add("slo.cost.per_request", format!("at most {cost} a request on average"));
+    }
+    if let Some(score) = slo.quality.faithfulness {
+        add(
+            "slo.quality.faithfulness",
+            format!("at least {score} of the statements supported by the sources"),
+        );
+    }
+    if let Some(score) = slo.quality.recall_at_10 {
+        add("slo.quality.recall_at_10", format!("at least {score} of the questions find a relevant passage"));
+    }
+    for (name, tier) in &slo.tiers {
+        add_tier(&format!("slo.tiers.{name}"), tier, add);
+    }
+}
+
+fn add_tier(at: &str, tier: &TierSlo, add: &mut impl FnMut(&str, String)) {
+    add_latency(&format!("{at}.ttft"), "the first token", &tier.ttft, add);
+    add_latency(&format!("{at}.latency"), "the whole answer", &tier.latency, add);
+    if let Some(rate) = tier.errors.rate {
+        add(&format!("{at}.errors.rate"), format!("at most {rate} of the requests fail"));
+    }
+    if let Some(share) = tier.availability.monthly {
+        let minutes = (1.0 - share.as_f64()) * 30.0 * 24.0 * 60.0;
+        add(
+            &format!("{at}.availability.monthly"),
+            format!("{share} of 30 days, at most {minutes:.0} minutes down"),
+        );
+    }
+}
+
+fn add_latency(at: &str, what: &str, targets: &LatencyTargets, add: &mut impl FnMut(&str, String)) {
+    for (percentile, duration) in targets.iter() {
+        let share = percentile.quantile() * 100.0;
+        let meaning = format!("{what} within {} for {share:.0} of 100 requests", HumanDuration(duration));
+        add(&format!("{at}.{}", percentile.as_str()), meaning);
+    }
+}
+
+/// The secrets that the file refers to and that are not to be found on this machine.
+fn missing_secrets(checked: &Checked) -> Vec<String> {
+    let surroundings = Surroundings::of(&checked.folder);
+    let of_headers = |headers: Vec<&HeaderText>| -> Vec<SecretRef> {
+        let secrets = headers.into_iter().filter_map(|header| match header {
+            HeaderText::Secret(secret) => Some(secret.clone()),
+            HeaderText::Literal(_) => None,
+        });
+        secrets.collect()
+    };
+    let secrets = checked.providers.values().flat_map(|provider| {
+        provider.api_key.clone().into_iter().chain(of_headers(provider.headers.values().collect()))
+    });
+    let source: &dyn SecretSource = &surroundings;
+    secrets.filter(|secret| secret.resolve(source).is_err()).map(|secret| secret.to_string()).collect()
+}
