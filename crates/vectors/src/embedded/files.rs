@@ -33,7 +33,7 @@ struct Manifest {
 pub(super) struct FlushRecord {
     /// Up to which event of the store.
     pub(super) checkpoint: Checkpoint,
-    /// The files that the flush relied on, below the segments' folder, with their sizes in bytes; `None` while they are
+    /// The files that the flush relied on, below the segments' folder, with their least sizes in bytes; `None` while they are
     /// being rearranged. Qdrant replaces what is missing by nothing and maps what is short into memory, where
     /// reading past the end kills the process: so both are looked for before it opens them.
     files: Option<BTreeMap<String, u64>>,
@@ -221,12 +221,15 @@ fn folder_of(root: &Path, namespace: &Namespace) -> PathBuf {
     root.join(folder_name(namespace.tenant.as_str())).join(folder_name(namespace.corpus.as_str()))
 }
 
-/// The sizes of all files below a folder, by their paths below it.
+/// The least sizes that all files below a folder must have, by their paths below it.
 fn file_sizes(folder: &Path) -> io::Result<BTreeMap<String, u64>> {
     let mut sizes = BTreeMap::new();
     visit_files(folder, &mut |path, metadata| {
-        if let Some(path) = path.strip_prefix(folder).ok().and_then(Path::to_str) {
-            sizes.insert(path.to_owned(), metadata.len());
+        if let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str) {
+            // JSON is read, not mapped, and may become shorter when it is written anew.
+            let size =
+                if path.extension().is_some_and(|ending| ending == "json") { 0 } else { metadata.len() };
+            sizes.insert(name.to_owned(), size);
         }
     })?;
     Ok(sizes)
