@@ -116,10 +116,15 @@ fn check_name(file: &File) -> Option<Finding> {
             let message = format!("`{stem}` names no subject: name the file after what it is about");
             return Some(Finding::new(&file.path, 1, message));
         }
-        let snake = stem.chars().all(|character| matches!(character, 'a'..='z' | '0'..='9' | '_'));
-        return (!snake).then(|| Finding::new(&file.path, 1, "name Rust files in snake_case"));
+        // A program is called by its file's name.
+        let separator = if file.path.contains("/src/bin/") { '-' } else { '_' };
+        let well_named = stem
+            .chars()
+            .all(|character| matches!(character, 'a'..='z' | '0'..='9') || character == separator);
+        return (!well_named)
+            .then(|| Finding::new(&file.path, 1, "name modules in snake_case and programs in kebab-case"));
     }
-    let in_documents = file.path.starts_with("docs/");
+    let in_documents = file.path.starts_with("docs/") && name != "README.md";
     let kebab = name.chars().all(|character| matches!(character, 'a'..='z' | '0'..='9' | '-' | '.'));
     (in_documents && !kebab).then(|| Finding::new(&file.path, 1, "name documents in kebab-case"))
 }
@@ -238,7 +243,9 @@ mod tests {
         assert_eq!(messages("a.rs", "pub struct Cache;"), [""; 0]);
         assert_eq!(messages("crates/a/src/utils.rs", "").len(), 1);
         assert_eq!(messages("crates/a/src/requestPath.rs", "").len(), 1);
+        assert_eq!(messages("crates/a/src/bin/stand-in.rs", ""), [""; 0]);
         assert_eq!(messages("docs/Bench Marks.md", "").len(), 1);
+        assert_eq!(messages("docs/decisions/README.md", ""), [""; 0]);
     }
 
     #[test]
