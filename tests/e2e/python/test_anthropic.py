@@ -100,6 +100,20 @@ def test_the_limit_of_tokens_ends_a_message(claude, model):
     assert message.stop_reason == "max_tokens"
 
 
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("version", ["2023-06-01", "2026-10-21"])
+def test_every_version_of_the_api_is_answered(claude, model, version):
+    message = claude.messages.create(
+        model=model,
+        max_tokens=200,
+        messages=say("Hello there"),
+        # The SDK of the newer version no longer has it, and callers of the older one still send it.
+        extra_body={"temperature": 0.2},
+        extra_headers={"anthropic-version": version},
+    )
+    assert text_of(message) == "You said: Hello there"
+
+
 @pytest.mark.parametrize("model", ["assistant", "support-anthropic", "support-openai"])
 def test_an_assistant_cites_its_documents(claude, model):
     message = claude.messages.create(model=model, max_tokens=500, messages=say("How long is lost luggage kept?"))
