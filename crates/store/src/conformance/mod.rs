@@ -1,0 +1,27 @@
+//! What every backend of the store must do, as tests that run on any of them.
+//!
+//! A backend's own tests call [`conformance`] with a function that makes an empty store; a broken promise is a panic.
+#![expect(
+    clippy::unwrap_used,
+    reason = "these are tests: an unexpected failure is to be shown where it happens"
+)]
+
+mod documents;
+mod histories;
+mod sample;
+
+use crate::documents::{DocumentMaintenance, DocumentStore};
+
+/// A store under test.
+pub trait Backend: Send + Sync {
+    /// Its documents.
+    fn documents(&self) -> &dyn DocumentStore;
+    /// The same documents, for the indexer and the operator.
+    fn maintenance(&self) -> &dyn DocumentMaintenance;
+}
+
+/// Runs every test on stores that `make` makes: each is new and empty.
+pub async fn conformance<B: Backend>(make: impl AsyncFn() -> B) {
+    documents::conformance(&make).await;
+    histories::conformance(&make).await;
+}

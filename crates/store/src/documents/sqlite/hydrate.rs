@@ -1,0 +1,105 @@
+//! From chunk ids to their texts: the last step of every search, and the one that decides what may be seen.
+
+use std::collections::HashMap;
+
+use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId};
+use sqlx::sqlite::SqliteRow;
+
+use super::blocks::{Blocks, blocks_of_range};
+use super::{SqliteDocuments, column, json, number, sql_number};
+use crate::documents::{ChunkRow, Result, Revision};
+use crate::sqlite::IdList;
+
+/// Chunks that are visible now, of one corpus of one tenant. The sum keeps SQLite from walking all revisions of the
+/// corpus instead of looking up the few that the chunks belong to.
+pub(super) static SELECT_CHUNKS: IdList = IdList::new(
+    "SELECT k.chunk_id, k.start_byte, k.end_byte, k.parent_start, k.parent_end, k.headings, \
+     coalesce(k.language, r.language), r.revision, r.first_block, r.title, d.doc_id \
+     FROM chunks k JOIN revisions r ON r.revision = k.revision \
+     JOIN documents d ON d.document_row = r.document_row AND d.visible_revision = r.revision \
+     WHERE r.corpus_row + 0 = (SELECT corpus_row FROM corpora WHERE tenant = $1 AND name = $2) AND k.chunk_id IN",
+    2,
+    "",
+);
+
+impl SqliteDocuments {
+    pub(super) async fn hydrate_chunks(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        chunks: &[ChunkId],
+    ) -> Result<Vec<ChunkRow>> {
+        let ids: Vec<i64> = chunks.iter().map(|chunk| sql_number(chunk.0)).collect();
+        let mut connection = self.database.read().await?;
+        let mut found: HashMap<ChunkId, FoundChunk> = HashMap::with_capacity(ids.len());
+        for (sql, arguments) in SELECT_CHUNKS.statements(&ids, |row| {
+            row.add(tenant.as_str()).add(corpus.as_str());
+        }) {
+            for row in sqlx::query_with(sql, arguments).fetch_all(&mut *connection).await? {
+                let chunk = FoundChunk::read(&row)?;
+                found.insert(chunk.row.chunk, chunk);
+            }
+        }
+        let mut block_ids: Vec<i64> = found
+            .values()
+            .flat_map(|chunk| blocks_of_range(chunk.first_block, chunk.row.parent_range))
+            .map(sql_number)
+            .collect();
+        block_ids.sort_unstable();
+        block_ids.dedup();
+        let blocks = Blocks::read(&mut connection, &block_ids).await?;
+        drop(connection);
+
+        let mut rows = Vec::with_capacity(found.len());
+        for chunk in chunks {
+            // A chunk that is named twice is returned once.
+            let Some(chunk) = found.remove(chunk) else { continue };
+            rows.extend(chunk.with_text(&blocks)?);
+        }
+        Ok(rows)
+    }
+}
+
+/// A chunk whose text is still to be read.
+struct FoundChunk {
+    row: ChunkRow,
+    first_block: u64,
+}
+
+impl FoundChunk {
+    fn read(row: &SqliteRow) -> Result<Self> {
+        Ok(Self {
+            row: ChunkRow {
+                chunk: ChunkId(number(row, 0)?),
+                doc_id: DocumentId::new(column::<&str>(row, 10)?),
+                revision: Revision(number(row, 7)?),
+                title: column(row, 9)?,
+                headings: json(row, 5)?,
+                language: column(row, 6)?,
+                range: range(row, 1)?,
+                text: String::new(),
+                parent_range: range(row, 3)?,
+                parent_text: String::new(),
+            },
+            first_block: number(row, 8)?,
+        })
+    }
+
+    /// The chunk with its texts; `None` when its revision was purged since it was found.
+    fn with_text(self, blocks: &Blocks) -> Result<Option<ChunkRow>> {
+        let Self { mut row, first_block } = self;
+        let Some(parent) = blocks.text(first_block, row.parent_range)? else { return Ok(None) };
+        let (start, end) = (row.range.start - row.parent_range.start, row.range.end - row.parent_range.start);
+        let Some(text) = parent.get(start..end) else {
+            return Err(crate::error::StorageError::damaged("a chunk does not fit its text").into());
+        };
+        row.text = text.to_owned();
+        row.parent_text = parent;
+        Ok(Some(row))
+    }
+}
+
+/// Two columns that hold a range of bytes.
+pub(super) fn range(row: &SqliteRow, index: usize) -> Result<ByteRange> {
+    Ok(ByteRange { start: number(row, index)? as usize, end: number(row, index + 1)? as usize })
+}

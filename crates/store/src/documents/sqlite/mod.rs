@@ -1,0 +1,260 @@
+//! The document store in SQLite.
+
+mod accept;
+mod blocks;
+mod corpora;
+mod hydrate;
+mod load;
+mod maintain;
+mod publish;
+mod read;
+
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use mainstay_domain::{ChunkId, Clock, CorpusName, DocumentId, TenantId};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Decode, Row as _, Sqlite, Type};
+
+use super::{
+    AcceptedBatch, ChunkRow, Corpus, CorpusCounts, DocumentMaintenance, DocumentRecord, DocumentStore,
+    DocumentStoreError, Event, EventSeq, Fingerprint, IndexableDocument, NewDocument, Published, Result,
+    RetiredRevision, Revision,
+};
+use crate::error::StorageError;
+use crate::sqlite::Database;
+
+/// The document store in an SQLite database.
+#[derive(Clone, Debug)]
+pub struct SqliteDocuments {
+    database: Database,
+    clock: Clock,
+}
+
+/// The states of a revision, as numbers in its row.
+mod state {
+    pub(super) const PENDING: i64 = 0;
+    pub(super) const VISIBLE: i64 = 1;
+    pub(super) const RETIRED: i64 = 2;
+}
+
+impl SqliteDocuments {
+    pub(crate) const fn new(database: Database, clock: Clock) -> Self {
+        Self { database, clock }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_micros()
+    }
+}
+
+#[async_trait]
+impl DocumentStore for SqliteDocuments {
+    async fn create_corpus(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        embedder: &str,
+        dimension: usize,
+        settings: serde_json::Value,
+    ) -> Result<Corpus> {
+        self.create_corpus_row(tenant, corpus, embedder, dimension, settings).await
+    }
+
+    async fn set_embedder(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        embedder: &str,
+        dimension: usize,
+        settings: serde_json::Value,
+    ) -> Result<Corpus> {
+        self.set_corpus_embedder(tenant, corpus, embedder, dimension, settings).await
+    }
+
+    async fn corpus(&self, tenant: &TenantId, corpus: &CorpusName) -> Result<Option<Corpus>> {
+        self.find_corpus(tenant, corpus).await
+    }
+
+    async fn corpora(&self, tenant: &TenantId) -> Result<Vec<Corpus>> {
+        self.corpora_of(tenant).await
+    }
+
+    async fn counts(&self, tenant: &TenantId, corpus: &CorpusName) -> Result<CorpusCounts> {
+        self.count(tenant, corpus).await
+    }
+
+    async fn accept(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        documents: Vec<NewDocument>,
+    ) -> Result<AcceptedBatch> {
+        self.accept_documents(tenant, corpus, &documents).await
+    }
+
+    async fn publish(&self, batch: &AcceptedBatch) -> Result<Published> {
+        self.publish_batch(batch).await
+    }
+
+    async fn delete(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        document: &DocumentId,
+    ) -> Result<Option<Vec<RetiredRevision>>> {
+        self.delete_document(tenant, corpus, document).await
+    }
+
+    async fn unchanged(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        documents: &[(DocumentId, Fingerprint)],
+    ) -> Result<Vec<bool>> {
+        self.compare_fingerprints(tenant, corpus, documents).await
+    }
+
+    async fn get(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        document: &DocumentId,
+    ) -> Result<Option<DocumentRecord>> {
+        self.get_record(tenant, corpus, document).await
+    }
+
+    async fn text(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        document: &DocumentId,
+    ) -> Result<Option<String>> {
+        self.get_text(tenant, corpus, document).await
+    }
+
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentRecord>> {
+        self.list_records(tenant, corpus, after, limit).await
+    }
+
+    async fn hydrate(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        chunks: &[ChunkId],
+    ) -> Result<Vec<ChunkRow>> {
+        self.hydrate_chunks(tenant, corpus, chunks).await
+    }
+
+    async fn live(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        after: Option<Revision>,
+        limit: usize,
+    ) -> Result<Vec<IndexableDocument>> {
+        self.live_documents(tenant, corpus, after, limit).await
+    }
+}
+
+#[async_trait]
+impl DocumentMaintenance for SqliteDocuments {
+    async fn all_corpora(&self) -> Result<Vec<Corpus>> {
+        self.corpora_of_all().await
+    }
+
+    async fn pending(&self, after: Option<Revision>, limit: usize) -> Result<Vec<IndexableDocument>> {
+        self.pending_documents(after, limit).await
+    }
+
+    async fn visible(&self, revisions: &[Revision]) -> Result<Vec<IndexableDocument>> {
+        self.visible_documents(revisions).await
+    }
+
+    async fn retired(&self, limit: usize) -> Result<Vec<RetiredRevision>> {
+        self.retired_revisions(limit).await
+    }
+
+    async fn purge(&self, revisions: &[Revision]) -> Result<()> {
+        self.purge_revisions(revisions).await
+    }
+
+    async fn last_event(&self) -> Result<EventSeq> {
+        self.newest_event().await
+    }
+
+    async fn events_after(&self, after: EventSeq, limit: usize) -> Result<Vec<Event>> {
+        self.read_events(after, limit).await
+    }
+
+    async fn forget_events(&self, through: EventSeq) -> Result<()> {
+        self.remove_events(through).await
+    }
+
+    async fn checkpoint(&self, consumer: &str) -> Result<EventSeq> {
+        self.read_checkpoint(consumer).await
+    }
+
+    async fn set_checkpoint(&self, consumer: &str, through: EventSeq) -> Result<()> {
+        self.write_checkpoint(consumer, through).await
+    }
+
+    async fn check(&self) -> Result<Vec<String>> {
+        self.find_contradictions().await
+    }
+}
+
+/// The row of a corpus; every statement about documents starts from it, and it is found only with its tenant.
+async fn corpus_row(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    corpus: &CorpusName,
+) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar("SELECT corpus_row FROM corpora WHERE tenant = $1 AND name = $2")
+        .bind(tenant.as_str())
+        .bind(corpus.as_str())
+        .fetch_optional(connection)
+        .await?)
+}
+
+/// The row of a corpus that must exist.
+async fn existing_corpus_row(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    corpus: &CorpusName,
+) -> Result<i64> {
+    let row = corpus_row(connection, tenant, corpus).await?;
+    row.ok_or_else(|| DocumentStoreError::UnknownCorpus(corpus.clone()))
+}
+
+/// A column by its position.
+fn column<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
+    row: &'r SqliteRow,
+    index: usize,
+) -> Result<T, StorageError> {
+    Ok(row.try_get(index)?)
+}
+
+/// A column that holds a count or an id: never negative, because we wrote it.
+fn number(row: &SqliteRow, index: usize) -> Result<u64, StorageError> {
+    let value: i64 = column(row, index)?;
+    u64::try_from(value).map_err(|_| StorageError::damaged("a count is negative"))
+}
+
+/// A column that holds JSON.
+fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, index: usize) -> Result<T, StorageError> {
+    let text: &str = column(row, index)?;
+    serde_json::from_str(text).map_err(|_| StorageError::damaged("a column that holds JSON is none"))
+}
+
+/// Ids and counts in the database's integer type. They count things that exist, so they stay far below its range.
+fn sql_number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,146 @@
+//! Reading documents: records, texts, lists, and whether they have changed.
+
+use std::collections::HashMap;
+
+use mainstay_domain::{ChunkId, CorpusName, DocumentId, TenantId, Timestamp};
+use sqlx::Connection;
+use sqlx::sqlite::SqliteRow;
+
+use super::blocks::read_text;
+use super::{SqliteDocuments, column, corpus_row, existing_corpus_row, json, number, sql_number};
+use crate::documents::{ChunkSpan, DocumentRecord, DocumentStatus, Fingerprint, Result, Revision};
+use crate::error::StorageError;
+use crate::sqlite::IdList;
+
+/// The columns of a record, for `documents d` and `revisions r`.
+macro_rules! select_records {
+    ($rest:literal) => {
+        concat!(
+            "SELECT d.doc_id, r.revision, r.title, r.media_type, r.language, r.source_name, r.source_sha256, ",
+            "r.source_bytes, r.text_bytes, r.first_chunk, r.chunk_count, d.created_at, r.accepted_at, ",
+            "d.pending_revision IS NOT NULL, r.metadata ",
+            "FROM documents d JOIN revisions r ON r.revision = d.visible_revision ",
+            $rest
+        )
+    };
+}
+
+/// The newest revision that was accepted and not deleted.
+static SELECT_FINGERPRINTS: IdList = IdList::new(
+    "SELECT d.doc_id, r.source_sha256 FROM documents d \
+     JOIN revisions r ON r.revision = coalesce(d.pending_revision, d.visible_revision) \
+     WHERE d.corpus_row = $1 AND d.doc_id IN",
+    1,
+    "",
+);
+
+impl SqliteDocuments {
+    pub(super) async fn get_record(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        document: &DocumentId,
+    ) -> Result<Option<DocumentRecord>> {
+        let row = sqlx::query(select_records!(
+            "JOIN corpora c ON c.corpus_row = d.corpus_row WHERE c.tenant = $1 AND c.name = $2 AND d.doc_id = $3"
+        ))
+        .bind(tenant.as_str())
+        .bind(corpus.as_str())
+        .bind(document.as_str())
+        .fetch_optional(&mut *self.database.read().await?)
+        .await?;
+        row.as_ref().map(record_of).transpose()
+    }
+
+    pub(super) async fn get_text(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        document: &DocumentId,
+    ) -> Result<Option<String>> {
+        let mut connection = self.database.read().await?;
+        // One snapshot for both statements, or the text could be purged between them.
+        let mut transaction = connection.begin().await?;
+        let row = sqlx::query(
+            "SELECT r.first_block, r.text_bytes FROM corpora c JOIN documents d ON d.corpus_row = c.corpus_row \
+             JOIN revisions r ON r.revision = d.visible_revision \
+             WHERE c.tenant = $1 AND c.name = $2 AND d.doc_id = $3",
+        )
+        .bind(tenant.as_str())
+        .bind(corpus.as_str())
+        .bind(document.as_str())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        match row {
+            Some(row) => Ok(Some(read_text(&mut transaction, number(&row, 0)?, number(&row, 1)?).await?)),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) async fn list_records(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentRecord>> {
+        let mut connection = self.database.read().await?;
+        let corpus_row = existing_corpus_row(&mut connection, tenant, corpus).await?;
+        // No id is empty, so every id comes after the empty one.
+        let rows = sqlx::query(select_records!(
+            "WHERE d.corpus_row = $1 AND d.doc_id > $2 ORDER BY d.doc_id LIMIT $3"
+        ))
+        .bind(corpus_row)
+        .bind(after.map_or("", DocumentId::as_str))
+        .bind(sql_number(limit as u64))
+        .fetch_all(&mut *connection)
+        .await?;
+        rows.iter().map(record_of).collect()
+    }
+
+    pub(super) async fn compare_fingerprints(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        documents: &[(DocumentId, Fingerprint)],
+    ) -> Result<Vec<bool>> {
+        let mut connection = self.database.read().await?;
+        let Some(corpus_row) = corpus_row(&mut connection, tenant, corpus).await? else {
+            return Ok(vec![false; documents.len()]);
+        };
+        let doc_ids: Vec<&str> = documents.iter().map(|(doc_id, _)| doc_id.as_str()).collect();
+        let mut stored: HashMap<String, Fingerprint> = HashMap::with_capacity(documents.len());
+        for (sql, arguments) in SELECT_FINGERPRINTS.statements(&doc_ids, |row| {
+            row.add(corpus_row);
+        }) {
+            for row in sqlx::query_with(sql, arguments).fetch_all(&mut *connection).await? {
+                stored.insert(column(&row, 0)?, fingerprint(&row, 1)?);
+            }
+        }
+        Ok(documents.iter().map(|(doc_id, wanted)| stored.get(doc_id.as_str()) == Some(wanted)).collect())
+    }
+}
+
+fn record_of(row: &SqliteRow) -> Result<DocumentRecord> {
+    Ok(DocumentRecord {
+        doc_id: DocumentId::new(column::<&str>(row, 0)?),
+        revision: Revision(number(row, 1)?),
+        title: column(row, 2)?,
+        media_type: column(row, 3)?,
+        language: column(row, 4)?,
+        source_name: column(row, 5)?,
+        fingerprint: fingerprint(row, 6)?,
+        source_bytes: number(row, 7)?,
+        text_bytes: number(row, 8)?,
+        chunks: ChunkSpan { first: ChunkId(number(row, 9)?), count: number(row, 10)? },
+        created_at: Timestamp::from_micros(column(row, 11)?),
+        updated_at: Timestamp::from_micros(column(row, 12)?),
+        status: if column(row, 13)? { DocumentStatus::Updating } else { DocumentStatus::Searchable },
+        metadata: json(row, 14)?,
+    })
+}
+
+fn fingerprint(row: &SqliteRow, index: usize) -> Result<Fingerprint, StorageError> {
+    let bytes: &[u8] = column(row, index)?;
+    bytes.try_into().map(Fingerprint).map_err(|_| StorageError::damaged("a fingerprint has not 32 bytes"))
+}

@@ -1,0 +1,30 @@
+CREATE TABLE ledger (
+    turn TEXT PRIMARY KEY,
+    request TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    duration_micros INTEGER NOT NULL,
+    first_token_micros INTEGER,
+    tenant TEXT,
+    api_key TEXT,
+    operation TEXT NOT NULL,
+    requested_model TEXT NOT NULL,
+    assistant TEXT,
+    answered_model TEXT,
+    streamed BOOLEAN NOT NULL,
+    outcome TEXT NOT NULL,
+    error_code TEXT,
+    prompt_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    usage_source TEXT NOT NULL,
+    cost_nano_usd INTEGER NOT NULL,
+    price_date TEXT,
+    passages INTEGER NOT NULL,
+    citations INTEGER NOT NULL,
+    citations_removed INTEGER NOT NULL,
+    client_retries INTEGER NOT NULL
+);
+CREATE INDEX ledger_by_time ON ledger (started_at, turn);
+CREATE INDEX ledger_of_tenant ON ledger (tenant, started_at, turn);
