@@ -1,6 +1,7 @@
 //! From a text to its terms.
 
 use crate::fold::{compatible, push_lower_case, without_accents};
+use crate::function_words::is_function_word;
 use crate::language::Language;
 use crate::segment::{Piece, segment};
 use crate::stem::Stemmer;
@@ -23,6 +24,7 @@ const LONGEST_WORD_BYTES: usize = 128;
 /// - Scripts without spaces between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese) and Korean give overlapping
 ///   pairs of letters, and a letter on its own gives itself.
 /// - Words with digits are codes, and are not stemmed.
+/// - A question loses the words that are grammar alone.
 pub struct Analyzer {
     language: Language,
     stemmer: Stemmer,
@@ -31,12 +33,29 @@ pub struct Analyzer {
 /// What a term is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TermKind {
-    /// A word, or a part of a name.
+    /// A word.
     Word,
+    /// A part of a name.
+    Part,
     /// A name of several parts as one.
     Whole,
     /// A pair of letters.
     Pair,
+}
+
+impl TermKind {
+    /// What one adds to the length of its text. A whole name says again what its parts have said.
+    fn length(self) -> f32 {
+        if self == Self::Whole { 0.0 } else { 1.0 }
+    }
+}
+
+/// A term where it occurs.
+struct Occurrence<'a> {
+    kind: TermKind,
+    /// The word in lower case, with its ending.
+    written: &'a str,
+    term: &'a str,
 }
 
 impl Analyzer {
@@ -50,22 +69,43 @@ impl Analyzer {
         self.language
     }
 
-    /// The terms of a text.
+    /// The terms of a text that is to be found.
     pub fn analyze(&self, text: &str) -> Terms {
         let mut occurrences = Vec::with_capacity(text.len() / 4);
         let mut length = 0.0;
         self.visit_terms(text, |kind, term| {
             occurrences.push((TermId::of(term), 1.0));
-            // The whole name says again what its parts said.
-            if kind != TermKind::Whole {
-                length += 1.0;
-            }
+            length += kind.length();
         });
         Terms::from_occurrences(occurrences, length)
     }
 
+    /// The terms of a question: those of [`analyze`](Self::analyze) without the words that are grammar alone, unless
+    /// there are no others ("To be or not to be?").
+    pub fn analyze_question(&self, question: &str) -> Terms {
+        let mut occurrences = Vec::new();
+        let mut length = 0.0;
+        self.visit(question, |occurrence| {
+            let grammar = occurrence.kind == TermKind::Word
+                && is_function_word(&without_accents(occurrence.written), self.language);
+            if !grammar {
+                occurrences.push((TermId::of(occurrence.term), 1.0));
+                length += occurrence.kind.length();
+            }
+        });
+        if occurrences.is_empty() {
+            self.analyze(question)
+        } else {
+            Terms::from_occurrences(occurrences, length)
+        }
+    }
+
     /// Calls `visit` with every occurrence of a term, in the order of the text.
     pub fn visit_terms(&self, text: &str, mut visit: impl FnMut(TermKind, &str)) {
+        self.visit(text, |occurrence| visit(occurrence.kind, occurrence.term));
+    }
+
+    fn visit(&self, text: &str, mut visit: impl FnMut(Occurrence<'_>)) {
         let mut buffer = String::new();
         segment(&compatible(text), |piece| match piece {
             Piece::Unspaced(run) => visit_pairs(run, &mut visit),
@@ -83,14 +123,15 @@ impl Analyzer {
         parts: &[&str],
         apostrophe: bool,
         buffer: &mut String,
-        visit: &mut impl FnMut(TermKind, &str),
+        visit: &mut impl FnMut(Occurrence<'_>),
     ) {
+        let is_name = parts.len() > 1 && !apostrophe;
         for part in parts {
             // What an apostrophe cuts to one letter is no word: l'homme, don't, O'Reilly.
             if !(apostrophe && part.chars().nth(1).is_none()) {
                 buffer.clear();
                 push_lower_case(part, self.language, buffer);
-                self.visit_stem(TermKind::Word, buffer, visit);
+                self.visit_stem(if is_name { TermKind::Part } else { TermKind::Word }, buffer, visit);
             }
         }
         buffer.clear();
@@ -101,14 +142,14 @@ impl Analyzer {
             }
         } else if whole.ends_with(['+', '#']) {
             push_lower_case(whole, self.language, buffer);
-            visit(TermKind::Whole, buffer);
+            visit(Occurrence { kind: TermKind::Whole, written: buffer, term: buffer });
         }
     }
 
-    fn visit_stem(&self, kind: TermKind, word: &str, visit: &mut impl FnMut(TermKind, &str)) {
-        let stem = self.stemmer.stem(word);
+    fn visit_stem(&self, kind: TermKind, written: &str, visit: &mut impl FnMut(Occurrence<'_>)) {
+        let stem = self.stemmer.stem(written);
         if !stem.is_empty() {
-            visit(kind, &without_accents(&stem));
+            visit(Occurrence { kind, written, term: &without_accents(&stem) });
         }
     }
 
@@ -136,15 +177,16 @@ impl Analyzer {
 }
 
 /// Overlapping pairs of letters; a letter on its own is itself.
-fn visit_pairs(run: &str, visit: &mut impl FnMut(TermKind, &str)) {
+fn visit_pairs(run: &str, visit: &mut impl FnMut(Occurrence<'_>)) {
+    let mut visit = |pair: &str| visit(Occurrence { kind: TermKind::Pair, written: pair, term: pair });
     let mut ends = run.char_indices().map(|(start, letter)| start + letter.len_utf8());
     let mut start = 0;
     let Some(mut middle) = ends.next() else { return };
     if middle == run.len() {
-        visit(TermKind::Pair, run);
+        visit(run);
     }
     for end in ends {
-        visit(TermKind::Pair, &run[start..end]);
+        visit(&run[start..end]);
         (start, middle) = (middle, end);
     }
 }
@@ -208,6 +250,21 @@ mod tests {
         assert_eq!(analyzer.analyze("no-unused-vars").length(), 3.0);
         assert_eq!(analyzer.analyze("三个字母").length(), 3.0);
         assert_eq!(analyzer.analyze("…").length(), 0.0);
+    }
+
+    #[test]
+    fn a_question_is_asked_by_the_words_of_its_subject() {
+        for (code, question, subject) in [
+            ("en", "What is the capital of France?", "capital france"),
+            ("en", "Which rule is no-var?", "rule no-var"),
+            ("en", "To be or not to be?", "to be or not to be"),
+            ("de", "Wie heißt die Hauptstadt?", "heißt hauptstadt"),
+            ("es", "¿Qué es un búfer?", "búfer"),
+            ("ja", "首都はどこですか", "首都はどこですか"),
+        ] {
+            let analyzer = Analyzer::new(Language::parse(code).expect(code));
+            assert_eq!(analyzer.analyze_question(question), analyzer.analyze(subject), "{question}");
+        }
     }
 
     #[test]

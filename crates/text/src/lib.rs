@@ -10,6 +10,7 @@ pub mod detect;
 
 pub mod analyzer;
 mod fold;
+mod function_words;
 mod script;
 mod segment;
 mod stem;
