@@ -21,6 +21,7 @@ pub mod stream;
 mod citation;
 mod json;
 mod opaque;
+mod repeat;
 mod status;
 
 pub use error::{CallerError, RequestError, Unsupported, UpstreamError};

@@ -13,6 +13,7 @@ use crate::ANTHROPIC_EXTRA;
 use crate::anthropic::error;
 use crate::error::UpstreamError;
 use crate::json::read::{self, Fields, Read};
+use crate::repeat::RepeatedChunk;
 use crate::sse::Event;
 use crate::stream::StreamDecoder;
 
@@ -32,6 +33,8 @@ pub struct EventDecoder {
     stopped: bool,
     /// `message_stop` has come.
     finished: bool,
+    /// The last piece of text of the open block.
+    repeated: RepeatedChunk,
 }
 
 #[derive(Debug)]
@@ -216,13 +219,16 @@ impl EventDecoder {
         self.blocks.push(OpenBlock { index, kind });
     }
 
-    fn block_delta(&mut self, index: u64, delta: DeltaFields<'_>, events: &mut Vec<ChatEvent>) {
+    fn block_delta(&mut self, index: u64, delta: DeltaFields<'_>, data: &str, events: &mut Vec<ChatEvent>) {
         let Some(block) = self.blocks.iter_mut().find(|block| block.index == index) else {
             return;
         };
         match (&mut block.kind, &*delta.kind) {
             (BlockKind::Text, "text_delta") => {
                 if let Some(text) = delta.text.filter(|text| !text.is_empty()) {
+                    if delta.extra.is_empty() {
+                        self.repeated.learn(data, "text", &text);
+                    }
                     events.push(ChatEvent::Delta(ChoiceDelta { text: Some(text), ..ChoiceDelta::default() }));
                 }
             }
@@ -248,6 +254,7 @@ impl EventDecoder {
         let Some(position) = self.blocks.iter().position(|block| block.index == index) else {
             return;
         };
+        self.repeated.forget();
         match self.blocks.remove(position).kind {
             // A call without arguments: other dialects parse them as JSON, so they must be an object.
             BlockKind::Tool { call, has_arguments: false } => {
@@ -291,6 +298,12 @@ impl StreamDecoder for EventDecoder {
             return Ok(());
         }
         let data = event.data;
+        if let Some(text) = self.repeated.text(data) {
+            if !text.is_empty() {
+                events.push(ChatEvent::Delta(ChoiceDelta::text(text)));
+            }
+            return Ok(());
+        }
         let Read(fields) = serde_json::from_str::<Read<EventFields<'_>>>(data)
             .map_err(|error| UpstreamError::unreadable(data.as_bytes(), &error))?;
         match &*fields.kind {
@@ -298,7 +311,7 @@ impl StreamDecoder for EventDecoder {
             "ping" => events.push(ChatEvent::Ping),
             "message_start" => self.message_start(fields.message.unwrap_or_default(), events),
             "content_block_start" => self.block_start(fields.index, fields.block.unwrap_or_default(), events),
-            "content_block_delta" => self.block_delta(fields.index, fields.delta, events),
+            "content_block_delta" => self.block_delta(fields.index, fields.delta, data, events),
             "content_block_stop" => self.block_stop(fields.index, events),
             "message_delta" => self.message_delta(fields.delta, fields.usage, events),
             "message_stop" => self.finished = true,

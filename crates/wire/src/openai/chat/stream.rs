@@ -17,6 +17,7 @@ use crate::error::{CallerError, UpstreamError};
 use crate::json::read::Read;
 use crate::json::write::{self, Object};
 use crate::openai::error;
+use crate::repeat::RepeatedChunk;
 use crate::sse::{DONE, Event};
 use crate::stream::{StreamDecoder, StreamEncoder};
 
@@ -33,6 +34,11 @@ pub struct ChunkDecoder {
     /// The last usage seen; some servers send a running one.
     usage: Option<Usage>,
     done: bool,
+    /// The last chunk that had nothing but text for one choice, and which choice.
+    repeated: RepeatedChunk,
+    repeated_choice: u32,
+    /// Whether that chunk had padding.
+    repeated_padding: bool,
 }
 
 /// What has been seen of one choice.
@@ -72,6 +78,18 @@ impl ChunkDecoder {
             created: answer.created,
             extra: answer.take_extra(),
         }));
+    }
+
+    /// Remembers a chunk whose only event is a piece of text.
+    fn learn(&mut self, data: &str, event: Option<&ChatEvent>) {
+        if let Some(ChatEvent::Delta(delta)) = event
+            && let Some(text) = only_text(delta)
+        {
+            let (unpadded, padding) = without_padding(data);
+            self.repeated.learn(unpadded, "content", text);
+            self.repeated_choice = delta.choice;
+            self.repeated_padding = padding;
+        }
     }
 
     fn choice(&mut self, choice: ChoiceFields<'_>, events: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
@@ -150,6 +168,17 @@ impl StreamDecoder for ChunkDecoder {
             return Ok(());
         }
         let data = event.data;
+        let (unpadded, padding) = without_padding(data);
+        if padding == self.repeated_padding
+            && let Some(text) = self.repeated.text(unpadded)
+        {
+            if !text.is_empty() {
+                let text = Some(text.into_owned());
+                let delta = ChoiceDelta { choice: self.repeated_choice, text, ..ChoiceDelta::default() };
+                events.push(ChatEvent::Delta(delta));
+            }
+            return Ok(());
+        }
         if data.trim() == "[DONE]" {
             self.done = true;
             return Ok(());
@@ -160,11 +189,14 @@ impl StreamDecoder for ChunkDecoder {
             return Err(error::read(&error, None));
         }
         self.start(&mut answer, events);
+        let one_choice = answer.choices.len() == 1;
         for choice in answer.choices {
             self.choice(choice, events)?;
         }
-        if let Some(usage) = answer.usage {
-            self.usage = Some(usage.usage());
+        match answer.usage {
+            Some(usage) => self.usage = Some(usage.usage()),
+            None if one_choice => self.learn(data, events.last()),
+            None => {}
         }
         Ok(())
     }
@@ -180,6 +212,39 @@ impl StreamDecoder for ChunkDecoder {
             events.push(ChatEvent::Usage(usage));
         }
         if self.done && answered { Ok(()) } else { Err(UpstreamError::truncated()) }
+    }
+}
+
+/// The text of a delta that has nothing else.
+fn only_text(delta: &ChoiceDelta) -> Option<&str> {
+    let ChoiceDelta { choice: _, text, refusal, reasoning, tool_calls, citations, finish, logprobs, extra } =
+        delta;
+    let alone = refusal.is_none()
+        && reasoning.is_none()
+        && tool_calls.is_empty()
+        && citations.is_empty()
+        && finish.is_none()
+        && logprobs.is_none()
+        && extra.is_empty();
+    text.as_deref().filter(|_| alone)
+}
+
+/// A chunk without the random padding that OpenAI puts at its end, which would make every chunk another, and whether
+/// there was any. What is left is not JSON, but says all that the chunk says: the field is passed over anyway.
+fn without_padding(chunk: &str) -> (&str, bool) {
+    const PADDING: &[u8] = b",\"obfuscation\":\"";
+    /// Far more than what has been seen; every chunk is searched for it.
+    const LONGEST: usize = 96;
+    if !chunk.ends_with("\"}") {
+        return (chunk, false);
+    }
+    let tail = chunk.len().saturating_sub(LONGEST);
+    let Some(start) = memchr::memmem::rfind(&chunk.as_bytes()[tail..], PADDING) else {
+        return (chunk, false);
+    };
+    match chunk.as_bytes().get(tail + start + PADDING.len()..chunk.len() - 2) {
+        Some(padding) if padding.iter().all(u8::is_ascii_alphanumeric) => (&chunk[..tail + start], true),
+        _ => (chunk, false),
     }
 }
 
@@ -202,6 +267,9 @@ pub struct ChunkEncoder {
     options: ChunkOptions,
     /// The start of every frame, up to and including `"choices":[`.
     head: Vec<u8>,
+    /// The start of a frame that has only text for the first choice, up to the text, and its end.
+    text_head: Vec<u8>,
+    text_tail: &'static [u8],
     /// The choices that have spoken: the first delta of each carries the role.
     spoken: Vec<u32>,
     usage: Option<Usage>,
@@ -211,7 +279,19 @@ pub struct ChunkEncoder {
 impl ChunkEncoder {
     /// An encoder for one stream.
     pub fn new(options: ChunkOptions) -> Self {
-        let mut encoder = Self { options, head: Vec::new(), spoken: Vec::new(), usage: None, mainstay: None };
+        let text_tail: &[u8] = match options.include_usage {
+            true => b"},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n",
+            false => b"},\"logprobs\":null,\"finish_reason\":null}]}\n\n",
+        };
+        let mut encoder = Self {
+            options,
+            head: Vec::new(),
+            text_head: Vec::new(),
+            text_tail,
+            spoken: Vec::new(),
+            usage: None,
+            mainstay: None,
+        };
         encoder.write_head(&StreamStart {
             id: String::new(),
             model: String::new(),
@@ -242,6 +322,8 @@ impl ChunkEncoder {
         }
         out.truncate(out.len() - 1);
         self.head = out.to_vec();
+        out.put_slice(b"{\"index\":0,\"delta\":{\"content\":");
+        self.text_head = out.to_vec();
     }
 
     fn delta(&mut self, delta: &ChoiceDelta, out: &mut BytesMut) {
@@ -251,6 +333,12 @@ impl ChunkEncoder {
         let first = !self.spoken.contains(&delta.choice);
         if first {
             self.spoken.push(delta.choice);
+        } else if let (0, None, Some(text)) = (delta.choice, &self.mainstay, only_text(delta)) {
+            out.reserve(self.text_head.len() + text.len() + self.text_tail.len() + 8);
+            out.put_slice(&self.text_head);
+            write::text(out, text);
+            out.put_slice(self.text_tail);
+            return;
         }
         out.reserve(self.head.len() + 128);
         out.put_slice(&self.head);

@@ -363,3 +363,37 @@ fn reasoning_counted_beside_the_completion_is_added_to_it() {
         assert_eq!((usage.completion, usage.reasoning, usage.prompt), (completion, 20, 10));
     }
 }
+
+#[test]
+fn repeated_chunks_say_the_same_as_parsed_ones() {
+    let chunk = |delta: &str, rest: &str| {
+        format!(
+            r#"{{"id":"x","object":"chat.completion.chunk","choices":[{{"index":0,"delta":{delta}}}]{rest}}}"#
+        )
+    };
+    let payloads = [
+        chunk(r#"{"role":"assistant","content":""}"#, r#","obfuscation":"aBc""#),
+        chunk(r#"{"content":"a"}"#, r#","obfuscation":"d""#),
+        chunk(r#"{"content":"b\n"}"#, r#","obfuscation":"""#),
+        chunk(r#"{"content":""}"#, r#","obfuscation":"eF""#),
+        chunk(r#"{"content":"c"}"#, ""),
+        chunk(r#"{"content":"d"}"#, r#","usage":{"prompt_tokens":1,"completion_tokens":2}"#),
+        chunk(r#"{"content":"e"}"#, ""),
+        chunk(r#"{"content":"f","tool_calls":[{"index":0,"id":"t","function":{"name":"g"}}]}"#, ""),
+        chunk(r#"{"content":"h"},"finish_reason":"stop""#, ""),
+        "[DONE]".to_owned(),
+    ];
+    let payloads: Vec<&str> = payloads.iter().map(String::as_str).collect();
+    let (events, end) = decode(&payloads);
+    assert_eq!(end, Ok(()));
+    let texts: Vec<_> = deltas(&events).into_iter().map(|delta| delta.text.unwrap_or_default()).collect();
+    assert_eq!(texts, ["a", "b\n", "c", "d", "e", "f", "h"]);
+    assert!(matches!(events.last(), Some(ChatEvent::Usage(usage)) if usage.completion == 2));
+    let (_, end) = decode(&[&known, r#"{"id":"x","obfuscation":"}"#]);
+    assert_eq!(end.expect_err("cut off").kind, ModelErrorKind::Malformed);
+    // Cut off where padding would begin: not JSON, however well its start is known.
+    let known = chunk(r#"{"content":"a"}"#, r#","obfuscation":"d""#);
+    let cut = known.split(",\"obfuscation\"").next().unwrap();
+    let (_, end) = decode(&[&known, cut]);
+    assert_eq!(end.expect_err("cut off").kind, ModelErrorKind::Malformed);
+}
