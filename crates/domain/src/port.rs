@@ -10,7 +10,9 @@ use crate::citation::Passage;
 use crate::error::ModelError;
 use crate::id::{CorpusName, TenantId};
 use crate::ledger::TurnRecord;
+use crate::money::NanoUsd;
 use crate::time::Deadline;
+use crate::usage::Usage;
 
 /// One attempt at one model.
 #[derive(Clone, Debug)]
@@ -85,6 +87,27 @@ pub trait Embedder: Send + Sync {
     ) -> Result<Embeddings, ModelError>;
 }
 
+/// What is lent embeds as its owner does.
+#[async_trait]
+impl<T: Embedder + ?Sized> Embedder for &T {
+    fn model(&self) -> &str {
+        (**self).model()
+    }
+
+    fn dimension(&self) -> usize {
+        (**self).dimension()
+    }
+
+    async fn embed(
+        &self,
+        texts: &[&str],
+        purpose: EmbeddingPurpose,
+        deadline: Deadline,
+    ) -> Result<Embeddings, ModelError> {
+        (**self).embed(texts, purpose, deadline).await
+    }
+}
+
 /// A question to a corpus.
 #[derive(Clone, Debug)]
 pub struct RetrievalQuery {
@@ -122,6 +145,13 @@ pub enum RetrievalError {
     /// The store or the index failed.
     #[error("the document index failed: {0}")]
     Storage(String),
+}
+
+/// What models cost.
+pub trait Prices: Send + Sync {
+    /// What a call of `model`, `provider/model`, costs, and the effective date of the price. `None` where no price is
+    /// known, which is not the same as nothing.
+    fn cost(&self, model: &str, usage: &Usage) -> Option<(NanoUsd, &str)>;
 }
 
 /// The book in which every turn is recorded.

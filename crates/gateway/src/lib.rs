@@ -1,1 +1,43 @@
-//! The request path.
+//! The request path, in domain types: no HTTP and no wire format.
+//!
+//! Read [`chat`] first, top to bottom: it is what happens to a question. [`stream`] is the same for the pieces of a
+//! streamed answer. [`embeddings`] and [`search`] are the shorter paths beside it.
+
+pub mod chat;
+pub mod stream;
+
+pub mod embeddings;
+pub mod search;
+
+pub mod error;
+
+use std::sync::Arc;
+
+use mainstay_domain::Clock;
+use mainstay_domain::port::{Prices, Retriever};
+use mainstay_models::Registry;
+use mainstay_ops::TurnBook;
+use mainstay_security::KeyTable;
+
+pub use chat::{Answer, ChatCall, Context};
+pub use error::RequestError;
+pub use stream::AnswerStream;
+
+/// What the request path is made of. The composition root fills it in; a test fills it in with other parts.
+pub struct Gateway {
+    /// Who calls.
+    pub keys: Arc<KeyTable>,
+    /// What a name stands for.
+    pub registry: Registry,
+    /// Finds passages.
+    pub retriever: Arc<dyn Retriever>,
+    /// Books turns.
+    pub turns: TurnBook,
+    /// What models cost.
+    pub prices: Arc<dyn Prices>,
+    /// Time.
+    pub clock: Clock,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,2 +1,19 @@
-//! The binary: one file per verb, and the composition root.
-fn main() {}
+//! Mainstay: the production platform under an AI product. One file per verb in [`verbs`]; [`compose`] alone names
+//! concrete backends.
+
+mod cli;
+mod compose;
+mod config;
+mod verbs;
+
+mod client;
+mod handbook;
+mod session;
+mod sources;
+mod terminal;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

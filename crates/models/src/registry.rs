@@ -121,7 +121,8 @@ impl Registry {
         })
     }
 
-    fn unknown(&self, name: &str) -> UnknownModel {
+    /// The refusal of a name that stands for nothing, with what exists.
+    pub fn unknown(&self, name: &str) -> UnknownModel {
         let assistants: Vec<&str> = self.assistants.keys().map(String::as_str).collect();
         let providers: Vec<&str> = self.providers.keys().map(String::as_str).collect();
         let advice = format!(

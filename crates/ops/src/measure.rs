@@ -156,6 +156,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_metric_is_documented_as_it_is() {
+        let documented = include_str!("../../../docs/metrics.md");
+        for metric in METRICS {
+            let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+            let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };
+            let kind = format!("{:?}", metric.kind).to_lowercase();
+            let row = format!("| `{}` | {kind} | {labels} | {} |", metric.name, metric.help);
+            assert!(documented.contains(&row), "docs/metrics.md lacks the row:\n{row}");
+        }
+        let rows = documented.lines().filter(|line| line.starts_with("| `mainstay_")).count();
+        assert_eq!(rows, METRICS.len(), "docs/metrics.md documents a metric that is not exported");
+    }
+
+    #[test]
     fn every_metric_has_a_distinct_name_of_ours() {
         let mut names: Vec<_> = METRICS.iter().map(|metric| metric.name).collect();
         assert!(names.iter().all(|name| name.starts_with("mainstay_")));

@@ -1,1 +1,25 @@
-//! Ingest, hybrid search, context assembly, citations and the extractive answerer.
+//! Answers from documents: ingest, hybrid search, the prompt, citations, and the extractive answerer.
+//!
+//! A document's way in: [`library`] (and [`corpus`]), over [`prepare`]. A question's way: [`search`], [`fusion`],
+//! [`assemble`], and on the way back [`citations`].
+
+pub mod corpus;
+pub mod library;
+pub mod prepare;
+
+pub mod fusion;
+pub mod search;
+
+pub mod assemble;
+pub mod citations;
+mod evidence;
+
+pub mod extractive;
+
+#[cfg(test)]
+mod testing;
+
+pub use corpus::CorpusSettings;
+pub use extractive::Extractive;
+pub use library::{Library, LibraryError, LibrarySettings};
+pub use prepare::Upload;

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// All keys, as the requests see them.
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub struct KeyTable {
     entries: RwLock<Arc<HashMap<KeyId, KeyEntry>>>,
 }
@@ -109,12 +109,17 @@ impl KeyTable {
 }
 
 /// The id and the secret of a key.
-fn split(key: &str) -> Option<(KeyId, &str)> {
+pub(crate) fn split(key: &str) -> Option<(KeyId, &str)> {
     let (id, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;
     Some((KeyId::new(id), secret))
 }
 
-fn hash(secret: &str) -> [u8; 32] {
+/// A key as its holder shows it.
+pub(crate) fn text_of(id: &KeyId, secret: &str) -> String {
+    format!("{PREFIX}{id}_{secret}")
+}
+
+pub(crate) fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
 

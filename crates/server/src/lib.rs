@@ -1,1 +1,25 @@
-//! HTTP: routes, SSE, error to status.
+//! The only crate that knows HTTP. It turns requests into the gateway's domain types and its answers back; it decides
+//! nothing about them.
+//!
+//! [`routes`] lists what there is; [`error`] is the one place where an error becomes a status.
+
+pub mod routes;
+
+mod admin;
+mod anthropic;
+pub mod app;
+mod documents;
+mod openai;
+mod operations;
+mod search;
+
+mod context;
+pub mod error;
+mod json;
+mod sse;
+
+pub mod listen;
+
+pub use app::{App, Readiness, ServerSettings};
+pub use listen::serve;
+pub use routes::router;

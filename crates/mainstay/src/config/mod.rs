@@ -119,11 +119,13 @@ impl RawConfig {
         let slo = self.slo.check(&root.key("slo"), findings);
         let constraints = self.constraints.check(&root.key("constraints"), slo.cost.per_request, findings);
         let providers = check_each(self.providers, "providers", |raw, at| raw.check(at, findings));
-        let mut corpora = check_each(self.corpora, "corpora", |raw, at| raw.check(at, &providers, findings));
+        let mut corpora =
+            check_each(self.corpora, "corpora", |raw, at| raw.check(at, folder, &providers, findings));
         if corpora.is_empty() {
             corpora.insert(CorpusName::unnamed(), Corpus::default());
         }
-        let assistants = check_each(self.assistants, "assistants", |raw, at| raw.check(at, read_file, findings));
+        let assistants =
+            check_each(self.assistants, "assistants", |raw, at| raw.check(at, read_file, findings));
         let prices = check_each(self.prices, "prices", |raw, at| raw.check(at, findings));
         let mut checked = Checked {
             product: self.product.check(&root.key("product"), findings),

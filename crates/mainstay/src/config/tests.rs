@@ -239,7 +239,7 @@ fn the_examples_in_the_file_of_defaults_are_good() {
     assert!(text.contains("\"Cargo.toml\""));
     let checked = check(&text).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
     assert_eq!(checked.assistants.len(), 2);
-    assert_eq!(checked.providers["openai"].timeouts, sections::providers::Timeouts::default());
+    assert_eq!(checked.providers["openai"].timeouts, mainstay_providers::http::Timeouts::default());
 }
 
 #[test]
@@ -357,7 +357,8 @@ base_url = "http://localhost:8000/v1"
 headers = { Host = "x", "X Y" = "z", X-Api-Key = "hunter2", X-Org = "42" }
 "#,
     );
-    let lines: Vec<String> = found.iter().map(|p| format!("{}: {} | {}", p.path, p.message, p.hint)).collect();
+    let lines: Vec<String> =
+        found.iter().map(|p| format!("{}: {} | {}", p.path, p.message, p.hint)).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 
@@ -373,12 +374,11 @@ embedder = "openai/text-embedding-3-small"
 dimensions = 384
 chunk_words = 500
 [corpora.c]
-fusion = "rrf"
-dense_weight = 0.3
 parent_words = 50
 "#,
     );
-    let lines: Vec<String> = found.iter().map(|p| format!("{}: {} | {}", p.path, p.message, p.hint)).collect();
+    let lines: Vec<String> =
+        found.iter().map(|p| format!("{}: {} | {}", p.path, p.message, p.hint)).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 

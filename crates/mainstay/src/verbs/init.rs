@@ -5,7 +5,6 @@
     reason = "questions and what to do next are what the verb tells"
 )]
 
-use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal, Write as _, stderr, stdin};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -134,7 +133,7 @@ pub(crate) fn run(args: InitArgs) -> anyhow::Result<ExitCode> {
     let answers = if asks { ask(&args, &mut stdin().lock())? } else { defaults(&args) };
     let text = write_spec(&answers);
     // The same check as for any file: a flag with a bad value is told with its place in what it would have become.
-    check_text(&text, &args.output)?;
+    check_text(&text, &args.output).map_err(|diagnostics| BadInput(diagnostics.to_string()))?;
     std::fs::write(&args.output, text)
         .with_context(|| format!("{} cannot be written", args.output.display()))?;
     print_next(&args.output, &answers);
@@ -217,71 +216,22 @@ fn question<T>(
 
 /// The text of the file.
 fn write_spec(answers: &Answers) -> String {
-    let provider = answers.provider;
-    let table = provider.table();
-    let model = match answers.model.strip_prefix(table).and_then(|rest| rest.strip_prefix('/')) {
-        Some(model) => model,
-        None => &answers.model,
+    let table = answers.provider.table();
+    let model =
+        answers.model.strip_prefix(table).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&answers.model);
+    let documents: Vec<String> = answers.docs.iter().map(|path| quoted(path)).collect();
+    let documents = match documents.as_slice() {
+        [] => "# documents = [\"./docs\"]".to_owned(),
+        documents => format!("documents = [{}]", documents.join(", ")),
     };
-    let mut text = format!(
-        "\
-# mainstay.toml: what this product must hold, and how it is served. Check it with `mainstay spec check`.
-# All keys: `mainstay spec schema`.
-
-[product]
-name = {name}
-audience = \"{audience}\"            # consumer | enterprise | internal
-
-# Promises that are measured on live traffic. Each needs a number: \"fast\" is refused.
-[slo.ttft]
-p95 = \"500ms\"                     # 95 of 100 requests have their first token within this time
-[slo.errors]
-rate = \"0.1%\"                     # at most this share of requests fails
-[slo.cost]
-per_request = \"$0.005\"            # on average
-
-[traffic]
-# monthly_active_users = 10_000
-# requests_per_second = 5
-
-[constraints]
-# residency = [\"eu-west-1\"]        # regions that data must not leave
-# monthly_budget = \"$500\"
-
-[server]
-listen = \"127.0.0.1:8088\"         # 0.0.0.0:8088 to be reached from other machines
-
-[storage]
-data_dir = \"./mainstay-data\"
-
-",
+    format!(
+        include_str!("../../assets/init-template.toml"),
         name = quoted(&answers.name),
         audience = answers.audience.as_str(),
-    );
-    text.push_str(&provider_table(answers));
-    let documents: Vec<String> = answers.docs.iter().map(|path| quoted(path)).collect();
-    let documents = if documents.is_empty() {
-        "# documents = [\"./docs\"]           # added by `mainstay up`\n".to_owned()
-    } else {
-        format!("documents = [{}]          # added by `mainstay up`\n", documents.join(", "))
-    };
-    // Writing to a string does not fail.
-    let _ = write!(
-        text,
-        "\
-# A collection of documents. The embedder is built in; a provider's works too.
-[corpora.documents]
-{documents}embedder = \"builtin/static\"
-
-# What clients name as `model`.
-[assistants.assistant]
-corpus = \"documents\"
-model = {model}
-# prompt = \"You help the customers of Acme. Be brief.\"
-",
+        provider = provider_table(answers),
+        documents = documents,
         model = quoted(&format!("{table}/{model}")),
-    );
-    text
+    )
 }
 
 fn provider_table(answers: &Answers) -> String {
@@ -289,19 +239,29 @@ fn provider_table(answers: &Answers) -> String {
     let table = provider.table();
     match (provider, provider.key_variable()) {
         (ProviderChoice::Builtin, _) => "\
-# Answers are sentences of the documents until a model is named here and below:
+# Answers are sentences of the documents until a model is named here and below. The key is never written here: env:NAME
+# or file:PATH says where it is.
 # [providers.openai]
-# api_key = \"env:OPENAI_API_KEY\"    # env:NAME or file:PATH, never the key itself
-
+# api_key = \"env:OPENAI_API_KEY\"
 "
         .to_owned(),
         (_, Some(variable)) => format!(
-            "[providers.{table}]\napi_key = \"env:{variable}\"    # env:NAME or file:PATH, never the key itself\n\n"
+            "\
+# The key is never written here: env:NAME or file:PATH says where it is.
+[providers.{table}]
+api_key = \"env:{variable}\"
+"
         ),
         (_, None) => format!(
-            "[providers.{table}]\nkind = \"{}\"\nbase_url = {}\n# api_key = \"env:LOCAL_API_KEY\"\n\n",
-            provider.as_str(),
-            quoted(&answers.base_url),
+            "\
+[providers.{table}]
+kind = \"{kind}\"
+base_url = {base_url}
+# Where the key is, if one is needed: env:NAME or file:PATH, never the key itself.
+# api_key = \"env:LOCAL_API_KEY\"
+",
+            kind = provider.as_str(),
+            base_url = quoted(&answers.base_url),
         ),
     }
 }

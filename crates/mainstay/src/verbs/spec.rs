@@ -1,6 +1,7 @@
 //! `mainstay spec`: checks `mainstay.toml` and prints its schema.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what was found is what the verb tells")]
+#![expect(clippy::print_stderr, reason = "what is wrong is told on standard error")]
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -39,7 +40,7 @@ pub(crate) fn run(verb: SpecVerb, config: Option<&Path>) -> anyhow::Result<ExitC
     match verb {
         SpecVerb::Check(args) => check(&args, config),
         SpecVerb::Schema => {
-            println!("{:#}", schema_of::<RawConfig>());
+            print(&format!("{:#}", schema_of::<RawConfig>()))?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -52,16 +53,17 @@ fn check(args: &CheckArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     }
     match config::load(Some(file)) {
         Ok(checked) => {
-            if args.json {
-                println!("{:#}", good_json(file, &checked));
+            let found = if args.json {
+                format!("{:#}", good_json(file, &checked))
             } else {
-                print_good(file, &checked);
-            }
+                good_text(file, &checked)
+            };
+            print(&found)?;
             Ok(ExitCode::SUCCESS)
         }
         Err(diagnostics) => {
             if args.json {
-                println!("{:#}", diagnostics.to_json());
+                print(&format!("{:#}", diagnostics.to_json()))?;
             } else {
                 eprintln!("{diagnostics}");
             }
@@ -70,19 +72,28 @@ fn check(args: &CheckArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn print_good(file: &Path, checked: &Checked) {
-    println!("{} is good: {}", file.display(), checked.product.name);
+/// Prints a text and a line end. A reader that has seen enough (`… | head`) is no failure.
+fn print(text: &str) -> io::Result<()> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn good_text(file: &Path, checked: &Checked) -> String {
+    let mut parts = vec![format!("{} is good: {}", file.display(), checked.product.name)];
     let targets = targets(checked);
     if targets.is_empty() {
-        println!(
-            "\nIt sets no targets yet. The first three to set: slo.ttft.p95, slo.errors.rate, slo.cost.per_request."
+        parts.push(
+            "It sets no targets yet. Begin with slo.ttft.p95, slo.errors.rate and slo.cost.per_request."
+                .into(),
         );
     } else {
         let mut table = terminal::table(&["target", "as understood"]);
         for target in &targets {
             table.add_row([&target.path, &target.meaning]);
         }
-        println!("\n{table}");
+        parts.push(table.to_string());
     }
     let mut table = terminal::table(&["assistant", "model", "corpus"]);
     for (name, assistant) in &checked.assistants {
@@ -90,10 +101,12 @@ fn print_good(file: &Path, checked: &Checked) {
         let corpus = assistant.corpus.as_ref().map_or("none", |corpus| corpus.as_str());
         table.add_row([name.as_str(), &models.join(", "), corpus]);
     }
-    println!("\n{table}");
-    for secret in missing_secrets(checked) {
-        println!("\nnot found here: {secret}. A start needs it; this check does not.");
-    }
+    parts.push(table.to_string());
+    let missing = missing_secrets(checked).into_iter();
+    parts.extend(
+        missing.map(|secret| format!("Not found here: {secret}. A start needs it; this check does not.")),
+    );
+    parts.join("\n\n")
 }
 
 fn good_json(file: &Path, checked: &Checked) -> Value {
@@ -195,7 +208,7 @@ fn missing_secrets(checked: &Checked) -> Vec<String> {
     let of_headers = |headers: Vec<&HeaderText>| -> Vec<SecretRef> {
         let secrets = headers.into_iter().filter_map(|header| match header {
             HeaderText::Secret(secret) => Some(secret.clone()),
-            HeaderText::Literal(_) => None,
+            HeaderText::Plain(_) => None,
         });
         secrets.collect()
     };

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use mainstay_domain::CorpusName;
 use mainstay_domain::config::{Findings, KeyPath, closest};
+use mainstay_models::RetrievalSettings;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -74,28 +75,11 @@ pub(crate) struct Assistant {
     /// Sampling temperature where the caller sets none.
     pub(crate) temperature: Option<f64>,
     /// How passages are chosen.
-    pub(crate) retrieval: Retrieval,
+    pub(crate) retrieval: RetrievalSettings,
 }
 
 /// Reads a file that the configuration names, by the path written there.
 pub(crate) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
-
-/// How passages are chosen, checked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Retrieval {
-    /// The most sources in the prompt.
-    pub(crate) top_k: usize,
-    /// The most tokens that the sources may take in the prompt.
-    pub(crate) context_tokens: u64,
-}
-
-impl Default for Retrieval {
-    /// Five sources: beyond that the gain diminishes and models lose what stands in the middle. 4,096 tokens hold five
-    /// parents of 400 words.
-    fn default() -> Self {
-        Self { top_k: 5, context_tokens: 4_096 }
-    }
-}
 
 impl Assistant {
     /// The assistant that needs no provider: it answers with sentences of the corpus.
@@ -107,7 +91,7 @@ impl Assistant {
             prompt: None,
             max_tokens: None,
             temperature: None,
-            retrieval: Retrieval::default(),
+            retrieval: RetrievalSettings::default(),
         }
     }
 }
@@ -119,7 +103,7 @@ impl RawAssistant {
         if let Some(corpus) = &self.corpus {
             check_corpus(corpus, &at.key("corpus"), findings);
         }
-        let defaults = Retrieval::default();
+        let defaults = RetrievalSettings::default();
         Assistant {
             models: check_models(self.model, self.cascade, at, findings),
             prompt: check_prompt(self.prompt, self.prompt_file, at, read_file, findings),
@@ -127,7 +111,7 @@ impl RawAssistant {
             corpus: self.corpus.map(CorpusName::from),
             max_tokens: self.max_tokens,
             temperature: self.temperature,
-            retrieval: Retrieval {
+            retrieval: RetrievalSettings {
                 top_k: self.retrieval.top_k.map_or(defaults.top_k, |top_k| top_k as usize),
                 context_tokens: self.retrieval.context_tokens.unwrap_or(defaults.context_tokens),
             },

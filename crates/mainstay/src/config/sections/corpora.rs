@@ -1,7 +1,9 @@
 //! `[corpora.<name>]`: collections of documents and how they are searched.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use mainstay_documents::ChunkOptions;
 use mainstay_domain::config::{Findings, KeyPath, Ratio};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,7 +33,7 @@ pub(crate) struct RawCorpus {
     parent_words: Option<u32>,
     /// How vector and keyword search are brought together.
     fusion: Option<Fusion>,
-    /// The share of the vector search in convex fusion; without it, what was measured to fit the embedder.
+    /// What the vector search counts, the keyword search the rest; without it, what was measured to fit the embedder.
     #[schemars(example = 0.3)]
     dense_weight: Option<Ratio>,
     /// Files and folders that `mainstay up` adds at its start where it is given none.
@@ -46,7 +48,7 @@ pub(crate) enum Fusion {
     /// A weighted mean of the scores.
     #[default]
     Convex,
-    /// Reciprocal rank fusion, without weights.
+    /// Reciprocal rank fusion: a weighted sum over the ranks.
     Rrf,
 }
 
@@ -73,21 +75,21 @@ pub(crate) struct Corpus {
     pub(crate) parent_words: usize,
     /// How vector and keyword search are brought together.
     pub(crate) fusion: Fusion,
-    /// The share of the vector search; only with convex fusion.
+    /// What the vector search counts, from 0 to 1; `None` for what was measured to fit the embedder.
     pub(crate) dense_weight: Option<f64>,
-    /// Files and folders that `mainstay up` adds, relative to the folder of the file.
-    pub(crate) documents: Vec<String>,
+    /// Files and folders that `mainstay up` adds, as the working folder reaches them.
+    pub(crate) documents: Vec<PathBuf>,
 }
 
 impl Default for Corpus {
-    /// Chunks of about 100 words found the answer most often, and a parent gives the model what is around it; convex
-    /// fusion beat RRF on every set (docs/benchmarks.md).
+    /// Convex fusion beats RRF in and out of domain (Bruch et al., arXiv 2210.11934).
     fn default() -> Self {
+        let chunking = ChunkOptions::default();
         Self {
             embedder: ModelName::builtin(BUILTIN_EMBEDDERS[0]),
             dimensions: None,
-            chunk_words: 100,
-            parent_words: 400,
+            chunk_words: chunking.target_words as usize,
+            parent_words: chunking.parent_words as usize,
             fusion: Fusion::default(),
             dense_weight: None,
             documents: Vec::new(),
@@ -96,10 +98,11 @@ impl Default for Corpus {
 }
 
 impl RawCorpus {
-    /// The section, checked. `providers` are those of the file.
+    /// The section, checked. `folder` is the file's, and `providers` are those of the file.
     pub(crate) fn check(
         self,
         at: &KeyPath,
+        folder: &Path,
         providers: &BTreeMap<String, Provider>,
         findings: &mut Findings,
     ) -> Corpus {
@@ -113,15 +116,10 @@ impl RawCorpus {
             parent_words: words(self.parent_words, defaults.parent_words),
             fusion: self.fusion.unwrap_or(defaults.fusion),
             dense_weight: self.dense_weight.map(Ratio::as_f64),
-            documents: self.documents.unwrap_or(defaults.documents),
+            documents: self.documents.unwrap_or_default().iter().map(|path| folder.join(path)).collect(),
         };
         corpus.check_embedder(at, providers, findings);
         corpus.check_words(at, findings);
-        if corpus.fusion == Fusion::Rrf && corpus.dense_weight.is_some() {
-            let hint = "leave the weight out, or write fusion = \"convex\"";
-            let message = "reciprocal rank fusion has no weight";
-            findings.contradiction(&at.key("dense_weight"), &at.key("fusion"), message, hint);
-        }
         corpus
     }
 }

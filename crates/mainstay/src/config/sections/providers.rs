@@ -1,11 +1,11 @@
 //! `[providers.<name>]`: who runs the models.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use mainstay_domain::config::{
     BaseUrl, ConfigValue, Findings, HumanDuration, KeyPath, SecretRef, ValueError, deserialize_value,
 };
+use mainstay_providers::http::Timeouts;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
@@ -97,41 +97,12 @@ pub(crate) struct Provider {
     pub(crate) base_url: Option<BaseUrl>,
     /// Where the API key is found.
     pub(crate) api_key: Option<SecretRef>,
-    /// How long to wait for each step of a call.
+    /// How long to wait for each step of a call; none is zero.
     pub(crate) timeouts: Timeouts,
     /// Headers that every call carries.
     pub(crate) headers: BTreeMap<String, HeaderText>,
     /// The models that are listed.
     pub(crate) models: Vec<String>,
-}
-
-/// How long to wait for each step of a call, checked: none is zero.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Timeouts {
-    /// Name resolution, TCP and TLS.
-    pub(crate) connect: Duration,
-    /// From the request's last byte to the response's headers.
-    pub(crate) headers: Duration,
-    /// From the headers to the first token.
-    pub(crate) first_token: Duration,
-    /// Between two pieces of an answer.
-    pub(crate) idle: Duration,
-    /// The whole call.
-    pub(crate) total: Duration,
-}
-
-impl Default for Timeouts {
-    /// A provider on another continent connects within a second; a queue before the model may take a minute, reasoning
-    /// two; ten minutes is where the OpenAI SDKs give up.
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            headers: Duration::from_secs(60),
-            first_token: Duration::from_secs(120),
-            idle: Duration::from_secs(60),
-            total: Duration::from_secs(600),
-        }
-    }
 }
 
 impl RawProvider {
@@ -188,7 +159,12 @@ fn check_base_url(kind: Option<ProviderKind>, url: Option<&BaseUrl>, at: &KeyPat
 }
 
 /// The known providers take no call without a key.
-fn check_api_key(kind: Option<ProviderKind>, api_key: Option<&SecretRef>, at: &KeyPath, findings: &mut Findings) {
+fn check_api_key(
+    kind: Option<ProviderKind>,
+    api_key: Option<&SecretRef>,
+    at: &KeyPath,
+    findings: &mut Findings,
+) {
     let usual_variable = match kind {
         Some(ProviderKind::Openai) => "OPENAI_API_KEY",
         Some(ProviderKind::Anthropic) => "ANTHROPIC_API_KEY",
@@ -212,7 +188,7 @@ fn check_header(name: &str, text: &HeaderText, at: &KeyPath, findings: &mut Find
         findings.report_key(at, "this cannot be the name of a header", hint);
     } else if OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
         findings.report_key(at, "Mainstay sets this header itself", "take it out");
-    } else if text.is_literal() && is_sensitive_header(name) {
+    } else if text.is_plain() && is_sensitive_header(name) {
         findings.conceal_value(at);
         findings.report(
             at,
@@ -245,14 +221,14 @@ impl RawTimeouts {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum HeaderText {
     /// The text itself.
-    Literal(String),
+    Plain(String),
     /// Where the text is found.
     Secret(SecretRef),
 }
 
 impl HeaderText {
-    fn is_literal(&self) -> bool {
-        matches!(self, Self::Literal(_))
+    fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
     }
 }
 
@@ -267,7 +243,7 @@ impl ConfigValue for HeaderText {
         if text.is_empty() || text.bytes().any(|b| !(b' '..=b'~').contains(&b)) {
             return Err(ValueError::Refused("a header's text is printable ASCII and not empty"));
         }
-        Ok(Self::Literal(text.to_owned()))
+        Ok(Self::Plain(text.to_owned()))
     }
 
     fn from_number(_: f64) -> Result<Self, ValueError> {

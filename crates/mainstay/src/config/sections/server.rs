@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use mainstay_domain::config::{ByteSize, Findings, HumanDuration, KeyPath, ListenAddress};
+use mainstay_server::ServerSettings;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -51,15 +52,12 @@ pub(crate) struct Server {
 }
 
 impl Default for Server {
+    /// Of this machine alone: others can reach it only after somebody decided so.
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8088)),
-            body_limit: 20 << 20,
-            body_timeout: Duration::from_secs(30),
-            heartbeat: Duration::from_secs(15),
-            deadline: Duration::from_secs(300),
-            shutdown_grace: Duration::from_secs(30),
-        }
+        let ServerSettings { body_limit, body_timeout, heartbeat, deadline, shutdown_grace } =
+            ServerSettings::default();
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8088));
+        Self { listen, body_limit, body_timeout, heartbeat, deadline, shutdown_grace }
     }
 }
 

@@ -20,7 +20,8 @@ fn whatever_is_chosen_the_file_passes_the_check() {
             let checked =
                 check_text(&text, Path::new(FILE_NAME)).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
             assert_eq!(checked.product.name, "Ümläut \"quoted\" \\ name");
-            assert_eq!(checked.corpora[checked.default_corpus()].documents, docs);
+            let documents: Vec<PathBuf> = docs.iter().map(PathBuf::from).collect();
+            assert_eq!(checked.corpora[checked.default_corpus()].documents, documents);
             let (_, assistant) = checked.assistants.first_key_value().unwrap();
             assert_eq!(assistant.models[0].model, provider.default_model());
         }

@@ -1,0 +1,295 @@
+//! What happens to a question, top to bottom.
+//!
+//! [`Gateway::chat`] opens the turn and closes it; [`Gateway::answer`] is the path itself. Work that is done once per
+//! request is here; work that is done once per attempt at an upstream is in the upstream.
+
+use mainstay_domain::chat::{ChatRequest, MaxTokens};
+use mainstay_domain::identity::Scope;
+use mainstay_domain::port::{ModelCall, RetrievalQuery};
+use mainstay_domain::usage::UsageSource;
+use mainstay_domain::{
+    Caller, Completion, Deadline, ModelError, ModelErrorKind, RequestId, TimeoutPhase, Usage,
+};
+use mainstay_models::{Assistant, Route};
+use mainstay_ops::Turn;
+use mainstay_ops::turn::Opening;
+use mainstay_rag::assemble::{self, Grounding};
+
+use crate::stream::AnswerStream;
+use crate::{Gateway, RequestError};
+
+/// A question as it arrives.
+#[derive(Clone, Debug)]
+pub struct ChatCall {
+    /// The conversation.
+    pub request: ChatRequest,
+    /// Around it.
+    pub context: Context,
+}
+
+/// What surrounds a request.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The HTTP request.
+    pub request: RequestId,
+    /// The API key that was shown, as text.
+    pub key: Option<String>,
+    /// When the answer is no longer wanted.
+    pub deadline: Deadline,
+    /// How often the client's SDK has tried already.
+    pub client_retries: u32,
+}
+
+/// The answer to a question.
+pub enum Answer {
+    /// In one piece; its turn is booked.
+    Whole {
+        /// What the model said, with verified citations.
+        completion: Completion,
+        /// What Mainstay did.
+        summary: Summary,
+    },
+    /// In pieces; its turn is booked when the stream ends or is dropped.
+    Stream {
+        /// The pieces.
+        stream: Box<AnswerStream>,
+        /// What Mainstay did until now.
+        summary: Summary,
+    },
+}
+
+/// What Mainstay did for an answer: the `mainstay` object and headers.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Summary {
+    /// The assistant that was named.
+    pub assistant: Option<String>,
+    /// `provider/model` that answers.
+    pub model: String,
+    /// Sources in the prompt.
+    pub passages: usize,
+    /// Citations that failed verification; not known of a stream that has only begun.
+    pub citations_removed: u32,
+    /// What the provider charges, in nano-dollars; absent when the price is not known, or of a stream.
+    pub cost_nano_usd: Option<i64>,
+}
+
+impl Gateway {
+    /// Answers a question. However it ends, exactly one ledger record is written for an identified caller: here, or
+    /// when the stream that is returned ends or is dropped, or when this future is dropped.
+    pub async fn chat(&self, call: ChatCall) -> Result<Answer, RequestError> {
+        let mut turn = self.turns.open(Opening {
+            request: call.context.request.clone(),
+            operation: "chat",
+            requested_model: call.request.model.clone(),
+            streamed: call.request.delivery.is_streamed(),
+            client_retries: call.context.client_retries,
+        });
+        match self.answer(&mut turn, call).await {
+            Ok(Reply::Whole(completion)) => {
+                let summary = Summary::of(&turn);
+                turn.complete();
+                Ok(Answer::Whole { completion, summary })
+            }
+            Ok(Reply::Stream(opened)) => {
+                let summary = Summary::of(&turn);
+                let stream = Box::new(AnswerStream::new(opened, turn, self.prices.clone(), self.clock));
+                Ok(Answer::Stream { stream, summary })
+            }
+            Err(error) => {
+                turn.fail(error.code());
+                Err(error)
+            }
+        }
+    }
+
+    /// The path of a question.
+    async fn answer(&self, turn: &mut Turn, call: ChatCall) -> Result<Reply, RequestError> {
+        let ChatCall { mut request, context } = call;
+
+        // Identify: before anything that costs, and before anything that a stranger could learn from.
+        let caller = self.identify(turn, &context, Scope::Ask)?;
+
+        // Admit: rate limits, concurrency, queue and budget reservation come here, once the tenant is known.
+        // Inspect: injection and personal data come here, before the text reaches a cache, an index or a model.
+        // Cache: exact and semantic come here, after inspection and before the work that they save.
+
+        // Route: what the name stands for decides whether documents are needed at all.
+        let route = self.registry.route(&request.model)?;
+        if let Some(assistant) = route.assistant.as_deref() {
+            turn.assisted_by(&assistant.name);
+            apply_defaults(&mut request, assistant);
+        }
+
+        // Retrieve, then assemble: the prompt that the model sees is complete before it is called.
+        let grounding = self.ground(&caller, &context, &route, &mut request).await?;
+        turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.passages().len()));
+
+        // Call. Until the provider reports, the prompt counts as an estimate, so that a caller who goes away while the
+        // provider works is billed for what the provider bills.
+        let model = route.model.to_string();
+        turn.answered_by(model.clone());
+        self.charge(turn, &model, sent(&request), UsageSource::Estimated);
+        let streamed = request.delivery.is_streamed();
+        let model_call = ModelCall {
+            model: route.model.model.to_string(),
+            passages: grounding.as_ref().map(|grounding| grounding.passages().to_vec()).unwrap_or_default(),
+            deadline: context.deadline,
+            request,
+        };
+        if streamed {
+            let upstream =
+                route.upstream.stream(model_call).await.inspect_err(|error| settle_failure(turn, error))?;
+            // Filter and settle happen piece by piece: see `stream`.
+            return Ok(Reply::Stream(Opened { upstream, grounding, model }));
+        }
+        let mut completion =
+            route.upstream.complete(model_call).await.inspect_err(|error| settle_failure(turn, error))?;
+
+        // Filter: what leaves carries only citations that their source supports.
+        if let Some(grounding) = &grounding {
+            let (mut verified, mut removed) = (0, 0);
+            for choice in &mut completion.choices {
+                let outcome = grounding.filter_message(&mut choice.message);
+                verified += outcome.verified;
+                removed += outcome.removed;
+            }
+            turn.cited(verified, removed);
+        }
+
+        // Settle: the truth replaces the estimate.
+        let reported = completion.usage;
+        let usage = reported.unwrap_or_else(|| Usage {
+            completion: completion.choices.iter().map(|choice| said(choice.message.text.as_deref())).sum(),
+            ..turn.so_far().usage
+        });
+        let source = if reported.is_some() { UsageSource::Reported } else { UsageSource::Estimated };
+        completion.usage = Some(usage);
+        self.charge(turn, &model, usage, source);
+        Ok(Reply::Whole(completion))
+    }
+
+    /// Establishes who calls and that they may.
+    pub(crate) fn identify(
+        &self,
+        turn: &mut Turn,
+        context: &Context,
+        needs: Scope,
+    ) -> Result<Caller, RequestError> {
+        let caller = self.keys.identify(context.key.as_deref(), self.clock.now())?;
+        turn.identified(&caller);
+        allow(&caller, needs)?;
+        Ok(caller)
+    }
+
+    /// Retrieves for an assistant with a corpus and puts the passages into the prompt. `None` where there is no corpus.
+    async fn ground(
+        &self,
+        caller: &Caller,
+        context: &Context,
+        route: &Route,
+        request: &mut ChatRequest,
+    ) -> Result<Option<Grounding>, RequestError> {
+        let Some((assistant, corpus)) =
+            route.assistant.as_deref().and_then(|assistant| Some((assistant, assistant.corpus.as_ref()?)))
+        else {
+            return Ok(None);
+        };
+        let question = request.last_user_text().unwrap_or_default();
+        if question.trim().is_empty() {
+            return Err(RequestError::Invalid {
+                message: format!(
+                    "the assistant \"{}\" answers from documents and needs a question: the last message of the \
+                     role \"user\" has no text",
+                    assistant.name
+                ),
+                param: Some("messages"),
+            });
+        }
+        let query = RetrievalQuery {
+            tenant: caller.tenant.clone(),
+            corpus: corpus.clone(),
+            text: question,
+            // More than are shown: several may share a parent, and the budget may pass over a long one.
+            limit: assistant.retrieval.top_k * 4,
+            deadline: context.deadline,
+        };
+        let passages = self.search_passages(query).await?;
+        let sources =
+            assemble::select(passages, assistant.retrieval.top_k, assistant.retrieval.context_tokens);
+        let grounding = Grounding::new(sources);
+        assemble::insert(request, assistant.prompt.as_deref(), &grounding);
+        Ok(Some(grounding))
+    }
+
+    /// Enters usage and its cost into the turn.
+    pub(crate) fn charge(&self, turn: &mut Turn, model: &str, usage: Usage, source: UsageSource) {
+        turn.used(usage, source, self.prices.cost(model, &usage));
+    }
+}
+
+/// A reply before its turn is closed.
+enum Reply {
+    Whole(Completion),
+    Stream(Opened),
+}
+
+/// A stream that the upstream has opened.
+pub(crate) struct Opened {
+    pub(crate) upstream: mainstay_domain::port::ChatStream,
+    pub(crate) grounding: Option<Grounding>,
+    pub(crate) model: String,
+}
+
+impl Summary {
+    fn of(turn: &Turn) -> Self {
+        let record = turn.so_far();
+        Self {
+            assistant: record.assistant.as_ref().map(ToString::to_string),
+            model: record.answered_model.clone().unwrap_or_default(),
+            passages: record.passages as usize,
+            citations_removed: record.citations_removed,
+            cost_nano_usd: record.price_date.is_some().then(|| record.cost.as_nanos()),
+        }
+    }
+}
+
+/// Whether the caller's key has the scope that is needed.
+pub fn allow(caller: &Caller, needs: Scope) -> Result<(), RequestError> {
+    if caller.scope >= needs { Ok(()) } else { Err(RequestError::Forbidden { has: caller.scope, needs }) }
+}
+
+/// An assistant's settings hold where the caller says nothing.
+fn apply_defaults(request: &mut ChatRequest, assistant: &Assistant) {
+    request.temperature = request.temperature.or(assistant.temperature);
+    if request.max_tokens.is_none() {
+        request.max_tokens = assistant.max_tokens.map(|limit| MaxTokens { limit, as_completion: true });
+    }
+    if let (None, Some(prompt)) = (&assistant.corpus, &assistant.prompt) {
+        assemble::insert_prompt(request, prompt);
+    }
+}
+
+/// A provider that refused has charged nothing. One that failed after it had accepted may charge for the prompt, so
+/// there the estimate stays.
+fn settle_failure(turn: &mut Turn, error: &ModelError) {
+    let may_be_billed = matches!(
+        error.kind,
+        ModelErrorKind::Timeout(
+            TimeoutPhase::Headers | TimeoutPhase::FirstToken | TimeoutPhase::Idle | TimeoutPhase::Total
+        ) | ModelErrorKind::Malformed
+            | ModelErrorKind::Truncated
+    );
+    if !may_be_billed {
+        turn.used(Usage::default(), UsageSource::Estimated, None);
+    }
+}
+
+/// The usage of a prompt whose tokens nobody has counted yet: about four bytes a token.
+fn sent(request: &ChatRequest) -> Usage {
+    let bytes: usize = request.messages.iter().map(|message| message.content.text_len()).sum();
+    Usage { prompt: bytes.div_ceil(4) as u64, ..Usage::default() }
+}
+
+fn said(text: Option<&str>) -> u64 {
+    text.map_or(0, mainstay_domain::usage::estimate_tokens)
+}

@@ -1,0 +1,60 @@
+//! What happens to a request for embeddings.
+
+use mainstay_domain::identity::Scope;
+use mainstay_domain::port::{EmbeddingPurpose, Embeddings};
+use mainstay_domain::usage::UsageSource;
+use mainstay_domain::{ModelError, Usage};
+use mainstay_ops::Turn;
+use mainstay_ops::turn::Opening;
+
+use crate::chat::Context;
+use crate::{Gateway, RequestError};
+
+/// Texts to be embedded.
+#[derive(Clone, Debug)]
+pub struct EmbeddingCall {
+    /// `provider/model`.
+    pub model: String,
+    /// The texts.
+    pub texts: Vec<String>,
+    /// Numbers per vector, where the caller wants a number of them.
+    pub dimensions: Option<usize>,
+    /// Around it.
+    pub context: Context,
+}
+
+impl Gateway {
+    /// Embeds texts, in order.
+    pub async fn embeddings(&self, call: EmbeddingCall) -> Result<Embeddings, RequestError> {
+        let mut turn = self.turns.open(Opening {
+            request: call.context.request.clone(),
+            operation: "embeddings",
+            requested_model: call.model.clone(),
+            streamed: false,
+            client_retries: call.context.client_retries,
+        });
+        match self.embed(&mut turn, &call).await {
+            Ok(embeddings) => {
+                turn.complete();
+                Ok(embeddings)
+            }
+            Err(error) => {
+                turn.fail(error.code());
+                Err(error)
+            }
+        }
+    }
+
+    async fn embed(&self, turn: &mut Turn, call: &EmbeddingCall) -> Result<Embeddings, RequestError> {
+        self.identify(turn, &call.context, Scope::Ask)?;
+        let embedder = self.registry.embedder(&call.model, call.dimensions)?;
+        turn.answered_by(call.model.clone());
+        let texts: Vec<&str> = call.texts.iter().map(String::as_str).collect();
+        let embeddings: Result<Embeddings, ModelError> =
+            embedder.embed(&texts, EmbeddingPurpose::Passage, call.context.deadline).await;
+        let embeddings = embeddings?;
+        let usage = Usage { prompt: embeddings.tokens, ..Usage::default() };
+        self.charge(turn, &call.model, usage, UsageSource::Reported);
+        Ok(embeddings)
+    }
+}

@@ -1,0 +1,69 @@
+//! What happens to a search: the path of a question, up to the passages.
+
+use mainstay_domain::Passage;
+use mainstay_domain::identity::Scope;
+use mainstay_domain::port::{RetrievalError, RetrievalQuery};
+use mainstay_domain::{Caller, CorpusName};
+use mainstay_ops::measure;
+
+use crate::chat::{Context, allow};
+use crate::{Gateway, RequestError};
+
+/// A search.
+#[derive(Clone, Debug)]
+pub struct SearchCall {
+    /// The question.
+    pub text: String,
+    /// Which corpus.
+    pub corpus: CorpusName,
+    /// How many passages at most.
+    pub limit: usize,
+    /// Around it.
+    pub context: Context,
+}
+
+impl Gateway {
+    /// The best passages for a question, best first.
+    pub async fn search(&self, call: SearchCall) -> Result<Vec<Passage>, RequestError> {
+        let caller = self.caller(&call.context, Scope::Ask)?;
+        if call.text.trim().is_empty() {
+            return Err(RequestError::Invalid {
+                message: "the query is empty: say what to search for".to_owned(),
+                param: Some("query"),
+            });
+        }
+        let query = RetrievalQuery {
+            tenant: caller.tenant,
+            corpus: call.corpus,
+            text: call.text,
+            limit: call.limit,
+            deadline: call.context.deadline,
+        };
+        Ok(self.search_passages(query).await?)
+    }
+
+    /// Who calls, for what is no turn: nothing is billed for it.
+    pub fn caller(&self, context: &Context, needs: Scope) -> Result<Caller, RequestError> {
+        let identified =
+            self.keys.identify(context.key.as_deref(), self.clock.now()).map_err(RequestError::from);
+        let allowed = identified.and_then(|caller| allow(&caller, needs).map(|()| caller));
+        allowed.inspect_err(|error| metrics::counter!(measure::REJECTED, "code" => error.code()).increment(1))
+    }
+
+    /// Retrieves within the deadline, and measures.
+    pub(crate) async fn search_passages(
+        &self,
+        query: RetrievalQuery,
+    ) -> Result<Vec<Passage>, RetrievalError> {
+        let began = self.clock.instant();
+        let corpus = query.corpus.to_string();
+        let remaining = query.deadline.remaining(&self.clock);
+        let found = self.clock.timeout(remaining, self.retriever.retrieve(query)).await;
+        if let Some(Ok(_)) = &found {
+            // Only then is the corpus known to exist: its name is ours, and the label cannot be flooded.
+            let elapsed = self.clock.instant().duration_since(began);
+            metrics::histogram!(measure::RETRIEVAL_SECONDS, "corpus" => corpus).record(elapsed);
+        }
+        found.ok_or(RetrievalError::DeadlinePassed)?
+    }
+}

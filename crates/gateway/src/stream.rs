@@ -1,0 +1,146 @@
+//! What happens to the pieces of a streamed answer: filter, measure, settle.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use mainstay_domain::chat::{ChatEvent, ChoiceDelta};
+use mainstay_domain::port::{ChatStream, Prices};
+use mainstay_domain::usage::{UsageSource, estimate_tokens};
+use mainstay_domain::{Clock, Usage};
+use mainstay_ops::{Turn, measure};
+use mainstay_rag::citations::CitationFilters;
+use metrics::Histogram;
+use tokio::time::Instant;
+
+use crate::RequestError;
+use crate::chat::Opened;
+
+/// The pieces of an answer. It ends with `None` only after the model said that it had finished and the turn was booked;
+/// a failure is an `Err`, and the last item. Dropping it before cancels the upstream and books what was used.
+pub struct AnswerStream {
+    upstream: ChatStream,
+    /// Only of a grounded answer.
+    citations: Option<CitationFilters>,
+    /// Taken when the turn is closed; nothing comes after that.
+    turn: Option<Turn>,
+    prices: Arc<dyn Prices>,
+    clock: Clock,
+    model: String,
+    /// Counts what was sent until the provider reports what it was.
+    tally: Usage,
+    reported: bool,
+    last_content: Option<Instant>,
+    gaps: Histogram,
+}
+
+impl AnswerStream {
+    pub(crate) fn new(opened: Opened, turn: Turn, prices: Arc<dyn Prices>, clock: Clock) -> Self {
+        Self {
+            upstream: opened.upstream,
+            citations: opened.grounding.map(CitationFilters::new),
+            tally: turn.so_far().usage,
+            turn: Some(turn),
+            prices,
+            clock,
+            gaps: measure::chunk_gap(&opened.model),
+            model: opened.model,
+            reported: false,
+            last_content: None,
+        }
+    }
+
+    /// Gives up with an error of our own: the answer is not finished and must not look it.
+    pub fn abort(&mut self, error: &RequestError) {
+        self.settle();
+        if let Some(turn) = self.turn.take() {
+            turn.fail(error.code());
+        }
+    }
+
+    fn pass(&mut self, event: &mut ChatEvent) {
+        match event {
+            ChatEvent::Delta(delta) => {
+                self.measure(delta);
+                if let Some(citations) = &mut self.citations {
+                    citations.filter(delta);
+                }
+            }
+            ChatEvent::Usage(usage) => {
+                self.tally = *usage;
+                self.reported = true;
+            }
+            ChatEvent::Start(_) | ChatEvent::Ping => {}
+        }
+    }
+
+    fn measure(&mut self, delta: &ChoiceDelta) {
+        if !delta.has_content() {
+            return;
+        }
+        if !self.reported {
+            let texts = [&delta.text, &delta.reasoning, &delta.refusal].into_iter().flatten();
+            let arguments = delta.tool_calls.iter().map(|call| &call.arguments);
+            // A provider sends a token or more in a piece, never less.
+            self.tally.completion +=
+                texts.chain(arguments).map(|text| estimate_tokens(text)).sum::<u64>().max(1);
+        }
+        let now = self.clock.instant();
+        match self.last_content.replace(now) {
+            Some(previous) => self.gaps.record(now.duration_since(previous)),
+            None => {
+                if let Some(turn) = &mut self.turn {
+                    turn.first_content();
+                }
+            }
+        }
+    }
+
+    /// Enters usage, cost and citations into the turn.
+    fn settle(&mut self) {
+        let Some(turn) = &mut self.turn else { return };
+        let source = if self.reported { UsageSource::Reported } else { UsageSource::Estimated };
+        turn.used(self.tally, source, self.prices.cost(&self.model, &self.tally));
+        if let Some(citations) = &self.citations {
+            let counts = citations.counts();
+            turn.cited(counts.verified, counts.removed);
+        }
+    }
+}
+
+impl Stream for AnswerStream {
+    type Item = Result<ChatEvent, RequestError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.turn.is_none() {
+            return Poll::Ready(None);
+        }
+        match std::task::ready!(self.upstream.as_mut().poll_next(cx)) {
+            Some(Ok(mut event)) => {
+                self.pass(&mut event);
+                Poll::Ready(Some(Ok(event)))
+            }
+            Some(Err(error)) => {
+                let error = RequestError::from(error);
+                self.abort(&error);
+                Poll::Ready(Some(Err(error)))
+            }
+            None => {
+                // Booked before the caller can know that the answer is complete.
+                self.settle();
+                if let Some(turn) = self.turn.take() {
+                    turn.complete();
+                }
+                Poll::Ready(None)
+            }
+        }
+    }
+}
+
+/// The caller went away: the tokens until then are booked when the turn drops after this.
+impl Drop for AnswerStream {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}

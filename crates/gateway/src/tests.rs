@@ -1,0 +1,355 @@
+//! The request path against scripted models: what is answered, and that exactly one record is booked however it ends.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
+use mainstay_domain::chat::{
+    AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Content, Delivery, Extra,
+    FinishReason, Message, Role, StreamStart,
+};
+use mainstay_domain::citation::PassageScore;
+use mainstay_domain::identity::Scope;
+use mainstay_domain::ledger::{Outcome, TurnRecord};
+use mainstay_domain::port::{
+    ChatModel, ChatStream, Ledger, LedgerError, ModelCall, Prices, RetrievalError, RetrievalQuery, Retriever,
+};
+use mainstay_domain::usage::UsageSource;
+use mainstay_domain::{
+    AssistantName, ByteRange, ChunkId, Clock, CorpusName, Deadline, DocumentId, ModelError, ModelErrorKind,
+    NanoUsd, Passage, RequestId, Usage,
+};
+use mainstay_models::{Assistant, Provider, Registry, RetrievalSettings};
+use mainstay_ops::TurnBook;
+use mainstay_security::KeyTable;
+
+use crate::chat::{Answer, ChatCall, Context};
+use crate::{Gateway, RequestError};
+
+/// What a scripted model does.
+#[derive(Clone)]
+enum Script {
+    /// Says this and reports its usage.
+    Say(&'static str),
+    /// Says this and then nothing more.
+    Stall(&'static str),
+    /// Says this and breaks off.
+    Break(&'static str),
+    /// Refuses.
+    Refuse(ModelErrorKind),
+    /// Accepts, and never answers.
+    Hang,
+}
+
+struct Scripted {
+    script: Script,
+    seen: Arc<Mutex<Vec<ChatRequest>>>,
+}
+
+const USAGE: Usage = Usage { prompt: 20, cache_read: 0, cache_write: 0, completion: 7, reasoning: 0 };
+
+fn failure(kind: ModelErrorKind) -> ModelError {
+    ModelError {
+        kind,
+        provider: "scripted".to_owned(),
+        status: None,
+        message: "it failed".to_owned(),
+        retry_after: None,
+    }
+}
+
+fn delta(text: &str) -> Result<ChatEvent, ModelError> {
+    Ok(ChatEvent::Delta(ChoiceDelta::text(text)))
+}
+
+#[async_trait]
+impl ChatModel for Scripted {
+    async fn complete(&self, call: ModelCall) -> Result<Completion, ModelError> {
+        self.seen.lock().unwrap().push(call.request);
+        match self.script {
+            Script::Say(text) | Script::Stall(text) | Script::Break(text) => Ok(Completion {
+                id: "c1".to_owned(),
+                model: "scripted-1".to_owned(),
+                created: None,
+                choices: vec![Choice {
+                    index: 0,
+                    message: AssistantMessage { text: Some(text.to_owned()), ..AssistantMessage::default() },
+                    finish: FinishReason::Stop,
+                    logprobs: None,
+                }],
+                usage: Some(USAGE),
+                extra: Extra::new(),
+            }),
+            Script::Refuse(kind) => Err(failure(kind)),
+            Script::Hang => std::future::pending().await,
+        }
+    }
+
+    async fn stream(&self, call: ModelCall) -> Result<ChatStream, ModelError> {
+        self.seen.lock().unwrap().push(call.request);
+        let start = StreamStart {
+            id: "c1".to_owned(),
+            model: "scripted-1".to_owned(),
+            created: None,
+            extra: Extra::new(),
+        };
+        let head = vec![Ok(ChatEvent::Start(start))];
+        Ok(match self.script {
+            Script::Say(text) => {
+                let tail = [
+                    delta(text),
+                    Ok(ChatEvent::Delta(ChoiceDelta::finish(FinishReason::Stop))),
+                    Ok(ChatEvent::Usage(USAGE)),
+                ];
+                Box::pin(stream::iter(head.into_iter().chain(tail)))
+            }
+            Script::Break(text) => Box::pin(stream::iter(
+                head.into_iter().chain([delta(text), Err(failure(ModelErrorKind::Truncated))]),
+            )),
+            Script::Stall(text) => {
+                Box::pin(stream::iter(head.into_iter().chain([delta(text)])).chain(stream::pending()))
+            }
+            Script::Refuse(kind) => return Err(failure(kind)),
+            Script::Hang => std::future::pending().await,
+        })
+    }
+}
+
+struct OnePassage;
+
+const SOURCE: &str = "The warranty lasts two years from the day of purchase.";
+
+#[async_trait]
+impl Retriever for OnePassage {
+    async fn retrieve(&self, _: RetrievalQuery) -> Result<Vec<Passage>, RetrievalError> {
+        let range = ByteRange { start: 0, end: SOURCE.len() };
+        Ok(vec![Passage {
+            chunk: ChunkId(1),
+            document: DocumentId::new("policy.md"),
+            title: None,
+            headings: Vec::new(),
+            range,
+            text: SOURCE.to_owned(),
+            parent_range: range,
+            parent_text: SOURCE.to_owned(),
+            score: PassageScore::default(),
+        }])
+    }
+}
+
+/// Ten nano-dollars a token.
+struct PerToken;
+
+impl Prices for PerToken {
+    fn cost(&self, _: &str, usage: &Usage) -> Option<(NanoUsd, &str)> {
+        Some((NanoUsd::new(10 * usage.total() as i64), "2026-01-01"))
+    }
+}
+
+#[derive(Default)]
+struct Booked(Mutex<Vec<TurnRecord>>);
+
+impl Ledger for Booked {
+    fn book(&self, record: &TurnRecord) -> Result<(), LedgerError> {
+        self.0.lock().unwrap().push(record.clone());
+        Ok(())
+    }
+}
+
+struct World {
+    gateway: Gateway,
+    booked: Arc<Booked>,
+    seen: Arc<Mutex<Vec<ChatRequest>>>,
+    clock: Clock,
+}
+
+const KEY: &str = "msk_test_secret";
+
+fn world(script: Script) -> World {
+    let clock = Clock::system();
+    let booked = Arc::new(Booked::default());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let chat = Arc::new(Scripted { script, seen: seen.clone() });
+    let provider = Provider { chat, embedders: None, models: vec!["m".to_owned()], closed: false };
+    let assistant = Assistant {
+        name: AssistantName::new("support"),
+        description: None,
+        prompt: Some("Be brief.".to_owned()),
+        corpus: Some(CorpusName::unnamed()),
+        model: "scripted/m".parse().unwrap(),
+        max_tokens: None,
+        temperature: None,
+        retrieval: RetrievalSettings::default(),
+    };
+    let gateway = Gateway {
+        keys: Arc::new(KeyTable::new([mainstay_security::testing::entry(KEY, Scope::Ask)])),
+        registry: Registry::new([assistant], [("scripted".to_owned(), provider)]),
+        retriever: Arc::new(OnePassage),
+        turns: TurnBook::new(booked.clone(), clock),
+        prices: Arc::new(PerToken),
+        clock,
+    };
+    World { gateway, booked, seen, clock }
+}
+
+impl World {
+    fn call(&self, model: &str, delivery: Delivery) -> ChatCall {
+        self.call_with(model, delivery, "How long is the warranty?", Some(KEY))
+    }
+
+    fn call_with(&self, model: &str, delivery: Delivery, question: &str, key: Option<&str>) -> ChatCall {
+        ChatCall {
+            request: ChatRequest {
+                model: model.to_owned(),
+                messages: vec![Message::text(Role::User, question)],
+                delivery,
+                ..ChatRequest::default()
+            },
+            context: Context {
+                request: RequestId::new("req_1"),
+                key: key.map(str::to_owned),
+                deadline: Deadline::after(&self.clock, Duration::from_secs(60)),
+                client_retries: 0,
+            },
+        }
+    }
+
+    fn only_record(&self) -> TurnRecord {
+        let booked = self.booked.0.lock().unwrap();
+        assert_eq!(booked.len(), 1, "{booked:?}");
+        booked[0].clone()
+    }
+}
+
+const STREAMED: Delivery = Delivery::Streamed { include_usage: false };
+
+async fn open(world: &World, model: &str) -> Box<crate::AnswerStream> {
+    match world.gateway.chat(world.call(model, STREAMED)).await.unwrap() {
+        Answer::Stream { stream, .. } => stream,
+        Answer::Whole { .. } => panic!("a streamed request was answered whole"),
+    }
+}
+
+#[tokio::test]
+async fn a_grounded_answer_carries_verified_citations_and_one_record() {
+    let world = world(Script::Say("The warranty lasts two years [1]. Bananas are blue [4]."));
+    let Answer::Whole { completion, summary } =
+        world.gateway.chat(world.call("support", Delivery::Whole)).await.unwrap()
+    else {
+        panic!("a whole request was streamed");
+    };
+    let message = &completion.choices[0].message;
+    assert_eq!(message.text.as_deref(), Some("The warranty lasts two years [1]. Bananas are blue."));
+    assert_eq!(message.citations[0].quote, SOURCE);
+    assert_eq!((summary.passages, summary.citations_removed), (1, 1));
+    let record = world.only_record();
+    assert_eq!(record.outcome, Outcome::Completed);
+    assert_eq!((record.usage, record.usage_source), (USAGE, UsageSource::Reported));
+    assert_eq!((record.cost, record.price_date.as_deref()), (NanoUsd::new(270), Some("2026-01-01")));
+    assert_eq!((record.passages, record.citations, record.citations_removed), (1, 1, 1));
+    assert_eq!(record.answered_model.as_deref(), Some("scripted/m"));
+    let seen = world.seen.lock().unwrap();
+    let roles: Vec<Role> = seen[0].messages.iter().map(|message| message.role).collect();
+    assert_eq!(roles, [Role::System, Role::User, Role::User]);
+    assert!(seen[0].messages[1].content.text().contains(SOURCE));
+}
+
+#[tokio::test]
+async fn a_raw_model_gets_the_conversation_as_it_is() {
+    let world = world(Script::Say("Hello [1]."));
+    let answer = world.gateway.chat(world.call("scripted/anything", Delivery::Whole)).await.unwrap();
+    let Answer::Whole { completion, .. } = answer else { panic!("a whole request was streamed") };
+    assert_eq!(completion.choices[0].message.text.as_deref(), Some("Hello [1]."));
+    let content = world.seen.lock().unwrap()[0].messages[0].content.clone();
+    assert_eq!(content, Content::Text("How long is the warranty?".to_owned()));
+}
+
+#[tokio::test]
+async fn a_stream_is_booked_before_the_caller_knows_that_it_is_complete() {
+    let world = world(Script::Say("The warranty lasts two years [1]."));
+    let mut stream = open(&world, "support").await;
+    let mut citations = Vec::new();
+    while let Some(event) = stream.next().await {
+        if let ChatEvent::Delta(delta) = event.unwrap() {
+            citations.extend(delta.citations);
+        }
+    }
+    let record = world.only_record();
+    assert_eq!((record.outcome, record.usage), (Outcome::Completed, USAGE));
+    assert!(record.first_token_micros.is_some());
+    assert_eq!(citations.len(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_a_stream_is_booked_with_the_tokens_until_then() {
+    let world = world(Script::Stall("one two three"));
+    let mut stream = open(&world, "scripted/m").await;
+    for _ in 0..2 {
+        stream.next().await.unwrap().unwrap();
+    }
+    drop(stream);
+    let record = world.only_record();
+    assert_eq!((record.outcome, record.usage_source), (Outcome::Cancelled, UsageSource::Estimated));
+    assert!(record.usage.prompt > 0 && record.usage.completion >= 3, "{:?}", record.usage);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_leaves_before_the_first_byte_is_booked_with_the_prompt() {
+    for delivery in [Delivery::Whole, STREAMED] {
+        let world = world(Script::Hang);
+        let asked =
+            tokio::time::timeout(Duration::from_secs(1), world.gateway.chat(world.call("support", delivery)));
+        assert!(asked.await.is_err(), "a model that hangs was answered for");
+        let record = world.only_record();
+        assert_eq!(record.outcome, Outcome::Cancelled);
+        assert!(record.usage.prompt > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_ends_with_the_error_and_nothing_after_it() {
+    let world = world(Script::Break("The warr"));
+    let mut stream = open(&world, "support").await;
+    let mut last = None;
+    while let Some(event) = stream.next().await {
+        assert!(last.is_none(), "something came after the error");
+        last = event.err();
+    }
+    assert_eq!(last.unwrap().code(), "provider_stream_truncated");
+    let record = world.only_record();
+    assert_eq!(
+        (record.outcome, record.error_code.as_deref()),
+        (Outcome::Failed, Some("provider_stream_truncated"))
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_provider_is_booked_without_cost() {
+    let world = world(Script::Refuse(ModelErrorKind::RateLimited));
+    let error = world.gateway.chat(world.call("scripted/m", Delivery::Whole)).await.err().unwrap();
+    assert_eq!(error.code(), "provider_rate_limited");
+    let record = world.only_record();
+    assert_eq!((record.outcome, record.usage), (Outcome::Failed, Usage::default()));
+}
+
+#[tokio::test]
+async fn who_is_not_known_is_refused_and_not_booked() {
+    let world = world(Script::Say("secret"));
+    for key in [None, Some("msk_test_wrong"), Some("sk-proj-1")] {
+        let call = world.call_with("support", Delivery::Whole, "Hello?", key);
+        assert!(matches!(world.gateway.chat(call).await, Err(RequestError::Identity(_))));
+    }
+    assert!(world.booked.0.lock().unwrap().is_empty());
+    assert!(world.seen.lock().unwrap().is_empty(), "the model was called for a stranger");
+}
+
+#[tokio::test]
+async fn an_unknown_model_and_an_empty_question_are_refused_before_the_model_is_called() {
+    let world = world(Script::Say("never"));
+    let unknown = world.gateway.chat(world.call("gpt-4o", Delivery::Whole)).await;
+    assert!(matches!(unknown, Err(RequestError::UnknownModel(_))));
+    let empty = world.gateway.chat(world.call_with("support", Delivery::Whole, "  \n", Some(KEY))).await;
+    assert!(matches!(empty, Err(RequestError::Invalid { param: Some("messages"), .. })));
+    assert!(world.seen.lock().unwrap().is_empty());
+}

@@ -1,0 +1,87 @@
+//! The command line: which verbs there are, and how a failure ends.
+//!
+//! Exit codes: 0 done, 1 a check fell short or something failed, 2 wrong use or bad input.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::terminal;
+use crate::verbs::{ask, bench, index, ingest, init, keys, search, serve, spec, up};
+
+/// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
+#[derive(Parser)]
+#[command(name = "mainstay", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    /// The configuration; without it, ./mainstay.toml where there is one, else the defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Logs this and above (error, warn, info, debug), or a filter such as "mainstay=debug". RUST_LOG does the same.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Starts the whole product on this machine: data folder, documents, API and console.
+    Up(up::UpArgs),
+    /// Serves the API as mainstay.toml says, and nothing else.
+    Serve(serve::ServeArgs),
+    /// Adds documents: files, folders, JSON Lines.
+    Ingest(ingest::IngestArgs),
+    /// Asks a question and streams the answer with its sources.
+    Ask(ask::AskArgs),
+    /// Searches the documents.
+    Search(search::SearchArgs),
+    /// Shows or rebuilds the search index.
+    #[command(subcommand)]
+    Index(index::IndexVerb),
+    /// Makes, lists, rotates and revokes API keys.
+    #[command(subcommand)]
+    Keys(keys::KeysVerb),
+    /// Writes a mainstay.toml.
+    Init(init::InitArgs),
+    /// Checks mainstay.toml: every target measurable, every error with its place.
+    #[command(subcommand)]
+    Spec(spec::SpecVerb),
+    /// Measures the parts of Mainstay on this machine.
+    Bench(bench::BenchArgs),
+}
+
+/// Runs the verb that the command line names.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(cli.log.as_deref(), matches!(cli.verb, Verb::Up(_) | Verb::Serve(_)));
+    let config = cli.config.as_deref();
+    let result = match cli.verb {
+        Verb::Up(args) => up::run(args, config),
+        Verb::Serve(args) => serve::run(args, config),
+        Verb::Ingest(args) => ingest::run(args, config),
+        Verb::Ask(args) => ask::run(args, config),
+        Verb::Search(args) => search::run(args, config),
+        Verb::Index(verb) => index::run(verb, config),
+        Verb::Keys(verb) => keys::run(verb, config),
+        Verb::Init(args) => init::run(args),
+        Verb::Spec(verb) => spec::run(verb, config),
+        Verb::Bench(args) => bench::run(args),
+    };
+    result.unwrap_or_else(|error| terminal::report(&error))
+}
+
+/// Logs go to standard error, so that `--json` on standard output stays clean.
+fn start_logging(filter: Option<&str>, long_running: bool) {
+    let default = if long_running { "info" } else { "warn" };
+    let environment = std::env::var("RUST_LOG").ok();
+    let wanted = filter.map(str::to_owned).or(environment).unwrap_or_else(|| default.to_owned());
+    let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal::colours(&std::io::stderr()))
+        .with_target(false)
+        .init();
+}

@@ -1,0 +1,174 @@
+//! The verbs' client of Mainstay's own HTTP API.
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use mainstay_wire::sse;
+use serde_json::Value;
+
+/// A client of one running Mainstay.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: HyperClient<HttpConnector, Full<Bytes>>,
+    url: String,
+    key: String,
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// Nothing answers.
+    #[error("no Mainstay answers at {url}")]
+    Unreachable {
+        url: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It refused.
+    #[error("{message} (status {status}, code {code})")]
+    Refused { status: u16, code: String, message: String },
+    /// It broke off, or said what is no JSON.
+    #[error("the answer of {url} cannot be read: {reason}")]
+    Unreadable { url: String, reason: String },
+}
+
+impl Client {
+    /// A client of the Mainstay at `url` with this API key.
+    pub(crate) fn new(url: &str, key: &str) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let http = HyperClient::builder(TokioExecutor::new()).build(connector);
+        Self { http, url: url.trim_end_matches('/').to_owned(), key: key.to_owned() }
+    }
+
+    /// `GET`
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, ClientError> {
+        self.call(Method::GET, path, None, Bytes::new()).await
+    }
+
+    /// `POST` with a JSON body.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.call(Method::POST, path, Some("application/json"), Bytes::from(body.to_string())).await
+    }
+
+    /// `POST` with a body of any media type.
+    pub(crate) async fn post_bytes(
+        &self,
+        path: &str,
+        media_type: &str,
+        body: Bytes,
+    ) -> Result<Value, ClientError> {
+        self.call(Method::POST, path, Some(media_type), body).await
+    }
+
+    /// `DELETE`
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value, ClientError> {
+        self.call(Method::DELETE, path, None, Bytes::new()).await
+    }
+
+    /// `POST` whose answer streams.
+    pub(crate) async fn stream(&self, path: &str, body: &Value) -> Result<Events, ClientError> {
+        let response =
+            self.send(Method::POST, path, Some("application/json"), Bytes::from(body.to_string())).await?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response).await);
+        }
+        Ok(Events { url: self.url.clone(), body: response.into_body(), decoder: sse::Decoder::default() })
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        media_type: Option<&str>,
+        body: Bytes,
+    ) -> Result<Value, ClientError> {
+        let response = self.send(method, path, media_type, body).await?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response).await);
+        }
+        self.read_json(response).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        media_type: Option<&str>,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        if let Some(media_type) = media_type {
+            request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Unreachable {
+            url: self.url.clone(),
+            source,
+        };
+        let request = request.body(Full::new(body)).map_err(|error| unreachable(error.into()))?;
+        self.http.request(request).await.map_err(|error| unreachable(error.into()))
+    }
+
+    async fn read_json(&self, response: Response<Incoming>) -> Result<Value, ClientError> {
+        let unreadable = |reason: String| ClientError::Unreadable { url: self.url.clone(), reason };
+        let bytes = collect(response.into_body()).await.map_err(|error| unreadable(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))
+    }
+
+    async fn refusal(&self, response: Response<Incoming>) -> ClientError {
+        let status: StatusCode = response.status();
+        match self.read_json(response).await {
+            Ok(body) => {
+                let field = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
+                ClientError::Refused {
+                    status: status.as_u16(),
+                    code: field("code"),
+                    message: field("message"),
+                }
+            }
+            Err(error) => error,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the answers of our own server, which the user asked for")]
+async fn collect(body: Incoming) -> Result<Bytes, hyper::Error> {
+    Ok(body.collect().await?.to_bytes())
+}
+
+/// The events of a streamed answer.
+pub(crate) struct Events {
+    url: String,
+    body: Incoming,
+    decoder: sse::Decoder,
+}
+
+impl Events {
+    /// The next event; `None` after `[DONE]`. A stream that ends without it is an error.
+    pub(crate) async fn next(&mut self) -> Result<Option<Value>, ClientError> {
+        let unreadable = |reason: String| ClientError::Unreadable { url: self.url.clone(), reason };
+        loop {
+            let event = self.decoder.next_event().map_err(|error| unreadable(error.to_string()))?;
+            if let Some(event) = event {
+                if event.data == "[DONE]" {
+                    return Ok(None);
+                }
+                return serde_json::from_str(event.data)
+                    .map(Some)
+                    .map_err(|error| unreadable(error.to_string()));
+            }
+            let frame = self.body.frame().await.ok_or_else(|| unreadable("it broke off".to_owned()))?;
+            let frame = frame.map_err(|error| unreadable(error.to_string()))?;
+            if let Some(data) = frame.data_ref() {
+                self.decoder.push(data);
+            }
+        }
+    }
+}

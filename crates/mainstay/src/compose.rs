@@ -1,0 +1,470 @@
+//! The composition root: the only place that names concrete backends and connects them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use mainstay_documents::ChunkOptions;
+use mainstay_domain::port::Embedder;
+use mainstay_domain::{Clock, CorpusName, TenantId};
+use mainstay_embed::StaticEmbedder;
+use mainstay_gateway::Gateway;
+use mainstay_models::registry::EmbedderFactory;
+use mainstay_models::{
+    Assistant, ModelName, Price, PriceTable, Provider as ListedProvider, Registry, RetrievalSettings,
+};
+use mainstay_ops::{TurnBook, measure};
+use mainstay_providers::{EmbeddingOptions, Provider, ProviderOptions, ProviderSettings};
+use mainstay_rag::fusion::Fusion;
+use mainstay_rag::{CorpusSettings, Extractive, Library, LibrarySettings};
+use mainstay_security::KeyRing;
+use mainstay_server::{App, Readiness, ServerSettings};
+use mainstay_store::{DataDir, DataDirError, EmbeddedStore};
+use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::client::Client;
+use crate::config::sections;
+use crate::config::{Checked, Surroundings};
+
+/// Where to listen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Listen {
+    /// Where the configuration says, found by other verbs through the data folder.
+    Configured,
+    /// On a free port of this machine, for one verb of this process.
+    Private,
+}
+
+/// A running Mainstay.
+pub(crate) struct Instance {
+    url: String,
+    local_key: String,
+    first_key: Option<String>,
+    default_corpus: CorpusName,
+    first_assistant: String,
+    library: Arc<Library>,
+    store: EmbeddedStore,
+    stop: CancellationToken,
+    serving: TaskTracker,
+    background: TaskTracker,
+    stop_background: CancellationToken,
+    running: Option<RunningFile>,
+}
+
+impl Instance {
+    /// Opens the data folder, starts every part and serves.
+    pub(crate) async fn start(config: Checked, listen: Listen) -> anyhow::Result<Self> {
+        let clock = Clock::system();
+        let store = EmbeddedStore::open(DataDir::open(&config.storage.data_dir)?, clock).await?;
+        let background = TaskTracker::new();
+        let stop_background = CancellationToken::new();
+        background.spawn(store.ledger_drain().run(stop_background.clone()));
+
+        let (keys, process_key) = KeyRing::open(store.keys(), clock).await?;
+        let first_key = keys.first_key().await?.map(|key| key.text.expose().to_owned());
+        let local_key = process_key.text.expose().to_owned();
+
+        let library = Arc::new(open_library(&config, &store, clock).await?);
+        background.spawn(library.clone().maintain(stop_background.clone()));
+
+        let metrics = install_metrics()?;
+        let upkeep = metrics.clone();
+        let stop_upkeep = stop_background.clone();
+        background.spawn(async move {
+            while stop_upkeep.run_until_cancelled(clock.sleep(Duration::from_secs(5))).await.is_some() {
+                upkeep.run_upkeep();
+            }
+        });
+
+        let address = match listen {
+            Listen::Configured => config.server.listen,
+            Listen::Private => SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on {address}; choose another with --listen or server.listen")
+        })?;
+        let url = url_of(listener.local_addr()?);
+        let stop = CancellationToken::new();
+        let app = Arc::new(App {
+            gateway: Gateway {
+                keys: keys.table(),
+                registry: registry(&config, clock)?,
+                retriever: library.clone(),
+                turns: TurnBook::new(store.ledger(), clock),
+                prices: Arc::new(prices(&config)),
+                clock,
+            },
+            library: library.clone(),
+            keys,
+            settings: settings(&config),
+            clock,
+            metrics: Box::new(move || metrics.render()),
+            readiness: Readiness::default(),
+            abort: CancellationToken::new(),
+        });
+        let serving = TaskTracker::new();
+        let router = mainstay_server::router(app.clone());
+        serving.spawn(mainstay_server::serve(listener, app, router, stop.clone()));
+        let running = match listen {
+            Listen::Configured => Some(RunningFile::write(&config.storage.data_dir, &url, &local_key)?),
+            Listen::Private => None,
+        };
+        Ok(Self {
+            url,
+            local_key,
+            first_key,
+            default_corpus: config.default_corpus().clone(),
+            first_assistant: first_assistant(&config),
+            library,
+            store,
+            stop,
+            serving,
+            background,
+            stop_background,
+            running,
+        })
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The address of its console.
+    pub(crate) fn console_url(&self) -> String {
+        format!("{}/console", self.url)
+    }
+
+    /// The corpus that is meant where none is named.
+    pub(crate) fn default_corpus(&self) -> &str {
+        self.default_corpus.as_str()
+    }
+
+    /// An assistant to show in examples.
+    pub(crate) fn first_assistant(&self) -> &str {
+        &self.first_assistant
+    }
+
+    /// The API key that was made because there was none; shown once.
+    pub(crate) fn take_first_key(&mut self) -> Option<String> {
+        self.first_key.take()
+    }
+
+    /// A client of it.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.url, &self.local_key)
+    }
+
+    /// Whether there is no document in it.
+    pub(crate) async fn is_empty(&self) -> anyhow::Result<bool> {
+        Ok(self.library.corpora(&TenantId::single()).await?.iter().all(|corpus| corpus.documents == 0))
+    }
+
+    /// Serves until the process is asked to stop, then stops in order.
+    pub(crate) async fn until_signal(self) {
+        signal().await;
+        tracing::info!("stopping; running requests may finish");
+        self.stop().await;
+    }
+
+    /// Stops in order: requests first, then what they use.
+    pub(crate) async fn stop(mut self) {
+        self.running.take();
+        self.stop.cancel();
+        self.serving.close();
+        self.serving.wait().await;
+        self.stop_background.cancel();
+        self.background.close();
+        self.background.wait().await;
+        if let Err(error) = self.library.close().await {
+            tracing::warn!(%error, "the index was not closed in order; the next start catches up");
+        }
+        self.store.close().await;
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(crate) async fn signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
+}
+
+/// The runtime that everything runs on.
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+fn url_of(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        return format!("http://127.0.0.1:{}", address.port());
+    }
+    format!("http://{address}")
+}
+
+fn settings(config: &Checked) -> ServerSettings {
+    let server = &config.server;
+    ServerSettings {
+        body_limit: server.body_limit,
+        body_timeout: server.body_timeout,
+        heartbeat: server.heartbeat,
+        deadline: server.deadline,
+        shutdown_grace: server.shutdown_grace,
+    }
+}
+
+fn install_metrics() -> anyhow::Result<PrometheusHandle> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &measure::seconds_buckets())?
+        .install_recorder()
+        .context("the metrics cannot be started")?;
+    measure::describe();
+    Ok(handle)
+}
+
+fn first_assistant(config: &Checked) -> String {
+    config.assistants.keys().next().map_or_else(|| "assistant".to_owned(), ToString::to_string)
+}
+
+/// Every assistant and provider of the configuration, and what is built in.
+fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
+    let mut providers = vec![("builtin".to_owned(), builtin(clock))];
+    for (name, provider) in remote_providers(config, clock)? {
+        let models = config.providers[&name].models.clone();
+        let embedders: EmbedderFactory = {
+            let provider = provider.clone();
+            Arc::new(move |model, dimensions| remote_embedder(&provider, model, dimensions))
+        };
+        let listed =
+            ListedProvider { chat: provider.chat(), embedders: Some(embedders), models, closed: false };
+        providers.push((name, listed));
+    }
+    let assistants = config.assistants.iter().map(|(name, assistant)| Assistant {
+        name: name.clone(),
+        description: assistant.description.clone(),
+        prompt: assistant.prompt.clone(),
+        corpus: assistant.corpus.clone(),
+        model: model_name(&assistant.models[0]),
+        max_tokens: assistant.max_tokens,
+        temperature: assistant.temperature,
+        retrieval: RetrievalSettings {
+            top_k: assistant.retrieval.top_k,
+            context_tokens: assistant.retrieval.context_tokens,
+        },
+    });
+    Ok(Registry::new(assistants, providers))
+}
+
+fn model_name(model: &sections::model_name::ModelName) -> ModelName {
+    ModelName { provider: Arc::from(model.provider.as_str()), model: Arc::from(model.model.as_str()) }
+}
+
+/// What needs no configuration.
+fn builtin(clock: Clock) -> ListedProvider {
+    let embedders: EmbedderFactory = Arc::new(|model, dimensions| {
+        let fits = model == "static" && dimensions.is_none_or(|wanted| wanted == StaticEmbedder::DIMENSION);
+        fits.then(|| Arc::new(StaticEmbedder::builtin()) as Arc<dyn Embedder>)
+    });
+    ListedProvider {
+        chat: Arc::new(Extractive::new(clock)),
+        embedders: Some(embedders),
+        models: vec!["extractive".to_owned()],
+        closed: true,
+    }
+}
+
+/// The providers of the configuration, ready to be called.
+fn remote_providers(config: &Checked, clock: Clock) -> anyhow::Result<BTreeMap<String, Provider>> {
+    let secrets = Surroundings::of(&config.folder);
+    let network = Arc::new(mainstay_providers::http::Network::new());
+    let mut providers = BTreeMap::new();
+    for (name, section) in &config.providers {
+        let options = provider_options(name, section, &secrets)?;
+        let settings = ProviderSettings::check(options)?;
+        providers.insert(name.clone(), Provider::new(settings, network.clone(), clock));
+    }
+    Ok(providers)
+}
+
+fn provider_options(
+    name: &str,
+    section: &sections::providers::Provider,
+    secrets: &Surroundings,
+) -> anyhow::Result<ProviderOptions> {
+    use mainstay_providers::ProviderKind as Kind;
+    use sections::providers::{HeaderText, ProviderKind};
+    let kind = match section.kind {
+        ProviderKind::Openai => Kind::OpenAi,
+        ProviderKind::Anthropic => Kind::Anthropic,
+        ProviderKind::Gemini => Kind::Gemini,
+        ProviderKind::OpenaiCompatible => Kind::OpenAiCompatible,
+    };
+    let secret = |place: &mainstay_domain::config::SecretRef| {
+        place.resolve(secrets).with_context(|| format!("the provider \"{name}\" cannot be used"))
+    };
+    let headers = section.headers.iter().map(|(header, text)| {
+        let value = match text {
+            HeaderText::Plain(text) => text.clone(),
+            HeaderText::Secret(place) => secret(place)?.expose().to_owned(),
+        };
+        anyhow::Ok((header.clone(), value))
+    });
+    let timeouts = &section.timeouts;
+    Ok(ProviderOptions {
+        base_url: section.base_url.clone(),
+        api_key: section.api_key.as_ref().map(secret).transpose()?,
+        timeouts: mainstay_providers::http::Timeouts {
+            connect: timeouts.connect,
+            headers: timeouts.headers,
+            first_token: timeouts.first_token,
+            idle: timeouts.idle,
+            total: timeouts.total,
+        },
+        headers: headers.collect::<anyhow::Result<_>>()?,
+        ..ProviderOptions::new(name, kind)
+    })
+}
+
+/// The documents: store, index and embedders put together.
+async fn open_library(config: &Checked, store: &EmbeddedStore, clock: Clock) -> anyhow::Result<Library> {
+    let index = EmbeddedIndex::new(store.folder().subfolder("index")?, EmbeddedOptions::default())?;
+    let remote = remote_providers(config, clock)?;
+    let settings_of = |corpus: &sections::corpora::Corpus| -> anyhow::Result<CorpusSettings> {
+        let chunk_words = u32::try_from(corpus.chunk_words)?;
+        let defaults = ChunkOptions::default();
+        Ok(CorpusSettings {
+            embedder: embedder(&corpus.embedder, corpus.dimensions, &remote)?,
+            chunking: ChunkOptions {
+                target_words: chunk_words,
+                max_words: defaults.max_words.max(chunk_words),
+                parent_words: u32::try_from(corpus.parent_words)?,
+                ..defaults
+            },
+            fusion: match corpus.fusion {
+                sections::corpora::Fusion::Convex => Fusion::Convex,
+                sections::corpora::Fusion::Rrf => Fusion::ReciprocalRank,
+            },
+            dense_weight: corpus
+                .dense_weight
+                .map_or_else(|| default_dense_weight(&corpus.embedder), |weight| weight as f32),
+        })
+    };
+    let corpora = config.corpora.iter().map(|(name, corpus)| Ok((name.clone(), settings_of(corpus)?)));
+    let settings = LibrarySettings {
+        corpora: corpora.collect::<anyhow::Result<_>>()?,
+        unnamed: settings_of(&sections::corpora::Corpus::default())?,
+        limits: mainstay_documents::Limits::default(),
+        embedding_timeout: Duration::from_secs(300),
+    };
+    Ok(Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock).await?)
+}
+
+/// How much the dense channel counts where the configuration does not say: as much as its embedder is good for, as
+/// measured (docs/decisions).
+fn default_dense_weight(embedder: &sections::model_name::ModelName) -> f32 {
+    if embedder.provider == "builtin" { 0.2 } else { 0.4 }
+}
+
+fn embedder(
+    model: &sections::model_name::ModelName,
+    dimensions: Option<usize>,
+    remote: &BTreeMap<String, Provider>,
+) -> anyhow::Result<Arc<dyn Embedder>> {
+    if model.provider == "builtin" {
+        return Ok(Arc::new(StaticEmbedder::builtin()));
+    }
+    let provider = remote.get(&model.provider);
+    provider
+        .and_then(|provider| remote_embedder(provider, &model.model, dimensions))
+        .with_context(|| format!("{model} cannot embed; name another embedder for the corpus"))
+}
+
+fn remote_embedder(provider: &Provider, model: &str, dimensions: Option<usize>) -> Option<Arc<dyn Embedder>> {
+    let options = EmbeddingOptions { dimensions, ..EmbeddingOptions::default() };
+    provider.embedder(model, options).map(|embedder| Arc::new(embedder) as Arc<dyn Embedder>)
+}
+
+/// The prices of the configuration before those that are built in for the kinds of its providers.
+fn prices(config: &Checked) -> PriceTable {
+    let overrides = config.prices.iter().map(|(model, price)| {
+        let price = Price {
+            input: price.input,
+            cached_input: price.cached_input,
+            cache_write: price.cache_write,
+            output: price.output,
+        };
+        (model.clone(), price)
+    });
+    let providers =
+        config.providers.iter().map(|(name, provider)| (name.clone(), provider.kind.as_str().to_owned()));
+    PriceTable::new(overrides, providers)
+}
+
+/// What lets other verbs of this machine find the Mainstay that runs on a data folder: its address and a key for it, in a
+/// file that only the owner can read, for as long as it runs.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// Its address.
+    pub(crate) url: String,
+    /// A key for it, made anew at every start.
+    pub(crate) key: String,
+}
+
+/// The file with a [`Running`]; removed when dropped.
+struct RunningFile {
+    path: PathBuf,
+}
+
+const RUNNING_FILE: &str = "running.json";
+
+impl RunningFile {
+    fn write(data_dir: &Path, url: &str, key: &str) -> anyhow::Result<Self> {
+        let path = data_dir.join(RUNNING_FILE);
+        let running = Running { url: url.to_owned(), key: key.to_owned() };
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+        serde_json::to_writer(file, &running)?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for RunningFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(%error, "the file of the running process could not be removed");
+        }
+    }
+}
+
+/// The Mainstay that runs on a data folder, if one does. What a killed process left behind does not count: nobody holds
+/// its lock.
+pub(crate) fn running_on(data_dir: &Path) -> Option<Running> {
+    let text = std::fs::read_to_string(data_dir.join(RUNNING_FILE)).ok()?;
+    let in_use = matches!(DataDir::open(data_dir), Err(DataDirError::InUse { .. }));
+    in_use.then(|| serde_json::from_str(&text).ok()).flatten()
+}

@@ -1,0 +1,311 @@
+//! What there is to ingest: walks folders, reads files, and cuts JSON Lines into requests of a bounded size.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::verbs::ingest::Refusal;
+
+/// Everything that was found.
+pub(crate) struct Plan {
+    files: Vec<File>,
+    /// Bytes of all files.
+    pub(crate) bytes: u64,
+    /// What is no document.
+    pub(crate) skipped: Vec<Refusal>,
+}
+
+struct File {
+    path: PathBuf,
+    /// Its id: the path below the folder that was named.
+    name: String,
+    bytes: u64,
+}
+
+/// One request's worth of documents.
+pub(crate) struct Delivery {
+    /// For the progress bar.
+    pub(crate) label: String,
+    /// The documents, in the order of the body.
+    pub(crate) names: Vec<String>,
+    /// Whether the body is JSON Lines; else it is the bytes of the only document.
+    pub(crate) is_json_lines: bool,
+    /// What is sent.
+    pub(crate) body: Bytes,
+    /// Bytes of the file that this stands for.
+    pub(crate) source_bytes: u64,
+    /// Lines that are no document.
+    pub(crate) refused: Vec<Refusal>,
+}
+
+/// How large a request of several documents grows: large enough that its cost is spread, small enough that progress is
+/// seen and little is sent again after a stop.
+const BATCH_BYTES: usize = 1 << 20;
+const BATCH_DOCUMENTS: usize = 256;
+
+/// A line longer than this is refused instead of read.
+const LONGEST_LINE: usize = 64 << 20;
+
+/// Files whose names end so may be documents; what they really are is decided by their bytes.
+const EXTENSIONS: &[&str] = &[
+    "txt", "text", "md", "markdown", "mdx", "rst", "adoc", "html", "htm", "xhtml", "pdf", "docx", "jsonl",
+    "ndjson",
+];
+
+/// Finds the documents at `paths`. A file that is named is taken whatever its name; below a folder, only what may be a
+/// document.
+pub(crate) fn plan(paths: &[PathBuf]) -> anyhow::Result<Plan> {
+    let mut plan = Plan { files: Vec::new(), bytes: 0, skipped: Vec::new() };
+    for path in paths {
+        let metadata = fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        if metadata.is_dir() {
+            walk(path, path, &mut plan)?;
+        } else {
+            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            plan.take(path.clone(), name, metadata.len());
+        }
+    }
+    Ok(plan)
+}
+
+/// Adds what is below `folder`, in the order of names, without following links: a link could lead out of the folder or
+/// in a circle.
+fn walk(root: &Path, folder: &Path, plan: &mut Plan) -> anyhow::Result<()> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("the folder {} cannot be read", folder.display()))?;
+    let mut entries: Vec<fs::DirEntry> = entries.collect::<Result<_, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        let mut skip =
+            |reason: &str| plan.skipped.push(Refusal { source: name.clone(), reason: reason.to_owned() });
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            skip("hidden");
+            continue;
+        }
+        let kind = entry.file_type()?;
+        if kind.is_symlink() {
+            skip("a link; name its target to ingest it");
+        } else if kind.is_dir() {
+            walk(root, &path, plan)?;
+        } else if !kind.is_file() {
+            skip("no regular file");
+        } else if !has_known_extension(&path) {
+            skip("no document format that is known by this name");
+        } else {
+            let bytes = entry.metadata()?.len();
+            plan.take(path, name, bytes);
+        }
+    }
+    Ok(())
+}
+
+fn has_known_extension(path: &Path) -> bool {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+impl Plan {
+    fn take(&mut self, path: PathBuf, name: String, bytes: u64) {
+        self.bytes += bytes;
+        self.files.push(File { path, name, bytes });
+    }
+
+    /// The requests, made one at a time as they are asked for.
+    pub(crate) fn deliveries(self) -> impl Iterator<Item = anyhow::Result<Delivery>> {
+        self.files.into_iter().flat_map(|file| -> Box<dyn Iterator<Item = anyhow::Result<Delivery>>> {
+            let extension = file.path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+            if extension == "jsonl" || extension == "ndjson" {
+                match JsonLines::open(&file) {
+                    Ok(lines) => Box::new(lines),
+                    Err(error) => Box::new(std::iter::once(Ok(file.unreadable(&error)))),
+                }
+            } else {
+                Box::new(std::iter::once(Ok(file.deliver())))
+            }
+        })
+    }
+}
+
+impl File {
+    fn deliver(self) -> Delivery {
+        match fs::read(&self.path) {
+            Ok(bytes) => Delivery {
+                label: self.name.clone(),
+                names: vec![self.name],
+                is_json_lines: false,
+                body: Bytes::from(bytes),
+                source_bytes: self.bytes,
+                refused: Vec::new(),
+            },
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> Delivery {
+        let reason = format!("it cannot be read: {error}");
+        Delivery {
+            label: self.name.clone(),
+            names: Vec::new(),
+            is_json_lines: false,
+            body: Bytes::new(),
+            source_bytes: self.bytes,
+            refused: vec![Refusal { source: self.name.clone(), reason }],
+        }
+    }
+}
+
+/// A document as a line of JSON. Fields beyond these are somebody else's.
+#[derive(Deserialize, Serialize)]
+struct Line {
+    #[serde(alias = "_id", alias = "id")]
+    doc_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
+}
+
+/// A file of JSON Lines, a request's worth at a time.
+struct JsonLines {
+    reader: BufReader<fs::File>,
+    name: String,
+    number: usize,
+    ended: bool,
+}
+
+impl JsonLines {
+    fn open(file: &File) -> std::io::Result<Self> {
+        let reader = BufReader::with_capacity(1 << 16, fs::File::open(&file.path)?);
+        Ok(Self { reader, name: file.name.clone(), number: 0, ended: false })
+    }
+
+    /// The next line without its end; `None` at the end of the file. The bytes of a line that is too long are passed
+    /// over and it comes back empty.
+    fn next_line(&mut self, line: &mut Vec<u8>) -> std::io::Result<Option<usize>> {
+        line.clear();
+        let mut length = 0;
+        loop {
+            let available = self.reader.fill_buf()?;
+            if available.is_empty() {
+                return Ok((length > 0).then_some(length));
+            }
+            let (part, ended) = match available.iter().position(|byte| *byte == b'\n') {
+                Some(end) => (end + 1, true),
+                None => (available.len(), false),
+            };
+            if length + part <= LONGEST_LINE {
+                line.extend_from_slice(&available[..part]);
+            } else {
+                line.clear();
+            }
+            length += part;
+            self.reader.consume(part);
+            if ended {
+                return Ok(Some(length));
+            }
+        }
+    }
+
+    fn read_batch(&mut self) -> std::io::Result<Delivery> {
+        let mut delivery = Delivery {
+            label: self.name.clone(),
+            names: Vec::new(),
+            is_json_lines: true,
+            body: Bytes::new(),
+            source_bytes: 0,
+            refused: Vec::new(),
+        };
+        let mut body = Vec::with_capacity(BATCH_BYTES + (BATCH_BYTES >> 2));
+        let mut line = Vec::new();
+        while body.len() < BATCH_BYTES && delivery.names.len() < BATCH_DOCUMENTS {
+            let Some(length) = self.next_line(&mut line)? else {
+                self.ended = true;
+                break;
+            };
+            self.number += 1;
+            delivery.source_bytes += length as u64;
+            let place = format!("{} line {}", self.name, self.number);
+            if line.is_empty() {
+                let reason = format!("the line is longer than {} MiB", LONGEST_LINE >> 20);
+                delivery.refused.push(Refusal { source: place, reason });
+                continue;
+            }
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match serde_json::from_slice::<Line>(&line) {
+                Ok(document) => {
+                    let id =
+                        document.doc_id.clone().unwrap_or_else(|| format!("{}#{}", self.name, self.number));
+                    let document = Line { doc_id: Some(id.clone()), ..document };
+                    serde_json::to_writer(&mut body, &document)?;
+                    body.push(b'\n');
+                    delivery.names.push(id);
+                }
+                Err(error) => {
+                    let reason = format!("no document with doc_id and text: {error}");
+                    delivery.refused.push(Refusal { source: place, reason });
+                }
+            }
+        }
+        delivery.body = Bytes::from(body);
+        Ok(delivery)
+    }
+}
+
+impl Iterator for JsonLines {
+    type Item = anyhow::Result<Delivery>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let batch = self.read_batch().with_context(|| format!("{} cannot be read", self.name));
+        self.ended |= batch.is_err();
+        Some(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_gives_its_documents_by_their_path_and_says_what_it_leaves_out() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("guide")).unwrap();
+        for (name, text) in [("guide/a.md", "# A"), ("b.txt", "B"), ("c.png", "x"), (".hidden.md", "h")] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let plan = plan(&[folder.path().to_owned()]).unwrap();
+        let skipped: Vec<&str> = plan.skipped.iter().map(|one| one.source.as_str()).collect();
+        assert_eq!(skipped, [".hidden.md", "c.png"]);
+        let names: Vec<String> = plan.deliveries().flat_map(|delivery| delivery.unwrap().names).collect();
+        assert_eq!(names, ["b.txt", "guide/a.md"]);
+    }
+
+    #[test]
+    fn a_bad_line_is_refused_with_its_number_and_the_rest_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("corpus.jsonl");
+        fs::write(
+            &path,
+            "{\"_id\":\"1\",\"text\":\"one\"}\n\nnot json\n{\"doc_id\":\"4\",\"text\":\"four\",\"extra\":1}",
+        )
+        .unwrap();
+        let deliveries: Vec<Delivery> = plan(&[path]).unwrap().deliveries().map(Result::unwrap).collect();
+        let names: Vec<&str> =
+            deliveries.iter().flat_map(|one| one.names.iter().map(String::as_str)).collect();
+        assert_eq!(names, ["1", "4"]);
+        let refused: Vec<&str> =
+            deliveries.iter().flat_map(|one| one.refused.iter().map(|line| line.source.as_str())).collect();
+        assert_eq!(refused, ["corpus.jsonl line 3"]);
+    }
+}

@@ -1,0 +1,92 @@
+//! `mainstay ask`: a question; the answer streams into the terminal, its sources follow as footnotes.
+#![expect(clippy::print_stdout, reason = "the answer is what the verb is for")]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::session::{self, Target};
+
+/// Asks a question.
+#[derive(Args)]
+#[command(after_help = "Example: mainstay ask \"How do I add documents?\"")]
+pub(crate) struct AskArgs {
+    /// The question.
+    question: String,
+    /// The assistant, or a model as "provider/model".
+    #[arg(long, default_value = "assistant")]
+    model: String,
+    /// Prints the whole answer as the API's JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) fn run(args: AskArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    session::with_client(&args.target, config, async |client| {
+        let mut body = json!({
+            "model": args.model,
+            "messages": [{ "role": "user", "content": args.question }],
+        });
+        if args.json {
+            println!("{}", client.post("/v1/chat/completions", &body).await?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        body["stream"] = Value::Bool(true);
+        let citations = stream_answer(client, &body).await?;
+        print_footnotes(&citations);
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Prints the answer as it comes; returns its citations.
+async fn stream_answer(client: &Client, body: &Value) -> anyhow::Result<Vec<Value>> {
+    let mut events = client.stream("/v1/chat/completions", body).await?;
+    let mut citations = Vec::new();
+    let mut out = std::io::stdout();
+    while let Some(event) = events.next().await? {
+        if let Some(message) = event["error"]["message"].as_str() {
+            println!();
+            anyhow::bail!("the answer broke off: {message}");
+        }
+        let delta = &event["choices"][0]["delta"];
+        if let Some(text) = delta["content"].as_str() {
+            write!(out, "{text}")?;
+            out.flush()?;
+        }
+        if let Some(annotations) = delta["annotations"].as_array() {
+            citations.extend(annotations.iter().cloned());
+        }
+    }
+    println!();
+    Ok(citations)
+}
+
+/// Each source once, with the bytes that were cited and the quote.
+fn print_footnotes(citations: &[Value]) {
+    if citations.is_empty() {
+        return;
+    }
+    println!();
+    let mut printed: Vec<(&Value, &Value, &Value)> = Vec::new();
+    for citation in citations {
+        let place = (&citation["index"], &citation["doc_id"], &citation["start_byte"]);
+        if printed.contains(&place) {
+            continue;
+        }
+        printed.push(place);
+        let document = citation["doc_id"].as_str().unwrap_or_default();
+        let title = citation["title"].as_str().filter(|title| *title != document);
+        let title = title.map_or(String::new(), |title| format!(" ({title})"));
+        let bytes = format!("{}–{}", citation["start_byte"], citation["end_byte"]);
+        println!("[{}] {document}{title}, bytes {bytes}", citation["index"]);
+        for line in citation["quote"].as_str().unwrap_or_default().lines() {
+            println!("    {line}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `mainstay index`: shows or rebuilds the search index, which is derived from the documents.
+#![expect(clippy::print_stdout, reason = "the state of the index is what the verb is for")]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::session::{self, Target};
+use crate::terminal::{self, grouped};
+
+/// Shows or rebuilds the search index.
+#[derive(Subcommand)]
+pub(crate) enum IndexVerb {
+    /// Documents, chunks and embedder of every corpus.
+    Status(StatusArgs),
+    /// Builds the index of a corpus anew from its documents; searches are answered meanwhile.
+    Rebuild(RebuildArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct StatusArgs {
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Args)]
+pub(crate) struct RebuildArgs {
+    /// The corpus.
+    #[arg(long, default_value = "default")]
+    corpus: String,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) fn run(verb: IndexVerb, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    match verb {
+        IndexVerb::Status(args) => session::with_client(&args.target, config, async |client| {
+            let answer = client.get("/v1/corpora").await?;
+            if args.json {
+                println!("{answer}");
+            } else {
+                print_status(&answer);
+            }
+            Ok(ExitCode::SUCCESS)
+        }),
+        IndexVerb::Rebuild(args) => session::with_client(&args.target, config, async |client| {
+            let answer = client.post("/admin/index/rebuild", &json!({ "corpus": args.corpus })).await?;
+            if args.json {
+                println!("{answer}");
+            } else {
+                let chunks = grouped(answer["chunks"].as_u64().unwrap_or(0));
+                println!("The index of \"{}\" is rebuilt: {chunks} chunks.", args.corpus);
+            }
+            Ok(ExitCode::SUCCESS)
+        }),
+    }
+}
+
+fn print_status(answer: &Value) {
+    let mut table = terminal::table(&["corpus", "documents", "chunks", "text", "embedder"]);
+    for corpus in answer["data"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let number = |name: &str| grouped(corpus[name].as_u64().unwrap_or(0));
+        let text = |name: &str| corpus[name].as_str().unwrap_or_default().to_owned();
+        let bytes = format!("{:.1} MB", corpus["bytes"].as_f64().unwrap_or(0.0) / 1e6);
+        table.add_row([text("corpus"), number("documents"), number("chunks"), bytes, text("embedder")]);
+    }
+    println!("{table}");
+}

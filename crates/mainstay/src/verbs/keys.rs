@@ -1,0 +1,144 @@
+//! `mainstay keys`: makes, lists, rotates and revokes API keys.
+#![expect(clippy::print_stdout, reason = "the keys are what the verb is for")]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::session::{self, Target};
+use crate::terminal;
+
+/// Makes, lists, rotates and revokes API keys.
+#[derive(Subcommand)]
+pub(crate) enum KeysVerb {
+    /// Makes a key and prints it: it is stored only as a hash and cannot be shown again.
+    #[command(after_help = "Example: mainstay keys create --name website --scope ask")]
+    Create(CreateArgs),
+    /// Lists the keys, without their secrets.
+    List(ListArgs),
+    /// Makes a successor of a key; the old one works on for a while.
+    Rotate(RotateArgs),
+    /// Makes a key worthless at once.
+    Revoke(RevokeArgs),
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, ValueEnum)]
+enum ScopeArg {
+    /// Ask questions and search.
+    Ask,
+    /// Also add, change and delete documents.
+    Write,
+    /// Also administer.
+    Admin,
+}
+
+#[derive(Args)]
+pub(crate) struct CreateArgs {
+    /// What the key is for.
+    #[arg(long)]
+    name: String,
+    /// What it may do.
+    #[arg(long, value_enum, default_value = "ask")]
+    scope: ScopeArg,
+    /// Days until it expires; without it, never.
+    #[arg(long, value_name = "DAYS")]
+    expires_in_days: Option<u64>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+pub(crate) struct RotateArgs {
+    /// The id of the key, as `keys list` shows it.
+    id: String,
+    /// Hours for which the old key works on.
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    overlap_hours: u64,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+pub(crate) struct RevokeArgs {
+    /// The id of the key, as `keys list` shows it.
+    id: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+struct Output {
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    match verb {
+        KeysVerb::Create(args) => {
+            let scope = match args.scope {
+                ScopeArg::Ask => "ask",
+                ScopeArg::Write => "write",
+                ScopeArg::Admin => "admin",
+            };
+            let body = json!({ "name": args.name, "scope": scope, "expires_in_days": args.expires_in_days });
+            made(&args.output, config, "/admin/keys".to_owned(), body)
+        }
+        KeysVerb::Rotate(args) => {
+            let body = json!({ "overlap_hours": args.overlap_hours });
+            made(&args.output, config, format!("/admin/keys/{}/rotate", args.id), body)
+        }
+        KeysVerb::List(args) => session::with_client(&args.output.target, config, async |client| {
+            let answer = client.get("/admin/keys").await?;
+            if args.output.json {
+                println!("{answer}");
+            } else {
+                print_list(&answer);
+            }
+            Ok(ExitCode::SUCCESS)
+        }),
+        KeysVerb::Revoke(args) => session::with_client(&args.output.target, config, async |client| {
+            let answer = client.delete(&format!("/admin/keys/{}", args.id)).await?;
+            if args.output.json {
+                println!("{answer}");
+            } else {
+                println!("The key {} is revoked.", args.id);
+            }
+            Ok(ExitCode::SUCCESS)
+        }),
+    }
+}
+
+/// Posts, and prints the key that was made.
+fn made(output: &Output, config: Option<&Path>, path: String, body: Value) -> anyhow::Result<ExitCode> {
+    session::with_client(&output.target, config, async |client| {
+        let answer = client.post(&path, &body).await?;
+        if output.json {
+            println!("{answer}");
+        } else {
+            println!("{}", answer["api_key"].as_str().unwrap_or_default());
+            println!("Keep it now: it is stored only as a hash and cannot be shown again.");
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn print_list(answer: &Value) {
+    let mut table = terminal::table(&["id", "name", "scope", "tenant", "state"]);
+    for key in answer["data"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let field = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
+        table.add_row([field("id"), field("name"), field("scope"), field("tenant"), field("state")]);
+    }
+    println!("{table}");
+}

@@ -1,0 +1,16 @@
+//! One file per verb.
+
+pub(crate) mod serve;
+pub(crate) mod up;
+
+pub(crate) mod ask;
+pub(crate) mod ingest;
+pub(crate) mod search;
+
+pub(crate) mod index;
+pub(crate) mod keys;
+
+pub(crate) mod init;
+pub(crate) mod spec;
+
+pub(crate) mod bench;

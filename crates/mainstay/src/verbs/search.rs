@@ -1,0 +1,73 @@
+//! `mainstay search`: passages for a question, with the scores of each channel.
+#![expect(clippy::print_stdout, reason = "the results are what the verb is for")]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::session::{self, Target};
+use crate::terminal;
+
+/// Searches the documents.
+#[derive(Args)]
+#[command(after_help = "Example: mainstay search \"how long is the warranty\" --limit 5")]
+pub(crate) struct SearchArgs {
+    /// What to search for.
+    query: String,
+    /// In which corpus.
+    #[arg(long, default_value = "default")]
+    corpus: String,
+    /// How many results at most.
+    #[arg(long, default_value_t = 10)]
+    limit: usize,
+    /// Prints the API's JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    session::with_client(&args.target, config, async |client| {
+        let body = json!({ "query": args.query, "corpus": args.corpus, "limit": args.limit });
+        let answer = client.post("/v1/search", &body).await?;
+        if args.json {
+            println!("{answer}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if results.is_empty() {
+            println!("Nothing was found in the corpus \"{}\".", args.corpus);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut table = terminal::table(&["", "score", "dense", "bm25", "document", "bytes", "text"]);
+        for result in results {
+            let number = |value: &serde_json::Value| {
+                value.as_f64().map_or("–".to_owned(), |score| format!("{score:.3}"))
+            };
+            table.add_row([
+                result["rank"].to_string(),
+                number(&result["score"]),
+                number(&result["scores"]["dense"]),
+                number(&result["scores"]["sparse"]),
+                result["doc_id"].as_str().unwrap_or_default().to_owned(),
+                format!("{}–{}", result["start_byte"], result["end_byte"]),
+                excerpt(result["text"].as_str().unwrap_or_default()),
+            ]);
+        }
+        println!("{table}");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The beginning of a text on one line.
+fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 160;
+    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() > LONGEST {
+        line = line.chars().take(LONGEST).collect::<String>() + " …";
+    }
+    line
+}

@@ -1,0 +1,386 @@
+//! Citations: the markers `[n]` of an answer, each verified against the source that it names. A marker whose source does
+//! not exist or does not support the statement is taken out of the text and counted; one that holds comes back as a
+//! [`Citation`] with the exact bytes that support it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mainstay_domain::chat::ChoiceDelta;
+use mainstay_domain::{Citation, Passage};
+
+use crate::assemble::Grounding;
+use crate::evidence::Evidence;
+
+/// How many citations held and how many did not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CitationCounts {
+    /// Verified and returned.
+    pub verified: u32,
+    /// Removed.
+    pub removed: u32,
+}
+
+/// Text that may leave, and the citations in it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Filtered {
+    /// The text, without the markers that failed.
+    pub text: String,
+    /// The citations whose markers are in the text.
+    pub citations: Vec<Citation>,
+}
+
+/// Filters the streams of all choices of an answer.
+pub struct CitationFilters {
+    passages: Arc<[Passage]>,
+    choices: BTreeMap<u32, CitationFilter>,
+}
+
+impl CitationFilters {
+    /// For an answer with these sources.
+    pub fn new(grounding: Grounding) -> Self {
+        Self { passages: grounding.into_passages().into(), choices: BTreeMap::new() }
+    }
+
+    /// Filters a piece in place. Text that may be the beginning of a marker is held back until it is decided, at the
+    /// latest with the piece that ends the choice.
+    pub fn filter(&mut self, delta: &mut ChoiceDelta) {
+        let filter =
+            self.choices.entry(delta.choice).or_insert_with(|| CitationFilter::new(self.passages.clone()));
+        if let Some(text) = delta.text.take() {
+            let filtered = filter.push(&text);
+            delta.text = Some(filtered.text);
+            delta.citations.extend(filtered.citations);
+        }
+        if delta.finish.is_some() {
+            let rest = filter.finish();
+            if !rest.text.is_empty() {
+                delta.text.get_or_insert_default().push_str(&rest.text);
+            }
+            delta.citations.extend(rest.citations);
+        }
+    }
+
+    /// How many citations held so far, over all choices.
+    pub fn counts(&self) -> CitationCounts {
+        self.choices.values().fold(CitationCounts::default(), |sum, filter| CitationCounts {
+            verified: sum.verified + filter.counts.verified,
+            removed: sum.removed + filter.counts.removed,
+        })
+    }
+}
+
+/// Filters the text of one choice as it streams by.
+pub struct CitationFilter {
+    passages: Arc<[Passage]>,
+    evidence: BTreeMap<usize, Evidence>,
+    /// Text that may be the beginning of a marker.
+    held: String,
+    /// The statement under way, and the one before: a marker may stand before or after the full stop.
+    statement: String,
+    previous: String,
+    /// Code points let out so far.
+    emitted: usize,
+    /// Length of the run of backticks that opened the code we are in. In code, `[1]` is an index.
+    code: Option<usize>,
+    counts: CitationCounts,
+}
+
+/// The longest text that can be a marker: `[12, 13, 14, 15]`.
+const LONGEST_MARKER: usize = 24;
+
+/// The longest statement that is compared with a source, in bytes: the end of a longer one counts.
+const LONGEST_STATEMENT: usize = 2_000;
+
+impl CitationFilter {
+    /// For an answer with these sources.
+    pub fn new(passages: Arc<[Passage]>) -> Self {
+        Self {
+            passages,
+            evidence: BTreeMap::new(),
+            held: String::new(),
+            statement: String::new(),
+            previous: String::new(),
+            emitted: 0,
+            code: None,
+            counts: CitationCounts::default(),
+        }
+    }
+
+    /// Takes more of the answer; returns what may leave.
+    pub fn push(&mut self, text: &str) -> Filtered {
+        self.held.push_str(text);
+        self.drain(false)
+    }
+
+    /// The answer is complete: returns what was held back.
+    pub fn finish(&mut self) -> Filtered {
+        self.drain(true)
+    }
+
+    /// How many citations held so far.
+    pub fn counts(&self) -> CitationCounts {
+        self.counts
+    }
+
+    fn drain(&mut self, complete: bool) -> Filtered {
+        let held = std::mem::take(&mut self.held);
+        let mut out = Filtered::default();
+        let mut rest = held.as_str();
+        while !rest.is_empty() {
+            match next_token(rest, self.code.is_some(), complete) {
+                Token::Undecided => break,
+                Token::Text(length) => {
+                    self.emit(&rest[..length], &mut out);
+                    rest = &rest[length..];
+                }
+                Token::Backticks(length) => {
+                    self.code = match self.code {
+                        None => Some(length),
+                        Some(open) if open == length => None,
+                        open => open,
+                    };
+                    self.emit(&rest[..length], &mut out);
+                    rest = &rest[length..];
+                }
+                Token::Marker { space, length, numbers } => {
+                    self.cite(&rest[..space], &numbers, &mut out);
+                    rest = &rest[length..];
+                }
+            }
+        }
+        self.held = rest.to_owned();
+        out
+    }
+
+    fn emit(&mut self, text: &str, out: &mut Filtered) {
+        self.emitted += text.chars().count();
+        out.text.push_str(text);
+        for character in text.chars() {
+            let ended = self.statement.ends_with(['.', '!', '?', ':', '\n']) && character.is_whitespace()
+                || self.statement.ends_with(['。', '！', '？', '।', '۔', '؟'])
+                || character == '\n';
+            if ended && !self.statement.trim().is_empty() {
+                self.previous = std::mem::take(&mut self.statement);
+            }
+            self.statement.push(character);
+        }
+        if self.statement.len() > LONGEST_STATEMENT {
+            let cut = self.statement.ceil_char_boundary(self.statement.len() - LONGEST_STATEMENT / 2);
+            self.statement.drain(..cut);
+        }
+    }
+
+    /// Lets the markers out that hold; `space` is what stood before them.
+    fn cite(&mut self, space: &str, numbers: &[usize], out: &mut Filtered) {
+        let statement =
+            if self.statement.trim().is_empty() { self.previous.clone() } else { self.statement.clone() };
+        let mut space = Some(space);
+        for &number in numbers {
+            let Some((passage, support)) = self.support(number, &statement) else {
+                self.counts.removed += 1;
+                continue;
+            };
+            let passage = passage.clone();
+            let lead = space.take().unwrap_or_default();
+            let marker = format!("[{number}]");
+            let start_index = self.emitted + lead.chars().count();
+            let end_index = start_index + marker.len();
+            out.citations.push(Citation {
+                index: number as u32,
+                document: passage.document.clone(),
+                title: passage.title.clone(),
+                chunk: passage.chunk,
+                range: support.range,
+                quote: support.quote,
+                start_index,
+                end_index,
+            });
+            out.text.push_str(lead);
+            out.text.push_str(&marker);
+            self.emitted = end_index;
+            self.counts.verified += 1;
+        }
+    }
+
+    fn support(&mut self, number: usize, statement: &str) -> Option<(&Passage, crate::evidence::Support)> {
+        let index = number.checked_sub(1)?;
+        let passage = self.passages.get(index)?;
+        let evidence = self.evidence.entry(index).or_insert_with(|| Evidence::of(passage));
+        Some((passage, evidence.support(passage, statement)?))
+    }
+}
+
+/// What comes next in an answer.
+#[derive(PartialEq, Debug)]
+enum Token {
+    /// So many bytes that are no marker.
+    Text(usize),
+    /// A run of so many backticks.
+    Backticks(usize),
+    /// `space` bytes of space and a marker, `length` bytes in all, that names these sources.
+    Marker { space: usize, length: usize, numbers: Vec<usize> },
+    /// It takes more text to tell.
+    Undecided,
+}
+
+fn next_token(text: &str, in_code: bool, complete: bool) -> Token {
+    let backticks = text.len() - text.trim_start_matches('`').len();
+    if backticks > 0 {
+        // More backticks may follow in the next piece.
+        return if backticks == text.len() && !complete {
+            Token::Undecided
+        } else {
+            Token::Backticks(backticks)
+        };
+    }
+    if in_code {
+        return Token::Text(text.find('`').unwrap_or(text.len()));
+    }
+    let space = text.len() - text.trim_start_matches(' ').len();
+    let after_space = &text[space..];
+    if after_space.is_empty() {
+        return if complete { Token::Text(space) } else { Token::Undecided };
+    }
+    if after_space.starts_with('[') {
+        return match parse_marker(after_space, complete) {
+            Parsed::Marker { length, numbers } => Token::Marker { space, length: space + length, numbers },
+            Parsed::Undecided => Token::Undecided,
+            Parsed::Other => Token::Text(space + 1),
+        };
+    }
+    let until = after_space.find([' ', '[', '`']).unwrap_or(after_space.len());
+    Token::Text(space + until)
+}
+
+enum Parsed {
+    Marker { length: usize, numbers: Vec<usize> },
+    Undecided,
+    Other,
+}
+
+/// Reads `[1]`, `[1, 2]`. What is followed by `(` or `:` is a Markdown link or its definition.
+fn parse_marker(text: &str, complete: bool) -> Parsed {
+    let undecided = if complete { Parsed::Other } else { Parsed::Undecided };
+    let window = &text[..text.floor_char_boundary(LONGEST_MARKER.min(text.len()))];
+    let Some(close) = window.find(']') else {
+        let could_be = window[1..].chars().all(|c| c.is_ascii_digit() || c == ',' || c == ' ');
+        return if could_be && window.len() < LONGEST_MARKER { undecided } else { Parsed::Other };
+    };
+    let numbers: Option<Vec<usize>> =
+        window[1..close].split(',').map(|part| part.trim().parse().ok()).collect();
+    let Some(numbers) = numbers else { return Parsed::Other };
+    match text[close + 1..].chars().next() {
+        Some('(' | ':') => Parsed::Other,
+        None if !complete => Parsed::Undecided,
+        _ => Parsed::Marker { length: close + 1, numbers },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::passage;
+
+    const SOURCE: &str =
+        "Refunds take five days. The warranty lasts two years. Support answers within one hour.";
+
+    fn filter() -> CitationFilter {
+        CitationFilter::new(
+            vec![passage(7, "policy.md", SOURCE), passage(8, "other.md", "Bananas are yellow.")].into(),
+        )
+    }
+
+    fn filter_whole(answer: &str) -> (Filtered, CitationCounts) {
+        let mut filter = filter();
+        let mut filtered = filter.push(answer);
+        let rest = filter.finish();
+        filtered.text.push_str(&rest.text);
+        filtered.citations.extend(rest.citations);
+        (filtered, filter.counts())
+    }
+
+    #[test]
+    fn a_citation_that_holds_comes_back_with_the_bytes_that_support_it() {
+        let (filtered, counts) = filter_whole("The warranty lasts for two years [1].");
+        assert_eq!(filtered.text, "The warranty lasts for two years [1].");
+        assert_eq!(counts, CitationCounts { verified: 1, removed: 0 });
+        let citation = &filtered.citations[0];
+        assert_eq!(citation.quote, "The warranty lasts two years.");
+        assert_eq!(&SOURCE[citation.range.start..citation.range.end], citation.quote);
+        let characters: Vec<char> = filtered.text.chars().collect();
+        assert_eq!(characters[citation.start_index..citation.end_index].iter().collect::<String>(), "[1]");
+    }
+
+    #[test]
+    fn a_marker_after_the_full_stop_cites_the_statement_before() {
+        let (filtered, _) = filter_whole("Refunds take five days. [1] And so on.");
+        assert_eq!(filtered.citations[0].quote, "Refunds take five days.");
+    }
+
+    #[test]
+    fn a_citation_of_a_source_that_says_something_else_is_removed() {
+        let (filtered, counts) =
+            filter_whole("The warranty lasts two years [2]. Refunds take five days [9].");
+        assert_eq!(filtered.text, "The warranty lasts two years. Refunds take five days.");
+        assert_eq!(counts, CitationCounts { verified: 0, removed: 2 });
+    }
+
+    #[test]
+    fn a_list_of_markers_keeps_those_that_hold() {
+        let (filtered, counts) = filter_whole("The warranty lasts two years [1, 2].");
+        assert_eq!(filtered.text, "The warranty lasts two years [1].");
+        assert_eq!(counts, CitationCounts { verified: 1, removed: 1 });
+    }
+
+    #[test]
+    fn code_and_links_are_no_citations() {
+        for answer in [
+            "Use `items[1]` here",
+            "```\na[1] = b[2]\n```\n",
+            "see [1](https://example.org)",
+            "[x] done",
+            "a [",
+            "[12",
+        ] {
+            let (filtered, counts) = filter_whole(answer);
+            assert_eq!((filtered.text.as_str(), counts), (answer, CitationCounts::default()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_result_does_not_depend_on_how_the_answer_is_cut(
+            pieces in proptest::collection::vec("(The warranty lasts two years|\\[1\\]|\\[2, 1\\]|\\[|\\]| |`|\\.|é|[a-z]{1,4}|\n|9)", 0..40),
+            cuts in proptest::collection::vec(0usize..400, 0..40),
+        ) {
+            let answer = pieces.concat();
+            let whole = filter_whole(&answer);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| answer.floor_char_boundary(cut.min(answer.len()))).collect();
+            cuts.push(answer.len());
+            cuts.sort_unstable();
+            let mut streamed = Filtered::default();
+            let mut filter = filter();
+            let mut start = 0;
+            for cut in cuts {
+                let piece = filter.push(&answer[start..cut]);
+                streamed.text.push_str(&piece.text);
+                streamed.citations.extend(piece.citations);
+                start = cut;
+            }
+            let rest = filter.finish();
+            streamed.text.push_str(&rest.text);
+            streamed.citations.extend(rest.citations);
+            prop_assert_eq!(whole, (streamed, filter.counts()));
+        }
+
+        #[test]
+        fn nothing_but_markers_is_ever_taken_out(answer in "[ -~é\n]{0,200}") {
+            let (filtered, counts) = filter_whole(&answer);
+            if counts == CitationCounts::default() {
+                prop_assert_eq!(filtered.text, answer);
+            }
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! One corpus: its writer, its index, and what a search of it needs to know.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use mainstay_documents::{ChunkOptions, MediaType};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose};
+use mainstay_domain::{ChunkId, CorpusName, TenantId};
+use mainstay_store::documents::{
+    AcceptedBatch, Corpus, EventKind, EventSeq, IndexableDocument, NewChunk, RetiredRevision, Revision,
+};
+use mainstay_text::{ANALYSIS_VERSION, Analyzer, Bm25, Language};
+use mainstay_vectors::{
+    Checkpoint, IndexError, IndexSettings, Namespace, Point, SparseChannel, SparseVector,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::fusion::Fusion;
+use crate::library::{Library, LibraryError, PreparedDocument};
+use crate::prepare::{PreparedChunk, Searchable, searchable};
+
+/// What is configured of a corpus.
+#[derive(Clone)]
+pub struct CorpusSettings {
+    /// Makes its vectors.
+    pub embedder: Arc<dyn Embedder>,
+    /// How its documents are cut.
+    pub chunking: ChunkOptions,
+    /// How the channels of a search are fused.
+    pub fusion: Fusion,
+    /// How much the dense channel counts, 0 to 1; the keywords count the rest.
+    pub dense_weight: f32,
+}
+
+/// A corpus that exists.
+pub(crate) struct OpenCorpus {
+    tenant: TenantId,
+    name: CorpusName,
+    view: RwLock<Arc<View>>,
+    /// Held while the index is written: one writer at a time, so that a checkpoint means what it says.
+    writer: Mutex<Writer>,
+}
+
+/// What a search of the corpus needs to know.
+pub(crate) struct View {
+    pub(crate) namespace: Namespace,
+    pub(crate) embedder: Arc<dyn Embedder>,
+    pub(crate) fusion: Fusion,
+    pub(crate) dense_weight: f32,
+    pub(crate) bm25: Bm25,
+    /// The languages of its documents, most chunks first.
+    pub(crate) languages: Vec<Language>,
+    /// Why the corpus cannot be searched or written, if so.
+    obstacle: Option<String>,
+}
+
+/// What the writer remembers between two batches.
+#[derive(Default)]
+struct Writer {
+    /// Whether something was written since the last flush.
+    dirty: bool,
+    /// Revisions whose chunks are out of the index, and whose rows can go after the next flush.
+    to_purge: Vec<Revision>,
+}
+
+/// How the index of a corpus is made, as the store keeps it with the corpus.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+struct Recipe {
+    /// [`ANALYSIS_VERSION`] of the terms.
+    analysis: u32,
+    /// The average length of its chunks when it was built.
+    average_length: f32,
+    /// Counts the rebuilds: each has a namespace of its own, so that the old index answers until the new is complete.
+    generation: u32,
+}
+
+/// Points that are sent to the index at once.
+const POINTS_PER_WRITE: usize = 1_024;
+
+/// Documents that are read at once to be indexed again.
+const PAGE: usize = 64;
+
+impl OpenCorpus {
+    /// Makes a corpus. The chunks that it starts with tell how long its chunks are.
+    pub(crate) async fn create<'a>(
+        library: &Library,
+        tenant: &TenantId,
+        name: &CorpusName,
+        settings: CorpusSettings,
+        first: impl Iterator<Item = &'a PreparedChunk>,
+    ) -> Result<Self, LibraryError> {
+        let recipe = Recipe::new(first.map(|chunk| chunk.searchable.terms.length()), 0);
+        let embedder = &settings.embedder;
+        let value = serde_json::to_value(recipe).expect("a recipe serialises");
+        let corpus = library
+            .documents
+            .create_corpus(tenant, name, embedder.model(), embedder.dimension(), value)
+            .await?;
+        Self::open(library, corpus, settings).await
+    }
+
+    /// Opens a corpus that exists, and brings its index up to date.
+    pub(crate) async fn open(
+        library: &Library,
+        corpus: Corpus,
+        settings: CorpusSettings,
+    ) -> Result<Self, LibraryError> {
+        let recipe = serde_json::from_value(corpus.settings.clone()).unwrap_or(Recipe::unknown());
+        let obstacle = (corpus.embedder != settings.embedder.model()).then(|| {
+            format!(
+                "the corpus \"{}\" was embedded with {}, and the configuration says {}; run `mainstay index rebuild \
+                 --corpus {}`, or configure the former embedder again",
+                corpus.name,
+                corpus.embedder,
+                settings.embedder.model(),
+                corpus.name
+            )
+        });
+        let open = Self {
+            view: RwLock::new(Arc::new(View::new(
+                &corpus.tenant,
+                &corpus.name,
+                recipe,
+                &settings,
+                obstacle.clone(),
+            ))),
+            tenant: corpus.tenant,
+            name: corpus.name,
+            writer: Mutex::default(),
+        };
+        if let Some(obstacle) = obstacle {
+            tracing::error!("{obstacle}");
+            return Ok(open);
+        }
+        let view = open.view();
+        let outdated = recipe.analysis != ANALYSIS_VERSION;
+        match library.index.open(&view.namespace, &view.index_settings()).await {
+            Ok(checkpoint) if !outdated => open.catch_up(library, checkpoint).await?,
+            Ok(_) | Err(IndexError::Damaged { .. } | IndexError::OtherSettings { .. }) => {
+                tracing::warn!(corpus = %open.name, "the index is damaged or outdated and is built anew");
+                open.rebuild(library, settings).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        open.refresh_languages(library).await?;
+        Ok(open)
+    }
+
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    pub(crate) fn name(&self) -> &CorpusName {
+        &self.name
+    }
+
+    /// What a search needs to know; an error where the corpus cannot be searched.
+    pub(crate) fn searchable_view(&self) -> Result<Arc<View>, LibraryError> {
+        let view = self.view();
+        match &view.obstacle {
+            Some(obstacle) => Err(LibraryError::Incompatible(obstacle.clone())),
+            None => Ok(view),
+        }
+    }
+
+    fn view(&self) -> Arc<View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_view(&self, view: View) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+
+    /// Embeds, commits, indexes and publishes documents.
+    pub(crate) async fn take(
+        &self,
+        library: &Library,
+        documents: Vec<PreparedDocument>,
+    ) -> Result<(), LibraryError> {
+        let view = self.searchable_view()?;
+        let chunks = documents.iter().flat_map(|document| &document.content.chunks);
+        let searchables: Vec<&Searchable> = chunks.map(|chunk| &chunk.searchable).collect();
+        let vectors = embed(library, &view, &searchables).await?;
+        let mut writer = self.writer.lock().await;
+        // A rebuild may have changed the embedder or the namespace meanwhile.
+        let current = self.searchable_view()?;
+        if current.embedder.model() != view.embedder.model() {
+            return Err(LibraryError::Storage(
+                "the index was rebuilt meanwhile; add the documents again".to_owned(),
+            ));
+        }
+        let new = documents.iter().map(PreparedDocument::to_store).collect();
+        let accepted = library.documents.accept(&self.tenant, &self.name, new).await?;
+        let ids = accepted.documents.iter().flat_map(|document| document.chunks.ids());
+        let points = ids.zip(searchables).zip(vectors);
+        let points =
+            points.map(|((id, searchable), dense)| point(&current.bm25, id, searchable, dense)).collect();
+        self.index_and_publish(library, &mut writer, &current, points, &accepted).await?;
+        drop(writer);
+        self.refresh_languages(library).await
+    }
+
+    async fn index_and_publish(
+        &self,
+        library: &Library,
+        writer: &mut Writer,
+        view: &View,
+        points: Vec<Point>,
+        accepted: &AcceptedBatch,
+    ) -> Result<(), LibraryError> {
+        writer.dirty = true;
+        upsert(library, view, points).await?;
+        let published = library.documents.publish(accepted).await?;
+        self.unindex(library, writer, view, &published.retired).await
+    }
+
+    /// Takes deleted documents out of the index. No reader sees them any more; this reclaims their space.
+    pub(crate) async fn remove(
+        &self,
+        library: &Library,
+        retired: &[RetiredRevision],
+    ) -> Result<(), LibraryError> {
+        let mut writer = self.writer.lock().await;
+        let view = self.view();
+        if view.obstacle.is_none() {
+            self.unindex(library, &mut writer, &view, retired).await?;
+        }
+        Ok(())
+    }
+
+    async fn unindex(
+        &self,
+        library: &Library,
+        writer: &mut Writer,
+        view: &View,
+        retired: &[RetiredRevision],
+    ) -> Result<(), LibraryError> {
+        let chunks: Vec<ChunkId> = retired.iter().flat_map(|revision| revision.chunks.ids()).collect();
+        if !chunks.is_empty() {
+            writer.dirty = true;
+            library.index.delete(&view.namespace, chunks).await?;
+        }
+        writer.to_purge.extend(retired.iter().map(|revision| revision.revision));
+        Ok(())
+    }
+
+    /// Indexes and publishes a document that a crash left accepted.
+    pub(crate) async fn finish(
+        &self,
+        library: &Library,
+        document: IndexableDocument,
+    ) -> Result<(), LibraryError> {
+        let mut writer = self.writer.lock().await;
+        let view = self.searchable_view()?;
+        let points = points_of(library, &view, &document).await?;
+        let accepted = AcceptedBatch {
+            tenant: document.tenant.clone(),
+            corpus: document.corpus.clone(),
+            documents: vec![document.accepted()],
+        };
+        self.index_and_publish(library, &mut writer, &view, points, &accepted).await
+    }
+
+    /// Repeats what was published after the index's last flush, and takes out what was retired.
+    async fn catch_up(&self, library: &Library, checkpoint: Checkpoint) -> Result<(), LibraryError> {
+        let mut writer = self.writer.lock().await;
+        let view = self.view();
+        let mut after = EventSeq(checkpoint.0);
+        loop {
+            let events = library.maintenance.events_after(after, PAGE).await?;
+            let Some(last) = events.last() else { break };
+            after = last.seq;
+            let ours = |event: &&mainstay_store::documents::Event| {
+                event.kind == EventKind::Published && event.tenant == self.tenant && event.corpus == self.name
+            };
+            let revisions: Vec<Revision> = events.iter().filter(ours).map(|event| event.revision).collect();
+            if revisions.is_empty() {
+                continue;
+            }
+            writer.dirty = true;
+            for document in library.maintenance.visible(&revisions).await? {
+                upsert(library, &view, points_of(library, &view, &document).await?).await?;
+            }
+        }
+        let retired = library.maintenance.retired(usize::MAX >> 1).await?;
+        let ours: Vec<RetiredRevision> =
+            retired.into_iter().filter(|one| one.tenant == self.tenant && one.corpus == self.name).collect();
+        self.unindex(library, &mut writer, &view, &ours).await
+    }
+
+    /// Makes the index durable and orderly, if it was written to.
+    pub(crate) async fn tidy_up(&self, library: &Library) -> Result<(), LibraryError> {
+        let mut writer = self.writer.lock().await;
+        let view = self.view();
+        if !writer.dirty || view.obstacle.is_some() {
+            return Ok(());
+        }
+        let through = library.maintenance.last_event().await?;
+        library.index.flush(&view.namespace, Checkpoint(through.0)).await?;
+        writer.dirty = false;
+        let purged = std::mem::take(&mut writer.to_purge);
+        library.maintenance.purge(&purged).await?;
+        drop(writer);
+        Ok(library.index.optimize(&view.namespace).await?)
+    }
+
+    /// Builds the index anew beside the old one, which answers until the new is complete.
+    pub(crate) async fn rebuild(
+        &self,
+        library: &Library,
+        settings: CorpusSettings,
+    ) -> Result<u64, LibraryError> {
+        let mut writer = self.writer.lock().await;
+        let old = self.view();
+        let recipe = self.measure(library, old.generation() + 1).await?;
+        let view = View::new(&self.tenant, &self.name, recipe, &settings, None);
+        // What an interrupted rebuild left under this name is not complete.
+        library.index.drop_namespace(&view.namespace).await?;
+        library.index.open(&view.namespace, &view.index_settings()).await?;
+        let mut chunks = 0;
+        let mut after = None;
+        loop {
+            let documents = library.documents.live(&self.tenant, &self.name, after, PAGE).await?;
+            let Some(last) = documents.last() else { break };
+            after = Some(last.revision);
+            for document in &documents {
+                let points = points_of(library, &view, document).await?;
+                chunks += points.len() as u64;
+                upsert(library, &view, points).await?;
+            }
+        }
+        let through = library.maintenance.last_event().await?;
+        library.index.flush(&view.namespace, Checkpoint(through.0)).await?;
+        let (model, dimension) = (settings.embedder.model(), settings.embedder.dimension());
+        let value = serde_json::to_value(recipe).expect("a recipe serialises");
+        library.documents.set_embedder(&self.tenant, &self.name, model, dimension, value).await?;
+        self.set_view(view);
+        library.index.drop_namespace(&old.namespace).await?;
+        writer.dirty = true;
+        drop(writer);
+        self.refresh_languages(library).await?;
+        Ok(chunks)
+    }
+
+    /// The recipe for the chunks that the corpus has now.
+    async fn measure(&self, library: &Library, generation: u32) -> Result<Recipe, LibraryError> {
+        let mut lengths = Vec::new();
+        let mut after = None;
+        loop {
+            let documents = library.documents.live(&self.tenant, &self.name, after, PAGE).await?;
+            let Some(last) = documents.last() else { break };
+            after = Some(last.revision);
+            lengths.extend(documents.iter().flat_map(searchables_of).map(|one| one.terms.length()));
+        }
+        Ok(Recipe::new(lengths.into_iter(), generation))
+    }
+
+    async fn refresh_languages(&self, library: &Library) -> Result<(), LibraryError> {
+        let counts = library.documents.counts(&self.tenant, &self.name).await?;
+        let languages: Vec<Language> = counts
+            .languages
+            .iter()
+            .filter_map(|count| Language::parse(count.language.as_deref()?).ok())
+            .collect();
+        let view = self.view();
+        if view.languages != languages {
+            self.set_view(View { languages, ..view.copy() });
+        }
+        Ok(())
+    }
+}
+
+impl View {
+    fn new(
+        tenant: &TenantId,
+        name: &CorpusName,
+        recipe: Recipe,
+        settings: &CorpusSettings,
+        obstacle: Option<String>,
+    ) -> Self {
+        Self {
+            namespace: Namespace::new(tenant.clone(), format!("{name}#{}", recipe.generation)),
+            embedder: settings.embedder.clone(),
+            fusion: settings.fusion,
+            dense_weight: settings.dense_weight,
+            bm25: Bm25::new(recipe.average_length),
+            languages: Vec::new(),
+            obstacle,
+        }
+    }
+
+    fn copy(&self) -> Self {
+        Self {
+            namespace: self.namespace.clone(),
+            embedder: self.embedder.clone(),
+            fusion: self.fusion,
+            dense_weight: self.dense_weight,
+            bm25: self.bm25,
+            languages: self.languages.clone(),
+            obstacle: self.obstacle.clone(),
+        }
+    }
+
+    fn generation(&self) -> u32 {
+        let name = self.namespace.corpus.as_str();
+        name.rsplit_once('#').and_then(|(_, generation)| generation.parse().ok()).unwrap_or(0)
+    }
+
+    fn index_settings(&self) -> IndexSettings {
+        IndexSettings {
+            embedder: self.embedder.model().to_owned(),
+            dimension: self.embedder.dimension(),
+            channels: vec![SparseChannel::Bm25],
+        }
+    }
+}
+
+impl Recipe {
+    fn new(lengths: impl Iterator<Item = f32>, generation: u32) -> Self {
+        let (sum, count) =
+            lengths.fold((0.0_f64, 0_u32), |(sum, count), length| (sum + f64::from(length), count + 1));
+        let average_length = if count > 0 { (sum / f64::from(count)) as f32 } else { 0.0 };
+        Self { analysis: ANALYSIS_VERSION, average_length, generation }
+    }
+
+    /// Of a corpus whose recipe cannot be read: its index is built anew.
+    fn unknown() -> Self {
+        Self { analysis: 0, average_length: 0.0, generation: 0 }
+    }
+}
+
+impl PreparedChunk {
+    /// As the store takes it.
+    pub(crate) fn to_store(&self) -> NewChunk {
+        NewChunk {
+            range: self.chunk.range,
+            parent_range: self.chunk.parent_range,
+            headings: self.chunk.headings.to_vec(),
+            language: None,
+        }
+    }
+}
+
+/// What the chunks of a stored document are found by.
+fn searchables_of(document: &IndexableDocument) -> Vec<Searchable> {
+    let language = document.language.as_deref().and_then(|tag| Language::parse(tag).ok());
+    let analyzer = Analyzer::new(language.unwrap_or(Language::ENGLISH));
+    let media_type = MediaType::from_name(&document.media_type).unwrap_or(MediaType::PlainText);
+    let chunks = document.chunks.iter();
+    chunks
+        .map(|chunk| {
+            let text = document.text_of(chunk);
+            searchable(&analyzer, document.title.as_deref(), &chunk.headings, text, media_type)
+        })
+        .collect()
+}
+
+async fn points_of(
+    library: &Library,
+    view: &View,
+    document: &IndexableDocument,
+) -> Result<Vec<Point>, LibraryError> {
+    let searchables = searchables_of(document);
+    let vectors = embed(library, view, &searchables.iter().collect::<Vec<_>>()).await?;
+    let chunks = document.chunks.iter().zip(&searchables).zip(vectors);
+    Ok(chunks.map(|((chunk, searchable), dense)| point(&view.bm25, chunk.chunk, searchable, dense)).collect())
+}
+
+fn point(bm25: &Bm25, chunk: ChunkId, searchable: &Searchable, dense: Vec<f32>) -> Point {
+    let sparse: SparseVector =
+        bm25.document_vector(&searchable.terms).into_iter().map(|(term, weight)| (term.0, weight)).collect();
+    Point { chunk, dense, sparse: vec![(SparseChannel::Bm25, sparse)] }
+}
+
+async fn upsert(library: &Library, view: &View, mut points: Vec<Point>) -> Result<(), LibraryError> {
+    while !points.is_empty() {
+        let rest = points.split_off(points.len().min(POINTS_PER_WRITE));
+        library.index.upsert(&view.namespace, points).await?;
+        points = rest;
+    }
+    Ok(())
+}
+
+/// Embeds away from the runtime's threads: the built-in embedder computes for as long as it takes.
+async fn embed(library: &Library, view: &View, texts: &[&Searchable]) -> Result<Vec<Vec<f32>>, LibraryError> {
+    let texts: Vec<String> = texts.iter().map(|searchable| searchable.dense_text.clone()).collect();
+    let embedder = view.embedder.clone();
+    let deadline = library.deadline();
+    let runtime = tokio::runtime::Handle::current();
+    let work = move || {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        runtime.block_on(embedder.embed(&texts, EmbeddingPurpose::Passage, deadline))
+    };
+    let embeddings = tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| LibraryError::Storage("the embedder failed; please report it".to_owned()))?
+        .map_err(LibraryError::Embedding)?;
+    Ok(embeddings.vectors().map(<[f32]>::to_vec).collect())
+}

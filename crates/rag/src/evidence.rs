@@ -1,0 +1,183 @@
+//! What a passage says, sentence by sentence: whether it supports a statement, and where.
+//!
+//! The measure is overlap of content words after stemming. It catches a citation of the wrong source; it cannot tell a
+//! statement from its negation.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use mainstay_domain::{ByteRange, Passage};
+use mainstay_text::{Analyzer, Language, TermId, detect};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// A passage taken apart.
+pub(crate) struct Evidence {
+    analyzer: Analyzer,
+    sentences: Vec<Sentence>,
+    /// The terms of all sentences, of the title and of the headings.
+    terms: HashSet<TermId>,
+}
+
+/// A sentence of a passage's parent.
+pub(crate) struct Sentence {
+    /// Where it is in the parent's text.
+    pub(crate) range: Range<usize>,
+    /// Its content words.
+    pub(crate) terms: HashSet<TermId>,
+}
+
+/// The bytes of a document that support a statement.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Support {
+    pub(crate) range: ByteRange,
+    pub(crate) quote: String,
+}
+
+/// A statement shares at least this part of its content words with a source that supports it. Paraphrases keep names,
+/// numbers and most nouns; a source about something else shares a word or two by chance.
+const LEAST_SHARE: f64 = 0.3;
+
+/// A statement of fewer content words ("According to") says too little to be held against a source.
+const FEWEST_TERMS: usize = 2;
+
+impl Evidence {
+    /// Takes a passage apart.
+    pub(crate) fn of(passage: &Passage) -> Self {
+        let analyzer = Analyzer::new(language_of(&passage.parent_text));
+        let sentences: Vec<Sentence> = sentence_ranges(&passage.parent_text)
+            .map(|range| Sentence {
+                terms: content_terms(&analyzer, &passage.parent_text[range.clone()]),
+                range,
+            })
+            .collect();
+        let mut terms: HashSet<TermId> =
+            sentences.iter().flat_map(|sentence| &sentence.terms).copied().collect();
+        for heading in passage.title.iter().chain(&passage.headings) {
+            terms.extend(content_terms(&analyzer, heading));
+        }
+        Self { analyzer, sentences, terms }
+    }
+
+    /// The sentences in their order.
+    pub(crate) fn sentences(&self) -> &[Sentence] {
+        &self.sentences
+    }
+
+    /// The content words of a text, in the passage's language.
+    pub(crate) fn terms_of(&self, text: &str) -> HashSet<TermId> {
+        content_terms(&self.analyzer, text)
+    }
+
+    /// Every content word of the passage, its title and its headings.
+    pub(crate) fn terms(&self) -> &HashSet<TermId> {
+        &self.terms
+    }
+
+    /// The sentence that supports `statement` best, or `None` where the passage does not support it. A statement that
+    /// cannot be compared (too short, or in another language than the passage) is given the chunk that was found.
+    pub(crate) fn support(&self, passage: &Passage, statement: &str) -> Option<Support> {
+        let claimed = self.terms_of(statement);
+        if claimed.len() < FEWEST_TERMS {
+            return Some(chunk_of(passage));
+        }
+        let shared = |terms: &HashSet<TermId>| claimed.intersection(terms).count();
+        if (shared(&self.terms) as f64) < LEAST_SHARE * claimed.len() as f64 {
+            let other_language = language_of(statement) != self.analyzer.language();
+            return (other_language && shared(&self.terms) == 0).then(|| chunk_of(passage));
+        }
+        let best = self
+            .sentences
+            .iter()
+            .map(|sentence| (shared(&sentence.terms), sentence))
+            .reduce(|best, next| if next.0 > best.0 { next } else { best })
+            .filter(|(count, _)| *count > 0);
+        Some(best.map_or_else(|| chunk_of(passage), |(_, sentence)| quote(passage, &sentence.range)))
+    }
+}
+
+/// A sentence of a passage as support.
+pub(crate) fn quote(passage: &Passage, range: &Range<usize>) -> Support {
+    let start = passage.parent_range.start;
+    Support {
+        range: ByteRange { start: start + range.start, end: start + range.end },
+        quote: passage.parent_text[range.clone()].to_owned(),
+    }
+}
+
+fn chunk_of(passage: &Passage) -> Support {
+    Support { range: passage.range, quote: passage.text.clone() }
+}
+
+pub(crate) fn language_of(text: &str) -> Language {
+    detect(text).map_or(Language::ENGLISH, |detection| detection.language)
+}
+
+/// The words that carry meaning: longer ones, and those with digits or in other scripts, where a short word can be a
+/// whole noun.
+pub(crate) fn content_terms(analyzer: &Analyzer, text: &str) -> HashSet<TermId> {
+    let mut terms = HashSet::new();
+    analyzer.visit_terms(text, |_, term| {
+        let carries_meaning =
+            term.len() > 3 || term.bytes().any(|byte| byte.is_ascii_digit() || !byte.is_ascii());
+        if carries_meaning {
+            terms.insert(TermId::of(term));
+        }
+    });
+    terms
+}
+
+/// The sentences of a text as ranges without surrounding space. A line end ends a sentence too: headings, list items and
+/// rows have no full stop.
+pub(crate) fn sentence_ranges(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    text.split_sentence_bound_indices()
+        .flat_map(move |(offset, sentence)| {
+            sentence.split_inclusive('\n').scan(offset, |start, line| {
+                let begin = *start;
+                *start += line.len();
+                Some((begin, line))
+            })
+        })
+        .filter_map(|(offset, line)| {
+            let trimmed = line.trim_start();
+            let start = offset + line.len() - trimmed.len();
+            let end = start + trimmed.trim_end().len();
+            (end > start).then_some(start..end)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::passage;
+
+    #[test]
+    fn the_sentence_that_says_it_is_the_support() {
+        let passage = passage(1, "a", "Cats sleep a lot. Parrots can live for sixty years.");
+        let support = Evidence::of(&passage).support(&passage, "A parrot may live sixty years").unwrap();
+        assert_eq!(support.quote, "Parrots can live for sixty years.");
+    }
+
+    #[test]
+    fn a_passage_about_something_else_supports_nothing() {
+        let passage = passage(1, "a", "Cats sleep a lot. Parrots can live for sixty years.");
+        assert_eq!(
+            Evidence::of(&passage).support(&passage, "The warranty covers batteries for two years"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_statement_in_another_language_is_given_the_chunk() {
+        let passage = passage(1, "a", "Die Garantie für das Gerät dauert zwei Jahre ab dem Tag des Kaufs.");
+        let support = Evidence::of(&passage)
+            .support(&passage, "Покупатель получает двухлетнее обслуживание устройства");
+        assert_eq!(support.unwrap().quote, passage.text);
+    }
+
+    #[test]
+    fn sentences_keep_their_exact_place() {
+        let text = "# Title\n\nOne is here.  Two is there!\n- item\n";
+        let sentences: Vec<&str> = sentence_ranges(text).map(|range| &text[range]).collect();
+        assert_eq!(sentences, ["# Title", "One is here.", "Two is there!", "- item"]);
+    }
+}

@@ -1,0 +1,242 @@
+//! `builtin/extractive`: answers with the sentences of the retrieved passages that fit the question best, each with its
+//! citation. It is no language model and invents nothing; it is also the last tier of degradation.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use futures_util::stream;
+use mainstay_domain::chat::{
+    AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Extra, FinishReason,
+    ResponseFormat, StreamStart,
+};
+use mainstay_domain::port::{ChatModel, ChatStream, ModelCall};
+use mainstay_domain::usage::estimate_tokens;
+use mainstay_domain::{Clock, ModelError, ModelErrorKind, Passage, Usage};
+use mainstay_text::TermId;
+
+use crate::evidence::Evidence;
+
+/// The extractive answerer.
+#[derive(Clone, Copy, Debug)]
+pub struct Extractive {
+    clock: Clock,
+}
+
+/// The provider's name.
+pub const PROVIDER: &str = "builtin";
+
+/// The model's name.
+pub const MODEL: &str = "extractive";
+
+/// What is said when nothing in the passages answers the question.
+pub const NOT_FOUND: &str = "The documents do not contain an answer to this question.";
+
+/// Most sentences of an answer.
+const MOST_SENTENCES: usize = 3;
+
+/// The best sentence must cover this part of what the question asks about, by weight; less is an answer to another
+/// question.
+const LEAST_COVERAGE: f64 = 0.3;
+
+/// A further sentence must be this close to the best.
+const NEAR_THE_BEST: f64 = 0.8;
+
+impl Extractive {
+    /// With this clock, for the time of creation.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock }
+    }
+
+    fn answer(&self, call: &ModelCall) -> Result<Vec<String>, ModelError> {
+        check(&call.request)?;
+        let question = call.request.last_user_text().unwrap_or_default();
+        Ok(compose(&question, &call.passages))
+    }
+
+    fn id(&self) -> String {
+        mainstay_domain::id::ordered_id("chatcmpl-", &self.clock)
+    }
+}
+
+#[async_trait]
+impl ChatModel for Extractive {
+    async fn complete(&self, call: ModelCall) -> Result<Completion, ModelError> {
+        let text = self.answer(&call)?.concat();
+        let usage = usage(&call.request, &text);
+        let message = AssistantMessage { text: Some(text), ..AssistantMessage::default() };
+        Ok(Completion {
+            id: self.id(),
+            model: MODEL.to_owned(),
+            created: Some(self.clock.now().as_seconds()),
+            choices: vec![Choice { index: 0, message, finish: FinishReason::Stop, logprobs: None }],
+            usage: Some(usage),
+            extra: Extra::new(),
+        })
+    }
+
+    async fn stream(&self, call: ModelCall) -> Result<ChatStream, ModelError> {
+        let pieces = self.answer(&call)?;
+        let usage = usage(&call.request, &pieces.concat());
+        let start = StreamStart {
+            id: self.id(),
+            model: MODEL.to_owned(),
+            created: Some(self.clock.now().as_seconds()),
+            extra: Extra::new(),
+        };
+        let mut events = vec![ChatEvent::Start(start)];
+        events.extend(pieces.into_iter().map(|piece| ChatEvent::Delta(ChoiceDelta::text(piece))));
+        events.push(ChatEvent::Delta(ChoiceDelta::finish(FinishReason::Stop)));
+        events.push(ChatEvent::Usage(usage));
+        Ok(Box::pin(stream::iter(events.into_iter().map(Ok))))
+    }
+}
+
+/// Refuses what only a language model can do, instead of ignoring it.
+fn check(request: &ChatRequest) -> Result<(), ModelError> {
+    let unsupported = |what: &str| ModelError {
+        kind: ModelErrorKind::Unsupported,
+        provider: PROVIDER.to_owned(),
+        status: None,
+        message: format!(
+            "builtin/extractive quotes documents and is no language model: it cannot {what}; name a model of a provider"
+        ),
+        retry_after: None,
+    };
+    if request.n.is_some_and(|n| n > 1) {
+        return Err(unsupported("give several answers (n > 1)"));
+    }
+    match request.response_format {
+        None | Some(ResponseFormat::Text) => Ok(()),
+        Some(_) => Err(unsupported("write JSON (response_format)")),
+    }
+}
+
+fn usage(request: &ChatRequest, answer: &str) -> Usage {
+    let prompt = request.messages.iter().map(|message| estimate_tokens(&message.content.text())).sum();
+    Usage { prompt, completion: estimate_tokens(answer), ..Usage::default() }
+}
+
+/// A sentence that may be part of the answer.
+struct Candidate<'a> {
+    /// Its source, from 0.
+    source: usize,
+    /// Its position in the source.
+    position: usize,
+    text: &'a str,
+    terms: &'a HashSet<TermId>,
+    score: f64,
+}
+
+/// The answer in pieces, each a sentence with its marker.
+fn compose(question: &str, passages: &[Passage]) -> Vec<String> {
+    let evidence: Vec<Evidence> = passages.iter().map(Evidence::of).collect();
+    let asked: HashSet<TermId> = evidence.iter().flat_map(|one| one.terms_of(question)).collect();
+    let weights = weigh(&asked, &evidence);
+    let total: f64 = weights.values().sum();
+    if total <= 0.0 {
+        return vec![NOT_FOUND.to_owned()];
+    }
+    let mut candidates = candidates(passages, &evidence, &weights, total);
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let Some(best) = candidates.first().map(|best| best.score).filter(|best| *best >= LEAST_COVERAGE) else {
+        return vec![NOT_FOUND.to_owned()];
+    };
+    let mut chosen: Vec<Candidate<'_>> = Vec::with_capacity(MOST_SENTENCES);
+    for candidate in candidates {
+        if chosen.len() == MOST_SENTENCES || candidate.score < best * NEAR_THE_BEST {
+            break;
+        }
+        if !chosen.iter().any(|other| says_the_same(other.terms, candidate.terms)) {
+            chosen.push(candidate);
+        }
+    }
+    // Sentences of one source read in its order; the source of the best comes first.
+    let first = chosen[0].source;
+    chosen.sort_by_key(|candidate| (candidate.source != first, candidate.source, candidate.position));
+    let last = chosen.len() - 1;
+    let piece = |(position, candidate): (usize, Candidate<'_>)| {
+        let separator = if position == last { "" } else { " " };
+        format!("{} [{}]{separator}", clean(candidate.text), candidate.source + 1)
+    };
+    chosen.into_iter().enumerate().map(piece).collect()
+}
+
+/// How much each asked word tells: the rarer among the sentences, the more. A word that occurs nowhere still counts,
+/// because a question about it is not answered.
+fn weigh(asked: &HashSet<TermId>, evidence: &[Evidence]) -> HashMap<TermId, f64> {
+    let sentences: Vec<&HashSet<TermId>> =
+        evidence.iter().flat_map(|one| one.sentences().iter().map(|sentence| &sentence.terms)).collect();
+    let count = sentences.len() as f64;
+    asked
+        .iter()
+        .map(|term| {
+            let containing = sentences.iter().filter(|terms| terms.contains(term)).count() as f64;
+            (*term, (1.0 + count / (0.5 + containing)).ln())
+        })
+        .collect()
+}
+
+fn candidates<'a>(
+    passages: &'a [Passage],
+    evidence: &'a [Evidence],
+    weights: &HashMap<TermId, f64>,
+    total: f64,
+) -> Vec<Candidate<'a>> {
+    let mut candidates = Vec::new();
+    for (source, (passage, evidence)) in passages.iter().zip(evidence).enumerate() {
+        let covered = |terms: &HashSet<TermId>| -> f64 {
+            terms.iter().filter_map(|term| weights.get(term)).sum::<f64>() / total
+        };
+        // What the passage as a whole is about helps its sentences: pronouns refer to it, headings name it.
+        let context = covered(evidence.terms());
+        // The retriever's order counts a little.
+        let rank = 1.0 / (1.0 + source as f64);
+        for (position, sentence) in evidence.sentences().iter().enumerate() {
+            let text = &passage.parent_text[sentence.range.clone()];
+            if !reads_as_a_sentence(text, &sentence.terms) {
+                continue;
+            }
+            let score = 0.65 * covered(&sentence.terms) + 0.25 * context + 0.1 * rank;
+            candidates.push(Candidate { source, position, text, terms: &sentence.terms, score });
+        }
+    }
+    candidates
+}
+
+/// Headings, rules, fences and lone words answer nothing.
+fn reads_as_a_sentence(text: &str, terms: &HashSet<TermId>) -> bool {
+    !text.starts_with(['#', '|', '=', '`']) && terms.len() >= 2
+}
+
+/// Whether one sentence adds little to another: more than two thirds of its words are there already.
+fn says_the_same(known: &HashSet<TermId>, new: &HashSet<TermId>) -> bool {
+    3 * known.intersection(new).count() > 2 * new.len()
+}
+
+/// The sentence without the marks of a list item.
+fn clean(text: &str) -> &str {
+    text.trim_start_matches(['-', '*', '+', '>']).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::passage;
+
+    #[test]
+    fn the_answer_is_the_sentence_that_fits_with_its_source() {
+        let passages = [
+            passage(1, "a", "Returns are free. The warranty lasts two years from the day of purchase."),
+            passage(2, "b", "Our office is in Oslo."),
+        ];
+        let answer = compose("How long does the warranty last?", &passages).concat();
+        assert_eq!(answer, "The warranty lasts two years from the day of purchase. [1]");
+    }
+
+    #[test]
+    fn a_question_that_nothing_answers_is_not_answered() {
+        let passages = [passage(1, "a", "Our office is in Oslo. It opens at nine.")];
+        assert_eq!(compose("Which quantum error correction code is used?", &passages), [NOT_FOUND]);
+        assert_eq!(compose("Anything?", &[]), [NOT_FOUND]);
+    }
+}

@@ -1,0 +1,554 @@
+//! The documents of a Mainstay: adding, reading and deleting them.
+//!
+//! A document is parsed, cut and embedded; committed (from then on it is acknowledged); indexed; published (from then on
+//! readers see it, in place of the version before). [`Library::add`] returns after the last step, so whoever added a
+//! document finds it. What a crash leaves between the steps is completed by [`Library::open`].
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, TenantId};
+use mainstay_store::StorageFault;
+use mainstay_store::documents::{
+    CorpusCounts, DocumentMaintenance, DocumentRecord, DocumentStore, DocumentStoreError, Fingerprint,
+    NewDocument,
+};
+use mainstay_vectors::{IndexError, VectorIndex};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::corpus::{CorpusSettings, OpenCorpus};
+use crate::prepare::{Prepared, Upload, fingerprint, prepare};
+
+/// The documents of all tenants.
+pub struct Library {
+    pub(crate) documents: Arc<dyn DocumentStore>,
+    pub(crate) maintenance: Arc<dyn DocumentMaintenance>,
+    pub(crate) index: Arc<dyn VectorIndex>,
+    pub(crate) settings: LibrarySettings,
+    pub(crate) clock: Clock,
+    corpora: RwLock<HashMap<(TenantId, CorpusName), Arc<OpenCorpus>>>,
+}
+
+/// What is configured of the corpora.
+pub struct LibrarySettings {
+    /// The corpora of the configuration.
+    pub corpora: HashMap<CorpusName, CorpusSettings>,
+    /// What holds for a corpus that the configuration does not name.
+    pub unnamed: CorpusSettings,
+    /// How much one document may be.
+    pub limits: mainstay_documents::Limits,
+    /// How long embedding a batch of documents may take.
+    pub embedding_timeout: Duration,
+}
+
+/// What became of a document that was added.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Receipt {
+    /// Its id.
+    pub doc_id: DocumentId,
+    /// Its title.
+    pub title: Option<String>,
+    /// What it is.
+    pub media_type: String,
+    /// Its language.
+    pub language: Option<String>,
+    /// Bytes of its text.
+    pub bytes: usize,
+    /// Its chunks.
+    pub chunks: usize,
+    /// Whether it was there already and nothing was done.
+    pub unchanged: bool,
+}
+
+/// A document as the API shows it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct DocumentInfo {
+    /// Its id.
+    pub doc_id: DocumentId,
+    /// Its corpus.
+    pub corpus: CorpusName,
+    /// Its title.
+    pub title: Option<String>,
+    /// What it is.
+    pub media_type: String,
+    /// Its language.
+    pub language: Option<String>,
+    /// Bytes of its text.
+    pub bytes: u64,
+    /// Its chunks.
+    pub chunks: u64,
+    /// `searchable`, or `updating` while a newer version is on its way.
+    pub status: &'static str,
+    /// When its id was first seen, in seconds since 1970.
+    pub created_at: i64,
+    /// When this version was accepted, in seconds since 1970.
+    pub updated_at: i64,
+}
+
+/// A corpus as the API shows it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct CorpusInfo {
+    /// `corpus`.
+    pub object: &'static str,
+    /// Its name.
+    pub corpus: CorpusName,
+    /// What its vectors are made by.
+    pub embedder: String,
+    /// Documents.
+    pub documents: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Bytes of text.
+    pub bytes: u64,
+    /// Chunks by language.
+    pub languages: Vec<LanguageShare>,
+}
+
+/// How much of a corpus is in one language.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct LanguageShare {
+    /// ISO 639-1; absent for documents whose language is not known.
+    pub language: Option<String>,
+    /// Chunks in it.
+    pub chunks: u64,
+}
+
+/// Why something could not be done with documents.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The document cannot be taken.
+    #[error("{reason}")]
+    Refused {
+        /// Stable, for programs.
+        code: &'static str,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// There is no such corpus.
+    #[error("there is no corpus {0:?}; GET /v1/corpora lists those that exist")]
+    UnknownCorpus(CorpusName),
+    /// The corpus was built with other settings.
+    #[error("{0}")]
+    Incompatible(String),
+    /// The text could not be embedded.
+    #[error("the text could not be embedded: {0}")]
+    Embedding(ModelError),
+    /// The disk is full.
+    #[error("no space is left for the data folder; free some, then try again")]
+    StorageFull,
+    /// The database or the index failed.
+    #[error("{0}")]
+    Storage(String),
+}
+
+impl LibraryError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::UnknownCorpus(_) => "corpus_not_found",
+            Self::Incompatible(_) => "embedder_mismatch",
+            Self::Embedding(error) => error.kind.code(),
+            Self::StorageFull => "storage_full",
+            Self::Storage(_) => "storage_failed",
+        }
+    }
+}
+
+impl From<DocumentStoreError> for LibraryError {
+    fn from(error: DocumentStoreError) -> Self {
+        match error {
+            DocumentStoreError::UnknownCorpus(corpus) => Self::UnknownCorpus(corpus),
+            DocumentStoreError::EmbedderMismatch { .. } => Self::Incompatible(error.to_string()),
+            DocumentStoreError::InvalidDocument { .. } => {
+                Self::Refused { code: "invalid_document", reason: error.to_string() }
+            }
+            DocumentStoreError::Storage(error) if error.fault() == StorageFault::Full => Self::StorageFull,
+            DocumentStoreError::Storage(error) => Self::Storage(format!("{error}; {}", error.hint())),
+        }
+    }
+}
+
+impl From<IndexError> for LibraryError {
+    fn from(error: IndexError) -> Self {
+        match error {
+            IndexError::OtherSettings { .. } => Self::Incompatible(error.to_string()),
+            other => Self::Storage(other.to_string()),
+        }
+    }
+}
+
+/// How often the index is made durable while documents arrive. A kill before it costs no document, only the time to
+/// index the latest ones again.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Library {
+    /// Opens every corpus, and completes what the last run left undone.
+    pub async fn open(
+        documents: Arc<dyn DocumentStore>,
+        maintenance: Arc<dyn DocumentMaintenance>,
+        index: Arc<dyn VectorIndex>,
+        settings: LibrarySettings,
+        clock: Clock,
+    ) -> Result<Self, LibraryError> {
+        let library = Self { documents, maintenance, index, settings, clock, corpora: RwLock::default() };
+        for corpus in library.maintenance.all_corpora().await? {
+            let configured = library.settings_of(&corpus.name).clone();
+            let open = OpenCorpus::open(&library, corpus, configured).await?;
+            library.remember(Arc::new(open));
+        }
+        library.finish_pending().await?;
+        Ok(library)
+    }
+
+    /// Adds documents, or replaces those whose ids exist. The results are in the order of the uploads; those that could
+    /// be taken are searchable when this returns, whatever became of the others.
+    pub async fn add(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        uploads: Vec<Upload>,
+    ) -> Vec<Result<Receipt, LibraryError>> {
+        let count = uploads.len();
+        match self.try_add(tenant, corpus, uploads).await {
+            Ok(results) => results,
+            Err(error) => vec![Err(error); count],
+        }
+    }
+
+    async fn try_add(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        uploads: Vec<Upload>,
+    ) -> Result<Vec<Result<Receipt, LibraryError>>, LibraryError> {
+        let named: Vec<(DocumentId, Upload, Fingerprint)> = uploads
+            .into_iter()
+            .map(|upload| {
+                let id = upload.doc_id.clone().unwrap_or_else(|| DocumentId::generate(&self.clock));
+                let fingerprint = fingerprint(&upload);
+                (id, upload, fingerprint)
+            })
+            .collect();
+        let known: Vec<(DocumentId, Fingerprint)> =
+            named.iter().map(|(id, _, print)| (id.clone(), *print)).collect();
+        let unchanged = if self.known(tenant, corpus).is_some() {
+            self.documents.unchanged(tenant, corpus, &known).await?
+        } else {
+            vec![false; known.len()]
+        };
+
+        // Everything up to the commit needs no lock: several callers prepare at once, one commits.
+        let mut results: Vec<Option<Result<Receipt, LibraryError>>> = vec![None; named.len()];
+        let mut changed = Vec::new();
+        for (position, ((id, upload, print), unchanged)) in named.into_iter().zip(unchanged).enumerate() {
+            if unchanged && let Some(record) = self.documents.get(tenant, corpus, &id).await? {
+                results[position] = Some(Ok(unchanged_receipt(record)));
+            } else {
+                changed.push((position, id, upload, print));
+            }
+        }
+        let (prepared, refused) = self.prepare(corpus, changed).await?;
+        for (position, error) in refused {
+            results[position] = Some(Err(error));
+        }
+        if !prepared.is_empty() {
+            let open = self.corpus_for_writing(tenant, corpus, &prepared).await?;
+            for document in &prepared {
+                results[document.position] = Some(Ok(receipt(document)));
+            }
+            open.take(self, prepared).await?;
+        }
+        let accepted = results.iter().flatten().flatten().filter(|receipt| !receipt.unchanged).count();
+        tracing::debug!(%corpus, accepted, "documents added");
+        Ok(results
+            .into_iter()
+            .map(|result| result.expect("every upload was refused, unchanged or prepared"))
+            .collect())
+    }
+
+    /// Parses and cuts documents away from the runtime's threads.
+    async fn prepare(
+        &self,
+        corpus: &CorpusName,
+        uploads: Vec<(usize, DocumentId, Upload, Fingerprint)>,
+    ) -> Result<(Vec<PreparedDocument>, Vec<(usize, LibraryError)>), LibraryError> {
+        let options = self.settings_of(corpus).chunking;
+        let limits = self.settings.limits;
+        let work = move || {
+            let mut prepared = Vec::with_capacity(uploads.len());
+            let mut refused = Vec::new();
+            for (position, id, upload, fingerprint) in uploads {
+                match prepare(&upload, &limits, &options) {
+                    Ok(content) => {
+                        let (source_name, source_bytes) = (upload.file_name, upload.bytes.len() as u64);
+                        prepared.push(PreparedDocument {
+                            position,
+                            id,
+                            fingerprint,
+                            source_name,
+                            source_bytes,
+                            content,
+                        });
+                    }
+                    Err(error) => {
+                        refused.push((
+                            position,
+                            LibraryError::Refused { code: error.code(), reason: error.to_string() },
+                        ));
+                    }
+                }
+            }
+            (prepared, refused)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| {
+            LibraryError::Storage("a document made its reader fail; please report it".to_owned())
+        })
+    }
+
+    /// The corpus, made when it does not exist yet.
+    async fn corpus_for_writing(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        first: &[PreparedDocument],
+    ) -> Result<Arc<OpenCorpus>, LibraryError> {
+        if let Some(open) = self.known(tenant, corpus) {
+            return Ok(open);
+        }
+        let lengths = first.iter().flat_map(|document| &document.content.chunks);
+        let settings = self.settings_of(corpus).clone();
+        let open = OpenCorpus::create(self, tenant, corpus, settings, lengths).await?;
+        Ok(self.remember(Arc::new(open)))
+    }
+
+    /// A document.
+    pub async fn get(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        document: &DocumentId,
+    ) -> Result<Option<DocumentInfo>, LibraryError> {
+        let record = self.documents.get(tenant, corpus, document).await?;
+        Ok(record.map(|record| document_info(corpus, record)))
+    }
+
+    /// The canonical text of a document.
+    pub async fn text(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        document: &DocumentId,
+    ) -> Result<Option<String>, LibraryError> {
+        Ok(self.documents.text(tenant, corpus, document).await?)
+    }
+
+    /// Documents in the order of their ids, at most `limit`, those after `after`.
+    pub async fn list(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentInfo>, LibraryError> {
+        if self.known(tenant, corpus).is_none() {
+            return if self.is_configured(corpus) { Ok(Vec::new()) } else { Err(self.unknown(corpus)) };
+        }
+        let records = self.documents.list(tenant, corpus, after, limit).await?;
+        Ok(records.into_iter().map(|record| document_info(corpus, record)).collect())
+    }
+
+    /// Deletes a document; when this returns, no search and no prompt contains it. `false` when there was none.
+    pub async fn delete(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        document: &DocumentId,
+    ) -> Result<bool, LibraryError> {
+        let Some(open) = self.known(tenant, corpus) else { return Ok(false) };
+        let Some(retired) = self.documents.delete(tenant, corpus, document).await? else { return Ok(false) };
+        open.remove(self, &retired).await?;
+        Ok(true)
+    }
+
+    /// The corpora of a tenant, with those of the configuration that are still empty.
+    pub async fn corpora(&self, tenant: &TenantId) -> Result<Vec<CorpusInfo>, LibraryError> {
+        let mut infos = Vec::new();
+        for corpus in self.documents.corpora(tenant).await? {
+            let counts = self.documents.counts(tenant, &corpus.name).await?;
+            infos.push(corpus_info(corpus.name, corpus.embedder, counts));
+        }
+        for (name, settings) in &self.settings.corpora {
+            if !infos.iter().any(|info| info.corpus == *name) {
+                infos.push(corpus_info(
+                    name.clone(),
+                    settings.embedder.model().to_owned(),
+                    CorpusCounts::default(),
+                ));
+            }
+        }
+        infos.sort_by(|a, b| a.corpus.cmp(&b.corpus));
+        Ok(infos)
+    }
+
+    /// Builds the index of a corpus anew from its documents, with the embedder of the configuration. Returns its chunks.
+    pub async fn rebuild(&self, tenant: &TenantId, corpus: &CorpusName) -> Result<u64, LibraryError> {
+        let open = self.known(tenant, corpus).ok_or_else(|| self.unknown(corpus))?;
+        open.rebuild(self, self.settings_of(corpus).clone()).await
+    }
+
+    /// Keeps the index durable and in order, until it is told to stop.
+    pub async fn maintain(self: Arc<Self>, stop: CancellationToken) {
+        while stop.run_until_cancelled(self.clock.sleep(FLUSH_INTERVAL)).await.is_some() {
+            for open in self.open_corpora() {
+                if let Err(error) = open.tidy_up(&self).await {
+                    tracing::warn!(corpus = %open.name(), %error, "the index could not be made durable; trying again");
+                }
+            }
+        }
+    }
+
+    /// Makes everything durable, for an orderly end.
+    pub async fn close(&self) -> Result<(), LibraryError> {
+        for open in self.open_corpora() {
+            open.tidy_up(self).await?;
+        }
+        Ok(self.index.close().await?)
+    }
+
+    /// Indexes and publishes what a crash left accepted.
+    async fn finish_pending(&self) -> Result<(), LibraryError> {
+        const PAGE: usize = 64;
+        let mut after = None;
+        loop {
+            let pending = self.maintenance.pending(after, PAGE).await?;
+            let Some(last) = pending.last() else { return Ok(()) };
+            after = Some(last.revision);
+            for document in pending {
+                if let Some(open) = self.known(&document.tenant, &document.corpus) {
+                    open.finish(self, document).await?;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn settings_of(&self, corpus: &CorpusName) -> &CorpusSettings {
+        self.settings.corpora.get(corpus).unwrap_or(&self.settings.unnamed)
+    }
+
+    pub(crate) fn is_configured(&self, corpus: &CorpusName) -> bool {
+        self.settings.corpora.contains_key(corpus)
+    }
+
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(&self.clock, self.settings.embedding_timeout)
+    }
+
+    /// The corpus, if it has ever had a document.
+    pub(crate) fn known(&self, tenant: &TenantId, corpus: &CorpusName) -> Option<Arc<OpenCorpus>> {
+        let corpora = self.corpora.read().unwrap_or_else(PoisonError::into_inner);
+        corpora.get(&(tenant.clone(), corpus.clone())).cloned()
+    }
+
+    fn unknown(&self, corpus: &CorpusName) -> LibraryError {
+        LibraryError::UnknownCorpus(corpus.clone())
+    }
+
+    /// Of two callers that create a corpus at once, the first one's stays.
+    fn remember(&self, open: Arc<OpenCorpus>) -> Arc<OpenCorpus> {
+        let key = (open.tenant().clone(), open.name().clone());
+        let mut corpora = self.corpora.write().unwrap_or_else(PoisonError::into_inner);
+        corpora.entry(key).or_insert(open).clone()
+    }
+
+    fn open_corpora(&self) -> Vec<Arc<OpenCorpus>> {
+        self.corpora.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+/// A document that is ready to be embedded and stored.
+pub(crate) struct PreparedDocument {
+    /// Its place among the uploads.
+    pub(crate) position: usize,
+    pub(crate) id: DocumentId,
+    fingerprint: Fingerprint,
+    source_name: Option<String>,
+    source_bytes: u64,
+    pub(crate) content: Prepared,
+}
+
+impl PreparedDocument {
+    /// As the store takes it.
+    pub(crate) fn to_store(&self) -> NewDocument {
+        let content = &self.content;
+        NewDocument {
+            doc_id: self.id.clone(),
+            title: content.title.clone(),
+            media_type: content.media_type.as_str().to_owned(),
+            language: content.language.map(|language| language.to_string()),
+            source_name: self.source_name.clone(),
+            fingerprint: self.fingerprint,
+            source_bytes: self.source_bytes,
+            text: content.text.clone(),
+            metadata: serde_json::Map::new(),
+            chunks: content.chunks.iter().map(|chunk| chunk.to_store()).collect(),
+        }
+    }
+}
+
+fn receipt(document: &PreparedDocument) -> Receipt {
+    let content = &document.content;
+    Receipt {
+        doc_id: document.id.clone(),
+        title: content.title.clone(),
+        media_type: content.media_type.as_str().to_owned(),
+        language: content.language.map(|language| language.to_string()),
+        bytes: content.text.len(),
+        chunks: content.chunks.len(),
+        unchanged: false,
+    }
+}
+
+fn unchanged_receipt(record: DocumentRecord) -> Receipt {
+    Receipt {
+        doc_id: record.doc_id,
+        title: record.title,
+        media_type: record.media_type,
+        language: record.language,
+        bytes: record.text_bytes as usize,
+        chunks: record.chunks.count as usize,
+        unchanged: true,
+    }
+}
+
+fn document_info(corpus: &CorpusName, record: DocumentRecord) -> DocumentInfo {
+    DocumentInfo {
+        doc_id: record.doc_id,
+        corpus: corpus.clone(),
+        title: record.title,
+        media_type: record.media_type,
+        language: record.language,
+        bytes: record.text_bytes,
+        chunks: record.chunks.count,
+        status: record.status.as_str(),
+        created_at: record.created_at.as_seconds(),
+        updated_at: record.updated_at.as_seconds(),
+    }
+}
+
+fn corpus_info(corpus: CorpusName, embedder: String, counts: CorpusCounts) -> CorpusInfo {
+    let languages = counts.languages.into_iter();
+    CorpusInfo {
+        object: "corpus",
+        corpus,
+        embedder,
+        documents: counts.documents,
+        chunks: counts.chunks,
+        bytes: counts.text_bytes,
+        languages: languages
+            .map(|one| LanguageShare { language: one.language, chunks: one.chunks })
+            .collect(),
+    }
+}

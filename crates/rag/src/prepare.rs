@@ -1,0 +1,109 @@
+//! From the bytes of a document to chunks with their terms: the part of ingest that is only computation.
+
+use bytes::Bytes;
+use mainstay_documents::{
+    Chunk, ChunkOptions, Hint, Limits, MediaType, ParseError, ParsedDocument, chunk, parse, plain,
+};
+use mainstay_domain::DocumentId;
+use mainstay_store::documents::Fingerprint;
+use mainstay_text::{Analyzer, Language, Terms, detect};
+
+/// A document as it arrives.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Its id; without one it gets one.
+    pub doc_id: Option<DocumentId>,
+    /// Its title; without one, what it calls itself.
+    pub title: Option<String>,
+    /// Its language, ISO 639-1; without one, what it looks like.
+    pub language: Option<String>,
+    /// The name of its file.
+    pub file_name: Option<String>,
+    /// Its media type, where one was declared.
+    pub media_type: Option<String>,
+    /// The document.
+    pub bytes: Bytes,
+}
+
+/// A document that is ready to be embedded and stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) title: Option<String>,
+    pub(crate) media_type: MediaType,
+    pub(crate) language: Option<Language>,
+    /// The canonical text.
+    pub(crate) text: String,
+    pub(crate) chunks: Vec<PreparedChunk>,
+}
+
+/// A chunk that is ready to be embedded.
+#[derive(Clone, Debug)]
+pub(crate) struct PreparedChunk {
+    pub(crate) chunk: Chunk,
+    pub(crate) searchable: Searchable,
+}
+
+/// What a chunk is found by.
+#[derive(Clone, Debug)]
+pub(crate) struct Searchable {
+    /// What is embedded.
+    pub(crate) dense_text: String,
+    /// What keyword search sees.
+    pub(crate) terms: Terms,
+}
+
+/// By what an unchanged document is recognised: everything that its index entries depend on.
+pub(crate) fn fingerprint(upload: &Upload) -> Fingerprint {
+    let fields = [&upload.title, &upload.language, &upload.file_name, &upload.media_type];
+    let fields = fields.into_iter().map(|field| field.as_deref().unwrap_or("\0").as_bytes());
+    Fingerprint::of(fields.chain([&upload.bytes[..]]))
+}
+
+/// Reads, cuts and analyses a document.
+pub(crate) fn prepare(
+    upload: &Upload,
+    limits: &Limits,
+    options: &ChunkOptions,
+) -> Result<Prepared, ParseError> {
+    let hint = Hint { file_name: upload.file_name.as_deref(), media_type: upload.media_type.as_deref() };
+    let parsed = parse(&upload.bytes, hint, limits)?;
+    let declared = upload.language.as_deref().and_then(|tag| Language::parse(tag).ok());
+    let language = declared.or_else(|| detect(&parsed.text).map(|detection| detection.language));
+    let title = upload.title.clone().or_else(|| parsed.title.clone());
+    let chunks = searchable_chunks(&parsed, title.as_deref(), language, options);
+    Ok(Prepared { title, media_type: parsed.media_type, language, text: parsed.text, chunks })
+}
+
+fn searchable_chunks(
+    parsed: &ParsedDocument,
+    title: Option<&str>,
+    language: Option<Language>,
+    options: &ChunkOptions,
+) -> Vec<PreparedChunk> {
+    let analyzer = Analyzer::new(language.unwrap_or(Language::ENGLISH));
+    chunk(parsed, options)
+        .into_iter()
+        .map(|chunk| {
+            let text = &parsed.text[chunk.range.start..chunk.range.end];
+            let searchable = searchable(&analyzer, title, &chunk.headings, text, parsed.media_type);
+            PreparedChunk { chunk, searchable }
+        })
+        .collect()
+}
+
+/// What a chunk is found by: its own words, under the title and the headings that say what it is about.
+pub(crate) fn searchable(
+    analyzer: &Analyzer,
+    title: Option<&str>,
+    headings: &[String],
+    text: &str,
+    media_type: MediaType,
+) -> Searchable {
+    let mut whole = String::with_capacity(text.len() + 128);
+    for context in title.into_iter().chain(headings.iter().map(String::as_str)) {
+        whole.push_str(context);
+        whole.push('\n');
+    }
+    whole.push_str(&plain(text, media_type));
+    Searchable { terms: analyzer.analyze(&whole), dense_text: whole }
+}

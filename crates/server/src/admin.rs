@@ -1,0 +1,140 @@
+//! `/admin`: API keys and the index.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::json::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use http::{Request, StatusCode};
+use mainstay_domain::identity::Scope;
+use mainstay_domain::{Caller, CorpusName, KeyId};
+use mainstay_security::{KeyOrder, KeyRingError, KeySummary};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::App;
+use crate::context::{context_of, read_body};
+use crate::error::{Failure, Tag, parse_json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewKey {
+    name: String,
+    scope: Scope,
+    expires_in_days: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    overlap_hours: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rebuild {
+    corpus: Option<String>,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// `POST /admin/keys`
+pub(crate) async fn create_key(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let (caller, tag) = administrator(&app, &request)?;
+    let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
+    let wanted: NewKey = parse_json(&body).map_err(|error| tag.fail(error))?;
+    let order = KeyOrder {
+        tenant: caller.tenant,
+        name: wanted.name,
+        scope: wanted.scope,
+        valid_for: wanted.expires_in_days.map(|days| DAY * days),
+    };
+    let key = app.keys.create(order).await.map_err(|error| tag.fail(error))?;
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({ "object": "api_key", "id": key.id, "api_key": key.text.expose() })),
+    ))
+}
+
+/// `GET /admin/keys`
+pub(crate) async fn list_keys(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Json<Value>, Failure> {
+    let (caller, tag) = administrator(&app, &request)?;
+    let keys = app.keys.list(&caller.tenant).await.map_err(|error| tag.fail(error))?;
+    let now = app.clock.now();
+    let data: Vec<Value> = keys.iter().map(|key| describe(key, key.state(now))).collect();
+    Ok(Json(json!({ "object": "list", "data": data })))
+}
+
+fn describe(key: &KeySummary, state: &str) -> Value {
+    json!({
+        "object": "api_key",
+        "id": key.id,
+        "name": key.name,
+        "tenant": key.tenant,
+        "scope": key.scope,
+        "state": state,
+        "created_at": key.created_at.as_seconds(),
+        "expires_at": key.expires_at.map(|at| at.as_seconds()),
+    })
+}
+
+/// `POST /admin/keys/{id}/rotate`
+pub(crate) async fn rotate_key(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let (caller, tag) = administrator(&app, &request)?;
+    let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
+    let wanted: Rotation = parse_json(&body).map_err(|error| tag.fail(error))?;
+    let overlap = HOUR * wanted.overlap_hours.unwrap_or(24);
+    let key =
+        app.keys.rotate(&caller.tenant, &KeyId::from(id), overlap).await.map_err(|error| tag.fail(error))?;
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({ "object": "api_key", "id": key.id, "api_key": key.text.expose() })),
+    ))
+}
+
+/// `DELETE /admin/keys/{id}`
+pub(crate) async fn revoke_key(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Json<Value>, Failure> {
+    let (caller, tag) = administrator(&app, &request)?;
+    let id = KeyId::from(id);
+    let found = app.keys.revoke(&caller.tenant, &id).await.map_err(|error| tag.fail(error))?;
+    if !found {
+        return Err(tag.fail(KeyRingError::Unknown(id)));
+    }
+    Ok(Json(json!({ "object": "api_key.revoked", "id": id })))
+}
+
+/// `POST /admin/index/rebuild`
+pub(crate) async fn rebuild_index(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Json<Value>, Failure> {
+    let (caller, tag) = administrator(&app, &request)?;
+    let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
+    let wanted: Rebuild = parse_json(&body).map_err(|error| tag.fail(error))?;
+    let corpus = wanted.corpus.map_or_else(CorpusName::unnamed, CorpusName::from);
+    let chunks = app.library.rebuild(&caller.tenant, &corpus).await.map_err(|error| tag.fail(error))?;
+    Ok(Json(json!({ "object": "index.rebuilt", "corpus": corpus, "chunks": chunks })))
+}
+
+fn administrator(app: &App, request: &Request<Body>) -> Result<(Caller, Tag), Failure> {
+    let context = context_of(app, request.headers());
+    let tag = Tag::of(&context);
+    let caller = app.gateway.caller(&context, Scope::Admin).map_err(|error| tag.fail(error))?;
+    Ok((caller, tag))
+}

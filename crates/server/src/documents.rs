@@ -1,0 +1,354 @@
+//! `/v1/documents` and `/v1/corpora`: adding, reading and deleting documents.
+//!
+//! A document is added as JSON, as JSON Lines, as a multipart form, or as its bare bytes with its own media type.
+
+use std::sync::Arc;
+
+use crate::json::Json;
+use axum::body::Body;
+use axum::extract::{FromRequest, Multipart, Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use mainstay_domain::identity::Scope;
+use mainstay_domain::{Caller, CorpusName, DocumentId};
+use mainstay_rag::Upload;
+use mainstay_rag::library::{DocumentInfo, Receipt};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::App;
+use crate::context::{context_of, media_type, read_body};
+use crate::error::{Failure, HttpError, Tag, identify, parse_json};
+
+/// A document as JSON: its text, or several documents at once.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DocumentsJson {
+    corpus: Option<String>,
+    /// Several documents; then the fields below are absent.
+    documents: Option<Vec<DocumentJson>>,
+    #[serde(alias = "id")]
+    doc_id: Option<String>,
+    title: Option<String>,
+    text: Option<String>,
+    language: Option<String>,
+    /// `text/plain` unless it is said.
+    media_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DocumentJson {
+    #[serde(alias = "id")]
+    doc_id: Option<String>,
+    title: Option<String>,
+    text: String,
+    language: Option<String>,
+    media_type: Option<String>,
+}
+
+/// What the address says of a document that comes as bare bytes, and of a list.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DocumentQuery {
+    corpus: Option<String>,
+    doc_id: Option<String>,
+    title: Option<String>,
+    filename: Option<String>,
+    language: Option<String>,
+    limit: Option<usize>,
+    after: Option<String>,
+    include: Option<String>,
+}
+
+impl DocumentQuery {
+    fn corpus(&self) -> CorpusName {
+        self.corpus.as_deref().map_or_else(CorpusName::unnamed, CorpusName::new)
+    }
+}
+
+/// Documents that arrived in one request.
+struct Delivery {
+    corpus: CorpusName,
+    uploads: Vec<Upload>,
+    /// Whether the caller sent a list and expects one back.
+    many: bool,
+}
+
+/// `POST /v1/documents`
+pub(crate) async fn add(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response, Failure> {
+    let context = context_of(&app, request.headers());
+    let tag = Tag::of(&context);
+    let caller = app.gateway.caller(&context, Scope::Write).map_err(|error| tag.fail(error))?;
+    let delivery = receive(&app, request).await.map_err(|error| tag.fail(error))?;
+    let results = app.library.add(&caller.tenant, &delivery.corpus, delivery.uploads).await;
+    let mut response = if delivery.many {
+        let data: Vec<Value> = results
+            .into_iter()
+            .map(|result| match result {
+                Ok(receipt) => describe_receipt(&delivery.corpus, &receipt),
+                Err(error) => serde_json::from_slice(&tag.fail(error).body()).unwrap_or_default(),
+            })
+            .collect();
+        let refused = data.iter().filter(|item| item.get("error").is_some()).count();
+        let accepted = data.len() - refused;
+        let body = json!({ "object": "list", "data": data, "accepted": accepted, "refused": refused });
+        (StatusCode::OK, Json(body)).into_response()
+    } else {
+        let receipt = results.into_iter().next().expect("one upload gives one result");
+        let receipt = receipt.map_err(|error| tag.fail(error))?;
+        let status = if receipt.unchanged { StatusCode::OK } else { StatusCode::CREATED };
+        (status, Json(describe_receipt(&delivery.corpus, &receipt))).into_response()
+    };
+    identify(response.headers_mut(), &context.request);
+    Ok(response)
+}
+
+/// Reads the documents of a request, in whichever form they come.
+async fn receive(app: &App, request: Request<Body>) -> Result<Delivery, HttpError> {
+    let query: DocumentQuery = Query::try_from_uri(request.uri())
+        .map_err(|error| HttpError::Invalid { message: error.body_text(), param: None })?
+        .0;
+    let declared = media_type(request.headers());
+    match declared.as_deref() {
+        Some("application/json") => from_json(&read_body(app, request).await?, &query),
+        Some("application/x-ndjson" | "application/jsonl" | "application/json-lines") => {
+            from_json_lines(&read_body(app, request).await?, &query)
+        }
+        Some("multipart/form-data") => from_form(app, request, query).await,
+        _ => {
+            let upload = Upload {
+                doc_id: query.doc_id.as_deref().map(DocumentId::new),
+                title: query.title.clone(),
+                language: query.language.clone(),
+                file_name: query.filename.clone(),
+                media_type: declared.filter(|declared| declared != "application/octet-stream"),
+                bytes: read_body(app, request).await?,
+            };
+            Ok(Delivery { corpus: query.corpus(), uploads: vec![upload], many: false })
+        }
+    }
+}
+
+fn from_json(body: &Bytes, query: &DocumentQuery) -> Result<Delivery, HttpError> {
+    let json: DocumentsJson = parse_json(body)?;
+    let corpus = json.corpus.map_or_else(|| query.corpus(), CorpusName::from);
+    if let Some(documents) = json.documents {
+        return Ok(Delivery { corpus, uploads: documents.into_iter().map(upload_of).collect(), many: true });
+    }
+    let Some(text) = json.text else {
+        return Err(HttpError::Invalid {
+            message:
+                "the document has no text: send {\"text\": …}, or several as {\"documents\": [{\"text\": …}]}"
+                    .to_owned(),
+            param: Some("text".to_owned()),
+        });
+    };
+    let document = DocumentJson {
+        doc_id: json.doc_id,
+        title: json.title,
+        text,
+        language: json.language,
+        media_type: json.media_type,
+    };
+    Ok(Delivery { corpus, uploads: vec![upload_of(document)], many: false })
+}
+
+fn from_json_lines(body: &Bytes, query: &DocumentQuery) -> Result<Delivery, HttpError> {
+    let lines = body.split(|byte| *byte == b'\n').enumerate();
+    let mut uploads = Vec::new();
+    for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        let document: DocumentJson = serde_json::from_slice(line).map_err(|error| HttpError::Invalid {
+            message: format!("line {} is no document: {error}", number + 1),
+            param: None,
+        })?;
+        uploads.push(upload_of(document));
+    }
+    Ok(Delivery { corpus: query.corpus(), uploads, many: true })
+}
+
+fn upload_of(document: DocumentJson) -> Upload {
+    Upload {
+        doc_id: document.doc_id.map(DocumentId::from),
+        title: document.title,
+        language: document.language,
+        file_name: None,
+        media_type: Some(document.media_type.unwrap_or_else(|| "text/plain".to_owned())),
+        bytes: Bytes::from(document.text),
+    }
+}
+
+/// A form as `curl -F file=@handbook.pdf` sends it: `file`, and optionally `corpus`, `doc_id`, `title`, `language`.
+async fn from_form(
+    app: &App,
+    request: Request<Body>,
+    mut query: DocumentQuery,
+) -> Result<Delivery, HttpError> {
+    let malformed = |error: &dyn std::fmt::Display| HttpError::Invalid {
+        message: format!("the form cannot be read: {error}"),
+        param: None,
+    };
+    // The body is read within our limits first; the form is taken apart in memory.
+    let (parts, body) = request.into_parts();
+    let bytes = read_body(app, Request::from_parts(parts.clone(), body)).await?;
+    let request = Request::from_parts(parts, Body::from(bytes));
+    let mut form = Multipart::from_request(request, &()).await.map_err(|error| malformed(&error))?;
+    let mut uploads = Vec::new();
+    while let Some(field) = form.next_field().await.map_err(|error| malformed(&error))? {
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "file" {
+            let file_name = field.file_name().map(str::to_owned);
+            let media_type =
+                field.content_type().filter(|kind| *kind != "application/octet-stream").map(str::to_owned);
+            let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
+            uploads.push(Upload { doc_id: None, title: None, language: None, file_name, media_type, bytes });
+            continue;
+        }
+        let value = field.text().await.map_err(|error| malformed(&error))?;
+        match name.as_str() {
+            "corpus" => query.corpus = Some(value),
+            "doc_id" => query.doc_id = Some(value),
+            "title" => query.title = Some(value),
+            "language" => query.language = Some(value),
+            // OpenAI's clients say what a file is for; here it can only be for this.
+            "purpose" => {}
+            other => {
+                return Err(HttpError::Invalid {
+                    message: format!(
+                        "the form has a field {other:?}; it may have file, corpus, doc_id, title, language"
+                    ),
+                    param: Some(other.to_owned()),
+                });
+            }
+        }
+    }
+    let many = uploads.len() > 1;
+    match uploads.as_mut_slice() {
+        [] => {
+            let message =
+                "the form has no file: send it as the field \"file\", as curl -F file=@handbook.pdf does";
+            return Err(HttpError::Invalid { message: message.to_owned(), param: Some("file".to_owned()) });
+        }
+        [one] => {
+            one.doc_id = query.doc_id.as_deref().map(DocumentId::new);
+            one.title = query.title.clone();
+        }
+        _ => {}
+    }
+    for upload in &mut uploads {
+        upload.language.clone_from(&query.language);
+    }
+    Ok(Delivery { corpus: query.corpus(), uploads, many })
+}
+
+/// `GET /v1/documents`: by id, `limit` at a time, after the id `after`.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Query(query): Query<DocumentQuery>,
+    request: Request<Body>,
+) -> Result<Json<Value>, Failure> {
+    let (caller, tag) = reader(&app, &request)?;
+    let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
+    let after = query.after.as_deref().map(DocumentId::new);
+    let mut documents = app
+        .library
+        .list(&caller.tenant, &query.corpus(), after.as_ref(), limit + 1)
+        .await
+        .map_err(|error| tag.fail(error))?;
+    let has_more = documents.len() > limit;
+    documents.truncate(limit);
+    let last_id = documents.last().map(|document| document.doc_id.to_string());
+    let data: Vec<Value> = documents.iter().map(|document| describe(document, None)).collect();
+    Ok(Json(json!({ "object": "list", "data": data, "has_more": has_more, "last_id": last_id })))
+}
+
+/// `GET /v1/documents/{doc_id}`; with `include=text` also the text that byte ranges refer to.
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Path(doc_id): Path<String>,
+    Query(query): Query<DocumentQuery>,
+    request: Request<Body>,
+) -> Result<Json<Value>, Failure> {
+    let (caller, tag) = reader(&app, &request)?;
+    let corpus = query.corpus();
+    let document = DocumentId::from(doc_id.clone());
+    let found = app.library.get(&caller.tenant, &corpus, &document).await.map_err(|error| tag.fail(error))?;
+    let missing =
+        || tag.fail(HttpError::NoSuchDocument { doc_id: doc_id.clone(), corpus: corpus.to_string() });
+    let info = found.ok_or_else(missing)?;
+    let text = match query.include.as_deref() {
+        Some("text") => {
+            let text = app.library.text(&caller.tenant, &corpus, &document).await;
+            Some(text.map_err(|error| tag.fail(error))?.ok_or_else(missing)?)
+        }
+        _ => None,
+    };
+    Ok(Json(describe(&info, text)))
+}
+
+/// `DELETE /v1/documents/{doc_id}`: from the answer on, it is in no result.
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(doc_id): Path<String>,
+    Query(query): Query<DocumentQuery>,
+    request: Request<Body>,
+) -> Result<Json<Value>, Failure> {
+    let context = context_of(&app, request.headers());
+    let tag = Tag::of(&context);
+    let caller = app.gateway.caller(&context, Scope::Write).map_err(|error| tag.fail(error))?;
+    let corpus = query.corpus();
+    let document = DocumentId::from(doc_id.clone());
+    let deleted =
+        app.library.delete(&caller.tenant, &corpus, &document).await.map_err(|error| tag.fail(error))?;
+    if !deleted {
+        return Err(tag.fail(HttpError::NoSuchDocument { doc_id, corpus: corpus.to_string() }));
+    }
+    Ok(Json(json!({ "object": "document.deleted", "doc_id": doc_id, "deleted": true })))
+}
+
+/// `GET /v1/corpora`
+pub(crate) async fn corpora(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Json<Value>, Failure> {
+    let (caller, tag) = reader(&app, &request)?;
+    let corpora = app.library.corpora(&caller.tenant).await.map_err(|error| tag.fail(error))?;
+    Ok(Json(json!({ "object": "list", "data": corpora })))
+}
+
+fn reader(app: &App, request: &Request<Body>) -> Result<(Caller, Tag), Failure> {
+    let context = context_of(app, request.headers());
+    let tag = Tag::of(&context);
+    let caller = app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
+    Ok((caller, tag))
+}
+
+fn describe_receipt(corpus: &CorpusName, receipt: &Receipt) -> Value {
+    json!({
+        "object": "document",
+        "doc_id": receipt.doc_id,
+        "corpus": corpus,
+        "title": receipt.title,
+        "media_type": receipt.media_type,
+        "language": receipt.language,
+        "bytes": receipt.bytes,
+        "chunks": receipt.chunks,
+        "unchanged": receipt.unchanged,
+        "status": "searchable",
+    })
+}
+
+/// A document as the API shows it.
+#[derive(Serialize)]
+struct Described<'a> {
+    object: &'static str,
+    #[serde(flatten)]
+    info: &'a DocumentInfo,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}
+
+fn describe(info: &DocumentInfo, text: Option<String>) -> Value {
+    serde_json::to_value(Described { object: "document", info, text }).expect("a document serialises to JSON")
+}

@@ -1,0 +1,332 @@
+//! The one place where an error becomes a status and a body. Two shapes: OpenAI's, which everything of ours uses too, and
+//! Anthropic's for its routes. Causes are many; statuses are few.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use mainstay_domain::port::RetrievalError;
+use mainstay_domain::{ModelError, ModelErrorKind, RequestId};
+use mainstay_gateway::{Context, RequestError};
+use mainstay_rag::LibraryError;
+use mainstay_security::KeyRingError;
+use mainstay_wire::error::CallerError;
+use mainstay_wire::{anthropic, openai, sse};
+use serde::de::DeserializeOwned;
+
+/// Why a request failed, at the edge.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The request path failed it.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The documents did.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// The API keys did.
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    /// The body does not say what it must.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong and what to do.
+        message: String,
+        /// The field.
+        param: Option<String>,
+    },
+    /// The body is no request of the API that was called.
+    #[error(transparent)]
+    Malformed(#[from] mainstay_wire::error::RequestError),
+    /// The body is longer than the limit.
+    #[error("the body is larger than {limit} bytes; the limit is server.body_limit in mainstay.toml")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body took too long.
+    #[error("the body did not arrive within {} s", .limit.as_secs())]
+    BodyTimeout {
+        /// The limit.
+        limit: Duration,
+    },
+    /// The connection broke within the body.
+    #[error("the body was cut off")]
+    BodyInterrupted,
+    /// The media type is none that the route takes.
+    #[error("{message}")]
+    UnsupportedMediaType {
+        /// What was sent and what is taken.
+        message: String,
+    },
+    /// No document of that id.
+    #[error("there is no document {doc_id:?} in the corpus {corpus:?}")]
+    NoSuchDocument {
+        /// The id.
+        doc_id: String,
+        /// Where it was looked for.
+        corpus: String,
+    },
+    /// No such route.
+    #[error("there is no route {path}; GET /openapi.json describes those that exist")]
+    NoSuchRoute {
+        /// The path.
+        path: String,
+    },
+    /// The route exists, with other methods.
+    #[error("the method {method} is not allowed here; GET /openapi.json describes the routes")]
+    MethodNotAllowed {
+        /// The method.
+        method: String,
+    },
+}
+
+/// How an error looks from outside.
+struct Appearance {
+    status: StatusCode,
+    code: &'static str,
+    param: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl HttpError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        self.appearance().code
+    }
+
+    fn appearance(&self) -> Appearance {
+        let plain = |status, code| Appearance { status, code, param: None, retry_after: None };
+        match self {
+            Self::Request(error) => request_appearance(error),
+            Self::Library(error) => library_appearance(error),
+            Self::Keys(error) => keys_appearance(error),
+            Self::Invalid { param, .. } => {
+                Appearance { param: param.clone(), ..plain(StatusCode::BAD_REQUEST, "invalid_request") }
+            }
+            Self::Malformed(error) => {
+                Appearance { param: error.param.clone(), ..plain(StatusCode::BAD_REQUEST, error.code) }
+            }
+            Self::BodyTooLarge { .. } => plain(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyTimeout { .. } => plain(StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            Self::BodyInterrupted => plain(StatusCode::BAD_REQUEST, "body_interrupted"),
+            Self::UnsupportedMediaType { .. } => {
+                plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+            }
+            Self::NoSuchDocument { .. } => plain(StatusCode::NOT_FOUND, "document_not_found"),
+            Self::NoSuchRoute { .. } => plain(StatusCode::NOT_FOUND, "route_not_found"),
+            Self::MethodNotAllowed { .. } => plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        }
+    }
+}
+
+fn request_appearance(error: &RequestError) -> Appearance {
+    let code = error.code();
+    let (status, retry_after) = match error {
+        RequestError::Identity(_) => (StatusCode::UNAUTHORIZED, None),
+        RequestError::Forbidden { .. } => (StatusCode::FORBIDDEN, None),
+        RequestError::UnknownModel(_) | RequestError::Retrieval(RetrievalError::UnknownCorpus(_)) => {
+            (StatusCode::NOT_FOUND, None)
+        }
+        RequestError::Invalid { .. } => (StatusCode::BAD_REQUEST, None),
+        RequestError::Retrieval(RetrievalError::DeadlinePassed) => (StatusCode::GATEWAY_TIMEOUT, None),
+        RequestError::Retrieval(RetrievalError::Storage(_)) => (StatusCode::INTERNAL_SERVER_ERROR, None),
+        RequestError::Retrieval(RetrievalError::Embedding(error)) | RequestError::Model(error) => {
+            model_appearance(error)
+        }
+        RequestError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1))),
+    };
+    let param = match error {
+        RequestError::UnknownModel(_) => Some("model".to_owned()),
+        RequestError::Invalid { param, .. } => param.map(str::to_owned),
+        _ => None,
+    };
+    Appearance { status, code, param, retry_after }
+}
+
+fn model_appearance(error: &ModelError) -> (StatusCode, Option<Duration>) {
+    // Waiting helps here, so the caller is told how long even where the provider did not say.
+    let wait = Some(error.retry_after.unwrap_or(Duration::from_secs(1)));
+    match error.kind {
+        ModelErrorKind::InvalidRequest | ModelErrorKind::ContextTooLong | ModelErrorKind::Unsupported => {
+            (StatusCode::BAD_REQUEST, None)
+        }
+        ModelErrorKind::ContentFilter => (StatusCode::BAD_REQUEST, None),
+        ModelErrorKind::ModelNotFound => (StatusCode::NOT_FOUND, None),
+        ModelErrorKind::RateLimited => (StatusCode::TOO_MANY_REQUESTS, wait),
+        ModelErrorKind::QuotaExhausted => (StatusCode::TOO_MANY_REQUESTS, None),
+        ModelErrorKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, wait),
+        ModelErrorKind::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, None),
+        // The operator's credentials failed, not the caller's: to the caller it is a bad gateway.
+        ModelErrorKind::Authentication
+        | ModelErrorKind::Provider
+        | ModelErrorKind::Connect
+        | ModelErrorKind::Malformed
+        | ModelErrorKind::Truncated => (StatusCode::BAD_GATEWAY, None),
+    }
+}
+
+fn library_appearance(error: &LibraryError) -> Appearance {
+    let (status, retry_after) = match error {
+        LibraryError::Refused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, None),
+        LibraryError::UnknownCorpus(_) => (StatusCode::NOT_FOUND, None),
+        LibraryError::Incompatible(_) => (StatusCode::CONFLICT, None),
+        LibraryError::Embedding(error) => model_appearance(error),
+        LibraryError::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, None),
+        LibraryError::Storage(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
+    };
+    Appearance { status, code: error.code(), param: None, retry_after }
+}
+
+fn keys_appearance(error: &KeyRingError) -> Appearance {
+    let status = match error {
+        KeyRingError::Unknown(_) => StatusCode::NOT_FOUND,
+        KeyRingError::Invalid(_) => StatusCode::BAD_REQUEST,
+        KeyRingError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Appearance { status, code: error.code(), param: None, retry_after: None }
+}
+
+/// The shape of an error body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// OpenAI's and ours.
+    OpenAi,
+    /// Anthropic's.
+    Anthropic,
+}
+
+/// What ties an error to its request.
+#[derive(Clone, Debug)]
+pub struct Tag {
+    request: RequestId,
+    shape: Shape,
+}
+
+impl Tag {
+    /// Errors of this request, in OpenAI's shape.
+    pub fn of(context: &Context) -> Self {
+        Self { request: context.request.clone(), shape: Shape::OpenAi }
+    }
+
+    /// The same in another shape.
+    pub fn shaped(self, shape: Shape) -> Self {
+        Self { shape, ..self }
+    }
+
+    /// The failure of this request.
+    pub fn fail(&self, error: impl Into<HttpError>) -> Failure {
+        Failure { tag: self.clone(), error: error.into() }
+    }
+}
+
+/// An error of a request, ready to be sent.
+#[derive(Debug)]
+pub struct Failure {
+    tag: Tag,
+    error: HttpError,
+}
+
+impl Failure {
+    /// The status of the response.
+    fn status(&self, look: &Appearance) -> StatusCode {
+        match self.tag.shape {
+            // Anthropic's clients know 529 as "overloaded".
+            Shape::Anthropic if look.code == ModelErrorKind::Overloaded.code() => {
+                StatusCode::from_u16(529).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+            }
+            _ => look.status,
+        }
+    }
+
+    /// The body of the response, or the data of an error event.
+    pub(crate) fn body(&self) -> Bytes {
+        let look = self.error.appearance();
+        let message = self.error.to_string();
+        let error = CallerError {
+            status: self.status(&look).as_u16(),
+            message: &message,
+            param: look.param.as_deref(),
+            code: Some(look.code),
+            request_id: Some(self.tag.request.as_str()),
+        };
+        match self.tag.shape {
+            Shape::OpenAi => openai::error::encode(&error),
+            Shape::Anthropic => anthropic::error::encode(&error),
+        }
+    }
+
+    /// Appends the failure as the last event of a stream.
+    pub(crate) fn write_event(&self, out: &mut BytesMut) {
+        let body = self.body();
+        match self.tag.shape {
+            Shape::OpenAi => {
+                out.extend_from_slice(b"data: ");
+                out.extend_from_slice(&body);
+                out.extend_from_slice(b"\n\n");
+            }
+            Shape::Anthropic => sse::write_event(out, "error", &String::from_utf8_lossy(&body)),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let look = self.error.appearance();
+        if look.status.is_server_error() {
+            // The message may quote a provider, which may quote the prompt: the code is all that is logged.
+            tracing::warn!(request = %self.tag.request, code = look.code, status = look.status.as_u16(), "request failed");
+        }
+        let status = self.status(&look);
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/json")], self.body()).into_response();
+        let headers = response.headers_mut();
+        identify(headers, &self.tag.request);
+        if let Some(wait) = look.retry_after {
+            let milliseconds = wait.as_millis().min(u128::from(u32::MAX)) as u64;
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(milliseconds.div_ceil(1_000)));
+            headers.insert(HeaderName::from_static("retry-after-ms"), HeaderValue::from(milliseconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // What the provider will refuse again, the SDKs must not repeat.
+        if matches!(look.code, "provider_quota_exhausted" | "provider_authentication_failed") {
+            headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        }
+        response
+    }
+}
+
+/// An error before there was a context: a route that does not exist.
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let look = self.appearance();
+        let message = self.to_string();
+        let error = CallerError {
+            status: look.status.as_u16(),
+            message: &message,
+            param: None,
+            code: Some(look.code),
+            request_id: None,
+        };
+        (look.status, [(header::CONTENT_TYPE, "application/json")], openai::error::encode(&error))
+            .into_response()
+    }
+}
+
+/// Puts the request's id on a response, under the names that both SDKs look for.
+pub(crate) fn identify(headers: &mut http::HeaderMap, request: &RequestId) {
+    if let Ok(value) = HeaderValue::from_str(request.as_str()) {
+        headers.insert(HeaderName::from_static("request-id"), value.clone());
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+}
+
+/// Reads a JSON body; the error says where it is wrong.
+pub(crate) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
+    serde_json::from_slice(body).map_err(|error| HttpError::Invalid {
+        message: format!("the body is not the JSON that is expected: {error}"),
+        param: None,
+    })
+}

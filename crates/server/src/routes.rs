@@ -1,0 +1,45 @@
+//! Every route. Whoever may call it is decided in its handler by the scope that it asks the gateway for; the routes of
+//! [`PUBLIC`] ask for none.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+
+use crate::{App, admin, anthropic, documents, openai, operations, search};
+
+/// Routes that need no key: they tell nothing about anybody's data.
+pub const PUBLIC: &[&str] = &["/healthz", "/readyz", "/metrics", "/openapi.json", "/console"];
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        // OpenAI
+        .route("/v1/chat/completions", post(openai::chat_completions))
+        .route("/v1/embeddings", post(openai::embeddings))
+        .route("/v1/models", get(openai::models))
+        .route("/v1/models/{*model}", get(openai::model))
+        // Anthropic
+        .route("/v1/messages", post(anthropic::messages))
+        .route("/v1/messages/count_tokens", post(anthropic::count_tokens))
+        // Knowledge
+        .route("/v1/documents", post(documents::add).get(documents::list))
+        .route("/v1/documents/{*doc_id}", get(documents::get).delete(documents::delete))
+        .route("/v1/corpora", get(documents::corpora))
+        .route("/v1/search", post(search::search))
+        // Administration
+        .route("/admin/keys", post(admin::create_key).get(admin::list_keys))
+        .route("/admin/keys/{id}", delete(admin::revoke_key))
+        .route("/admin/keys/{id}/rotate", post(admin::rotate_key))
+        .route("/admin/index/rebuild", post(admin::rebuild_index))
+        // Operations
+        .route("/healthz", get(operations::healthz))
+        .route("/readyz", get(operations::readyz))
+        .route("/metrics", get(operations::metrics))
+        .route("/openapi.json", get(operations::openapi))
+        .route("/console", get(operations::console))
+        .fallback(operations::not_found)
+        .method_not_allowed_fallback(operations::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), operations::observe))
+        .with_state(app)
+}

@@ -1,0 +1,127 @@
+//! `POST /v1/search`: passages for a question, with the scores of each channel.
+
+use std::sync::Arc;
+
+use crate::json::Json;
+use axum::body::Body;
+use axum::extract::State;
+use http::Request;
+use mainstay_domain::{CorpusName, Passage};
+use mainstay_gateway::search::SearchCall;
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+use crate::context::{context_of, read_body};
+use crate::error::{Failure, HttpError, Tag, parse_json};
+
+/// What may be asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SearchRequest {
+    query: String,
+    corpus: Option<String>,
+    limit: Option<usize>,
+    /// `passages` (the default) or `documents`: only the best passage of each document.
+    group_by: Option<GroupBy>,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum GroupBy {
+    Passages,
+    Documents,
+}
+
+/// What is answered.
+#[derive(Serialize)]
+pub(crate) struct SearchResponse {
+    object: &'static str,
+    corpus: CorpusName,
+    results: Vec<SearchResult>,
+}
+
+/// A passage as the API shows it.
+#[derive(Serialize)]
+struct SearchResult {
+    rank: usize,
+    #[serde(flatten)]
+    passage: FlatPassage,
+}
+
+#[derive(Serialize)]
+struct FlatPassage {
+    doc_id: String,
+    title: Option<String>,
+    chunk_id: u64,
+    start_byte: usize,
+    end_byte: usize,
+    text: String,
+    headings: Vec<String>,
+    parent_start_byte: usize,
+    parent_end_byte: usize,
+    score: f32,
+    scores: ChannelScores,
+}
+
+#[derive(Serialize)]
+struct ChannelScores {
+    dense: Option<f32>,
+    sparse: Option<f32>,
+}
+
+/// Most results of one search.
+const MOST_RESULTS: usize = 1_000;
+
+pub(crate) async fn search(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Json<SearchResponse>, Failure> {
+    let context = context_of(&app, request.headers());
+    let tag = Tag::of(&context);
+    let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
+    let wanted: SearchRequest = parse_json(&body).map_err(|error| tag.fail(error))?;
+    let limit = wanted.limit.unwrap_or(10);
+    if limit == 0 || limit > MOST_RESULTS {
+        let message = format!("limit is {limit}; it must be from 1 to {MOST_RESULTS}");
+        return Err(tag.fail(HttpError::Invalid { message, param: Some("limit".to_owned()) }));
+    }
+    let by_document = wanted.group_by == Some(GroupBy::Documents);
+    let corpus = wanted.corpus.map_or_else(CorpusName::unnamed, CorpusName::from);
+    let call = SearchCall {
+        text: wanted.query,
+        corpus: corpus.clone(),
+        // Several passages of one document become one result.
+        limit: if by_document { (limit * 10).min(MOST_RESULTS) } else { limit },
+        context,
+    };
+    let mut passages = app.gateway.search(call).await.map_err(|error| tag.fail(error))?;
+    if by_document {
+        let mut seen = std::collections::HashSet::new();
+        passages.retain(|passage| seen.insert(passage.document.clone()));
+        passages.truncate(limit);
+    }
+    Ok(Json(SearchResponse { object: "search.results", corpus, results: results(passages) }))
+}
+
+fn results(passages: Vec<Passage>) -> Vec<SearchResult> {
+    passages
+        .into_iter()
+        .enumerate()
+        .map(|(position, passage)| SearchResult {
+            rank: position + 1,
+            passage: FlatPassage {
+                doc_id: passage.document.to_string(),
+                title: passage.title,
+                chunk_id: passage.chunk.0,
+                start_byte: passage.range.start,
+                end_byte: passage.range.end,
+                text: passage.text,
+                headings: passage.headings,
+                parent_start_byte: passage.parent_range.start,
+                parent_end_byte: passage.parent_range.end,
+                score: passage.score.fused,
+                scores: ChannelScores { dense: passage.score.dense, sparse: passage.score.sparse },
+            },
+        })
+        .collect()
+}

@@ -1,0 +1,189 @@
+//! A streamed answer as a response body: pieces leave as they come, comments keep the connection alive while nothing
+//! comes, and a failure is an error event after which the stream ends without looking finished.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use http::{HeaderMap, HeaderValue, header};
+use http_body::Frame;
+use mainstay_domain::Clock;
+use mainstay_gateway::chat::Answer;
+use mainstay_gateway::{AnswerStream, RequestError};
+use mainstay_wire::sse::HEARTBEAT;
+use mainstay_wire::stream::StreamEncoder;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::App;
+use crate::error::{Failure, Tag};
+
+/// Pieces that are ready together leave together, up to so many bytes.
+const LARGEST_FRAME: usize = 16 << 10;
+
+/// Starts the stream of an answer that may not have begun: `answering` is waited for as long as a heartbeat, so that an
+/// error before the first byte keeps its status; after that the response begins and an error becomes an event.
+pub(crate) async fn respond<F>(
+    app: &App,
+    tag: Tag,
+    answering: F,
+    begin: impl FnOnce(&Answer) -> Box<dyn StreamEncoder> + Send + 'static,
+) -> Result<Response, Failure>
+where
+    F: Future<Output = Result<Answer, RequestError>> + Send + 'static,
+{
+    let mut answering = Box::pin(answering);
+    let source = match app.clock.timeout(app.settings.heartbeat, answering.as_mut()).await {
+        Some(Ok(answer)) => Source::flowing(answer, begin),
+        Some(Err(error)) => return Err(tag.fail(error)),
+        None => Source::Awaited { answering, begin: Some(Box::new(begin)) },
+    };
+    let body = EventBody {
+        source,
+        tag,
+        clock: app.clock,
+        heartbeat: app.settings.heartbeat,
+        last_sent: app.clock.instant(),
+        alarm: Box::pin(tokio::time::sleep(app.settings.heartbeat)),
+        abort: Box::pin(app.abort.clone().cancelled_owned()),
+        token: app.abort.clone(),
+        buffer: BytesMut::new(),
+    };
+    let mut response = Body::new(body).into_response();
+    headers(response.headers_mut());
+    Ok(response)
+}
+
+fn headers(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    // nginx would collect the pieces otherwise.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Answer, RequestError>> + Send>>;
+type Begin = Box<dyn FnOnce(&Answer) -> Box<dyn StreamEncoder> + Send>;
+
+/// Where the pieces come from.
+enum Source {
+    /// The provider has not accepted yet.
+    Awaited { answering: Answering, begin: Option<Begin> },
+    /// The pieces come.
+    Flowing { stream: Box<AnswerStream>, encoder: Box<dyn StreamEncoder> },
+    /// Nothing more comes.
+    Ended,
+}
+
+impl Source {
+    fn flowing(answer: Answer, begin: impl FnOnce(&Answer) -> Box<dyn StreamEncoder>) -> Self {
+        let encoder = begin(&answer);
+        match answer {
+            Answer::Stream { stream, .. } => Self::Flowing { stream, encoder },
+            Answer::Whole { .. } => unreachable!("the gateway answers a streamed request with a stream"),
+        }
+    }
+}
+
+struct EventBody {
+    source: Source,
+    tag: Tag,
+    clock: Clock,
+    heartbeat: Duration,
+    last_sent: Instant,
+    /// Set once per heartbeat, not once per piece: moving a timer costs more than sending a piece.
+    alarm: Pin<Box<Sleep>>,
+    abort: Pin<Box<WaitForCancellationFutureOwned>>,
+    token: CancellationToken,
+    buffer: BytesMut,
+}
+
+impl EventBody {
+    /// Writes what is ready into the buffer; `Pending` when nothing more is.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.buffer.len() < LARGEST_FRAME {
+            match &mut self.source {
+                Source::Ended => return Poll::Ready(()),
+                Source::Awaited { answering, begin } => {
+                    match std::task::ready!(answering.as_mut().poll(cx)) {
+                        Ok(answer) => {
+                            let begin = begin.take().expect("a source is awaited once");
+                            self.source = Source::flowing(answer, begin);
+                        }
+                        Err(error) => {
+                            // No encoder has begun: the event is written in the shape of the request.
+                            self.tag.fail(error).write_event(&mut self.buffer);
+                            self.source = Source::Ended;
+                        }
+                    }
+                }
+                Source::Flowing { stream, encoder } => {
+                    match std::task::ready!(Pin::new(stream.as_mut()).poll_next(cx)) {
+                        Some(Ok(event)) => encoder.encode(&event, &mut self.buffer),
+                        Some(Err(error)) => {
+                            self.tag.fail(error).write_event(&mut self.buffer);
+                            self.source = Source::Ended;
+                        }
+                        None => {
+                            encoder.finish(&mut self.buffer);
+                            self.source = Source::Ended;
+                        }
+                    }
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Ends a stream that is still running when the server's grace is over.
+    fn break_off(&mut self) {
+        if let Source::Flowing { stream, .. } = &mut self.source {
+            stream.abort(&RequestError::ShuttingDown);
+        }
+        self.tag.fail(RequestError::ShuttingDown).write_event(&mut self.buffer);
+        self.source = Source::Ended;
+    }
+
+    /// A comment, when nothing was sent for the length of a heartbeat.
+    fn beat(&mut self, cx: &mut Context<'_>) {
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            let due = self.last_sent + self.heartbeat;
+            if due <= self.clock.instant() {
+                self.buffer.extend_from_slice(HEARTBEAT);
+                self.last_sent = self.clock.instant();
+            }
+            self.alarm.as_mut().reset(self.last_sent + self.heartbeat);
+        }
+    }
+}
+
+impl http_body::Body for EventBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = &mut *self;
+        if this.fill(cx).is_pending() && this.buffer.is_empty() {
+            if this.token.is_cancelled() || this.abort.as_mut().poll(cx).is_ready() {
+                this.break_off();
+            } else {
+                this.beat(cx);
+            }
+        }
+        if !this.buffer.is_empty() {
+            this.last_sent = this.clock.instant();
+            return Poll::Ready(Some(Ok(Frame::data(this.buffer.split().freeze()))));
+        }
+        match this.source {
+            Source::Ended => Poll::Ready(None),
+            _ => Poll::Pending,
+        }
+    }
+}
