@@ -43,7 +43,7 @@ impl Clients {
     /// The command that runs the Node suite in this folder.
     pub(crate) fn node_test(&self, suite: &Path, filter: Option<&str>) -> anyhow::Result<Command> {
         let mut command = Command::new(&self.node);
-        command.arg("--test").arg("--test-reporter=spec");
+        command.args(["--test", "--test-reporter=spec", "--test-timeout=120000"]);
         if let Some(filter) = filter {
             command.arg(format!("--test-name-pattern={filter}"));
         }
