@@ -75,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
 /// Logs go to standard error, so that `--json` on standard output stays clean.
 fn start_logging(filter: Option<&str>, long_running: bool) {
     let default = if long_running { "info" } else { "warn" };
+    #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
     let environment = std::env::var("RUST_LOG").ok();
     let wanted = filter.map(str::to_owned).or(environment).unwrap_or_else(|| default.to_owned());
     let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new(default));

@@ -22,6 +22,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Whether this stream shows colours: a terminal, and NO_COLOR is not set.
+#[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
 pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

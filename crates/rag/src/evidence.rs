@@ -126,23 +126,46 @@ pub(crate) fn content_terms(analyzer: &Analyzer, text: &str) -> HashSet<TermId> 
     terms
 }
 
-/// The sentences of a text as ranges without surrounding space. A line end ends a sentence too: headings, list items and
-/// rows have no full stop.
+/// The sentences of a text as ranges without surrounding space. Lines that wrap are one sentence; a blank line ends one,
+/// and so does a line that is, or is followed by, a heading, a list item, a row or a fence: they have no full stop.
 pub(crate) fn sentence_ranges(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    text.split_sentence_bound_indices()
-        .flat_map(move |(offset, sentence)| {
-            sentence.split_inclusive('\n').scan(offset, |start, line| {
-                let begin = *start;
-                *start += line.len();
-                Some((begin, line))
-            })
+    paragraphs(text).into_iter().flat_map(move |paragraph| {
+        let start = paragraph.start;
+        text[paragraph].split_sentence_bound_indices().filter_map(move |(offset, sentence)| {
+            let trimmed = sentence.trim_start();
+            let begin = start + offset + sentence.len() - trimmed.len();
+            let end = begin + trimmed.trim_end().len();
+            (end > begin).then_some(begin..end)
         })
-        .filter_map(|(offset, line)| {
-            let trimmed = line.trim_start();
-            let start = offset + line.len() - trimmed.len();
-            let end = start + trimmed.trim_end().len();
-            (end > start).then_some(start..end)
-        })
+    })
+}
+
+/// Stretches of lines that belong together.
+fn paragraphs(text: &str) -> Vec<Range<usize>> {
+    let mut paragraphs: Vec<Range<usize>> = Vec::new();
+    let mut offset = 0;
+    let mut joins = false;
+    for line in text.split_inclusive('\n') {
+        let range = offset..offset + line.len();
+        offset = range.end;
+        let own = stands_alone(line);
+        match paragraphs.last_mut() {
+            Some(last) if joins && !own => last.end = range.end,
+            _ => paragraphs.push(range),
+        }
+        // What follows a heading or a row is no part of it; what follows an item may be its next line.
+        joins = !line.trim().is_empty() && !line.trim_start().starts_with(['#', '|', '`', '~']);
+    }
+    paragraphs
+}
+
+/// Whether a line begins something: a heading, a list item, a row of a table, a fence, or nothing at all.
+fn stands_alone(line: &str) -> bool {
+    let line = line.trim_start();
+    let item = ["- ", "* ", "+ "].iter().any(|mark| line.starts_with(mark));
+    let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let numbered = number.len() < line.len() && number.starts_with(". ");
+    line.is_empty() || item || numbered || line.starts_with(['#', '|', '`', '~', '>'])
 }
 
 #[cfg(test)]
@@ -176,8 +199,11 @@ mod tests {
 
     #[test]
     fn sentences_keep_their_exact_place() {
-        let text = "# Title\n\nOne is here.  Two is there!\n- item\n";
+        let text = "# Title\nOne is\nhere.  Two is there!\n- item\n  goes on\n- other\n\nThree\n";
         let sentences: Vec<&str> = sentence_ranges(text).map(|range| &text[range]).collect();
-        assert_eq!(sentences, ["# Title", "One is here.", "Two is there!", "- item"]);
+        assert_eq!(
+            sentences,
+            ["# Title", "One is\nhere.", "Two is there!", "- item\n  goes on", "- other", "Three"]
+        );
     }
 }

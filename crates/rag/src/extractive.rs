@@ -213,9 +213,10 @@ fn says_the_same(known: &HashSet<TermId>, new: &HashSet<TermId>) -> bool {
     3 * known.intersection(new).count() > 2 * new.len()
 }
 
-/// The sentence without the marks of a list item.
-fn clean(text: &str) -> &str {
-    text.trim_start_matches(['-', '*', '+', '>']).trim()
+/// The sentence on one line, without the marks of a list item.
+fn clean(text: &str) -> String {
+    let text = text.trim_start_matches(['-', '*', '+', '>']);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use mainstay_domain::config::{HumanDuration, SecretRef, SecretSource, schema_of}
 use mainstay_planner::requirements::{LatencyTargets, Slo, TierSlo};
 use serde_json::{Value, json};
 
+use crate::config::DEFAULTS_FOR_PEOPLE;
 use crate::config::sections::providers::HeaderText;
 use crate::config::{self, Checked, FILE_NAME, RawConfig, Surroundings};
 use crate::terminal::{self, BadInput};
@@ -22,6 +23,9 @@ pub(crate) enum SpecVerb {
     /// Prints the JSON schema of mainstay.toml, for editors.
     #[command(after_help = "Example: mainstay spec schema > mainstay.schema.json")]
     Schema,
+    /// Prints every default, commented, as a file that could be mainstay.toml.
+    #[command(after_help = "Example: mainstay spec defaults > mainstay.toml")]
+    Defaults,
 }
 
 /// Checks mainstay.toml.
@@ -39,6 +43,10 @@ pub(crate) struct CheckArgs {
 pub(crate) fn run(verb: SpecVerb, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     match verb {
         SpecVerb::Check(args) => check(&args, config),
+        SpecVerb::Defaults => {
+            print(DEFAULTS_FOR_PEOPLE)?;
+            Ok(ExitCode::SUCCESS)
+        }
         SpecVerb::Schema => {
             print(&format!("{:#}", schema_of::<RawConfig>()))?;
             Ok(ExitCode::SUCCESS)

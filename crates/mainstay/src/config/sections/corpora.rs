@@ -52,16 +52,6 @@ pub(crate) enum Fusion {
     Rrf,
 }
 
-impl Fusion {
-    /// The fusion as the file writes it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Convex => "convex",
-            Self::Rrf => "rrf",
-        }
-    }
-}
-
 /// A collection of documents, checked.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Corpus {
