@@ -82,8 +82,9 @@ impl Evidence {
         }
         let shared = |terms: &HashSet<TermId>| claimed.intersection(terms).count();
         if (shared(&self.terms) as f64) < LEAST_SHARE * claimed.len() as f64 {
-            let other_language = language_of(statement) != self.analyzer.language();
-            return (other_language && shared(&self.terms) == 0).then(|| chunk_of(passage));
+            let incomparable =
+                shared(&self.terms) == 0 && in_different_languages(statement, &passage.parent_text);
+            return incomparable.then(|| chunk_of(passage));
         }
         let best = self
             .sentences
@@ -108,7 +109,30 @@ fn chunk_of(passage: &Passage) -> Support {
     Support { range: passage.range, quote: passage.text.clone() }
 }
 
-pub(crate) fn language_of(text: &str) -> Language {
+/// Whether two texts are certainly in different languages: written in different scripts, or both long enough not to be
+/// mistaken for another language.
+fn in_different_languages(one: &str, other: &str) -> bool {
+    const CERTAIN: f64 = 0.9;
+    let is_latin =
+        |text: &str| {
+            let letters = text.chars().filter(|c| c.is_alphabetic());
+            let (latin, other) = letters.fold((0, 0), |(latin, other), letter| {
+                if letter < '\u{250}' { (latin + 1, other) } else { (latin, other + 1) }
+            });
+            latin > other
+        };
+    if is_latin(one) != is_latin(other) {
+        return true;
+    }
+    match (detect(one), detect(other)) {
+        (Some(one), Some(other)) => {
+            one.language != other.language && one.confidence >= CERTAIN && other.confidence >= CERTAIN
+        }
+        _ => false,
+    }
+}
+
+fn language_of(text: &str) -> Language {
     detect(text).map_or(Language::ENGLISH, |detection| detection.language)
 }
 
@@ -131,12 +155,16 @@ pub(crate) fn content_terms(analyzer: &Analyzer, text: &str) -> HashSet<TermId> 
 pub(crate) fn sentence_ranges(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     paragraphs(text).into_iter().flat_map(move |paragraph| {
         let start = paragraph.start;
-        text[paragraph].split_sentence_bound_indices().filter_map(move |(offset, sentence)| {
+        // To Unicode's rules a line end is the end of a paragraph; here the lines of one are joined. A space has as many
+        // bytes as a line end, so the places stay.
+        let joined = text[paragraph].replace(['\n', '\r'], " ");
+        let sentence = |(offset, sentence): (usize, &str)| {
             let trimmed = sentence.trim_start();
             let begin = start + offset + sentence.len() - trimmed.len();
             let end = begin + trimmed.trim_end().len();
             (end > begin).then_some(begin..end)
-        })
+        };
+        joined.split_sentence_bound_indices().filter_map(sentence).collect::<Vec<_>>()
     })
 }
 

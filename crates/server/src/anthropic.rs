@@ -29,6 +29,8 @@ pub(crate) async fn messages(
 ) -> Result<Response, Failure> {
     let context = context_of(&app, request.headers());
     let tag = Tag::of(&context).shaped(Shape::Anthropic);
+    // A stranger learns nothing from what is wrong with the body, and no body is read for one.
+    app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let chat = decode_request(&body).map_err(|error| tag.fail(error))?;
     let request_id = context.request.clone();

@@ -6,6 +6,7 @@ use crate::json::Json;
 use axum::body::Body;
 use axum::extract::State;
 use http::Request;
+use mainstay_domain::identity::Scope;
 use mainstay_domain::{CorpusName, Passage};
 use mainstay_gateway::search::SearchCall;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,7 @@ pub(crate) async fn search(
 ) -> Result<Json<SearchResponse>, Failure> {
     let context = context_of(&app, request.headers());
     let tag = Tag::of(&context);
+    app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: SearchRequest = parse_json(&body).map_err(|error| tag.fail(error))?;
     let limit = wanted.limit.unwrap_or(10);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::compose::{self, Instance, Listen};
+use crate::compose::{self, Instance, Listen, StopSignals};
 use crate::config::{self, Checked};
 use crate::terminal::BadInput;
 
@@ -48,9 +48,10 @@ impl Place {
 pub(crate) fn run(args: ServeArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let checked = args.place.apply(config::load(config)?)?;
     compose::runtime()?.block_on(async {
+        let signals = StopSignals::listen()?;
         let instance = Instance::start(checked, Listen::Configured).await?;
         tracing::info!(url = %instance.url(), "serving");
-        instance.until_signal().await;
+        instance.until(signals).await;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::compose::{self, Instance, Listen};
+use crate::compose::{self, Instance, Listen, StopSignals};
 use crate::verbs::ingest::{self, Summary};
 use crate::verbs::serve::Place;
 use crate::{config, handbook};
@@ -30,11 +30,12 @@ pub(crate) fn run(args: UpArgs, config: Option<&Path>) -> anyhow::Result<ExitCod
     ingest::check_paths(&args.docs)?;
     let checked = args.place.apply(config::load(config)?)?;
     compose::runtime()?.block_on(async {
+        let mut signals = StopSignals::listen()?;
         let mut instance = Instance::start(checked, Listen::Configured).await?;
         let summary = tokio::select! {
             summary = add_documents(&instance, &args) => summary?,
             // What was accepted until now stays; the next start goes on from there.
-            () = compose::signal() => {
+            () = signals.wait() => {
                 instance.stop().await;
                 return Ok(ExitCode::FAILURE);
             }
@@ -47,7 +48,7 @@ pub(crate) fn run(args: UpArgs, config: Option<&Path>) -> anyhow::Result<ExitCod
             }
             print_ready(&mut instance);
         }
-        instance.until_signal().await;
+        instance.until(signals).await;
         Ok(ExitCode::SUCCESS)
     })
 }
