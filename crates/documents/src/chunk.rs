@@ -68,7 +68,8 @@ pub fn chunk(document: &ParsedDocument, options: &ChunkOptions) -> Vec<Chunk> {
     for section in &outline.sections {
         let units = &outline.units[section.units.clone()];
         let first = chunks.len();
-        let groups = if whole { vec![0..units.len()] } else { partition::partition(units, options) };
+        let everything = 0..units.len();
+        let groups = if whole { Vec::from([everything]) } else { partition::partition(units, options) };
         for group in groups {
             chunks.push(assemble(chunks.len(), &units[group], &section.headings));
         }

@@ -1,6 +1,10 @@
 //! Bytes to text with structure: finds out the real format, and reads it within limits.
 
+mod docx;
+mod flow;
+mod html;
 mod markdown;
+mod pdf;
 mod plain_text;
 mod sniff;
 
@@ -33,7 +37,9 @@ pub struct Limits {
     pub max_bytes: usize,
     /// Bytes of canonical text.
     pub max_text_bytes: usize,
-    /// Bytes that the parts of a DOCX archive which are read may unpack to, counted while they are unpacked.
+    /// Bytes that compressed parts may unpack to, counted while they are unpacked: those of a DOCX archive which are read,
+    /// the contents of the pages of a PDF, or one image of it. Any other stream of a PDF may have a quarter of it, all
+    /// of them together four times as much.
     pub max_unpacked_bytes: usize,
     /// Entries of a DOCX archive.
     pub max_archive_entries: usize,
@@ -64,8 +70,8 @@ pub fn parse(bytes: &[u8], hint: Hint<'_>, limits: &Limits) -> Result<ParsedDocu
     }
     match sniff::sniff(bytes, hint)? {
         sniff::Format::Text(media_type) => parse_text(sniff::decode(bytes)?, media_type, limits),
-        sniff::Format::Pdf => Err(ParseError::unsupported("a PDF")),
-        sniff::Format::Zip => Err(ParseError::unsupported("a ZIP archive")),
+        sniff::Format::Pdf => pdf::parse(bytes, limits),
+        sniff::Format::Zip => docx::parse(bytes, limits),
     }
 }
 
@@ -81,8 +87,12 @@ pub fn parse_text(
     if text.trim_start_matches('\u{feff}').trim().is_empty() {
         return Err(ParseError::Empty);
     }
-    Ok(match media_type {
-        MediaType::Markdown => markdown::parse(text),
-        _ => plain_text::parse(text),
-    })
+    match media_type {
+        MediaType::Html => html::parse(&text, limits.max_text_bytes),
+        MediaType::Markdown => Ok(markdown::parse(text)),
+        _ => Ok(plain_text::parse(text)),
+    }
 }
+
+#[cfg(test)]
+mod tests;

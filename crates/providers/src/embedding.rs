@@ -112,8 +112,9 @@ impl RemoteEmbedder {
                 self.exchange.post(endpoint, body, Expected::Whole, deadline).await?
             }
             EmbeddingApi::Gemini(urls) => {
-                let endpoint =
-                    urls.endpoint(&self.own_name, "batchEmbedContents").map_err(|error| failed(error, None))?;
+                let endpoint = urls
+                    .endpoint(&self.own_name, "batchEmbedContents")
+                    .map_err(|error| failed(error, None))?;
                 self.exchange.post(&endpoint, body, Expected::Whole, deadline).await?
             }
         };

@@ -9,7 +9,7 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode};
 use mainstay_domain::chat::{ChatRequest, Delivery};
 use mainstay_domain::port::{ChatModel, ChatStream, ModelCall};
-use mainstay_domain::{Completion, ModelError, ModelErrorKind};
+use mainstay_domain::{Completion, Deadline, ModelError, ModelErrorKind};
 use mainstay_wire::{StreamDecoder, Unsupported, UpstreamError};
 
 use crate::http::{Answer, Endpoint, Expected, HttpClient, retry_after};
@@ -108,7 +108,9 @@ impl<A: Api> ChatModel for RemoteModel<A> {
         let answer = self.send(&call, Expected::Streamed).await?;
         match body_kind(&answer.headers) {
             BodyKind::Stream => {
-                Ok(Box::pin(EventStream::new(self.exchange.clone(), answer, self.api.stream_decoder())))
+                let Exchange { provider, http, .. } = &self.exchange;
+                let decoder = self.api.stream_decoder();
+                Ok(Box::pin(EventStream::new(provider.clone(), http.timeouts(), answer, decoder)))
             }
             BodyKind::Html => Err(self.exchange.malformed(answer.status, HTML)),
             BodyKind::Json => {
@@ -140,7 +142,7 @@ impl Exchange {
         endpoint: &Endpoint,
         body: Bytes,
         expected: Expected,
-        deadline: mainstay_domain::Deadline,
+        deadline: Deadline,
     ) -> Result<Answer, ModelError> {
         let answer = self.http.post(endpoint, body, expected, deadline).await;
         answer.map_err(|error| error.into_model_error(&self.provider))
@@ -178,6 +180,7 @@ impl Exchange {
         if status == StatusCode::NOT_FOUND && body.trim_ascii_start().first() != Some(&b'{') {
             error.message = format!("{}, without its own words: is base_url right?", error.message);
         }
+        error.kind = with_status(error.kind, status);
         let asked = retry_after(&headers, self.http.clock().now());
         let mut error = error.into_model_error(&self.provider, Some(status.as_u16()));
         error.retry_after = asked.or(error.retry_after);
@@ -192,6 +195,16 @@ impl Exchange {
             message: message.to_owned(),
             retry_after: None,
         }
+    }
+}
+
+/// What a status says more exactly than the words of a body do: OpenAI calls an overload a "server_error" like any other,
+/// and a timeout or a conflict on the provider's side is no fault of the request, whatever its type is called.
+fn with_status(kind: ModelErrorKind, status: StatusCode) -> ModelErrorKind {
+    match (kind, status.as_u16()) {
+        (ModelErrorKind::Provider, 503 | 529) => ModelErrorKind::Overloaded,
+        (ModelErrorKind::InvalidRequest, 408 | 409) => ModelErrorKind::Provider,
+        (kind, _) => kind,
     }
 }
 

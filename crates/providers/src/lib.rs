@@ -12,6 +12,7 @@
 
 pub mod http;
 pub mod kind;
+pub mod prices;
 pub mod settings;
 
 mod anthropic;
@@ -24,5 +25,6 @@ mod stream;
 
 pub use embedding::{EmbeddingOptions, RemoteEmbedder};
 pub use kind::{Capabilities, ProviderKind};
+pub use prices::PriceTable;
 pub use provider::Provider;
 pub use settings::{ProviderOptions, ProviderSettings, SettingsError};

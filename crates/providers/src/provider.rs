@@ -37,11 +37,6 @@ impl Provider {
         &self.settings
     }
 
-    /// How many connections are open, or being opened or closed.
-    pub fn connections(&self) -> usize {
-        self.exchange.http.connections()
-    }
-
     /// Its models.
     pub fn chat(&self) -> Arc<dyn ChatModel> {
         let exchange = self.exchange.clone();

@@ -1,7 +1,9 @@
 //! The events of a streamed answer.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -10,13 +12,13 @@ use mainstay_domain::{ModelError, ModelErrorKind, TimeoutPhase};
 use mainstay_wire::sse::Decoder;
 use mainstay_wire::{StreamDecoder, UpstreamError};
 
-use crate::exchange::Exchange;
-use crate::http::{Answer, AnswerBody, TransportError};
+use crate::http::{Answer, AnswerBody, Timeouts, TransportError};
 
 /// Reads a provider's stream. It ends with `None` only after the provider said that it had finished; whatever goes wrong
 /// is an `Err`, and the last item.
 pub(crate) struct EventStream {
-    exchange: Exchange,
+    provider: Arc<str>,
+    idle: Duration,
     status: u16,
     /// Taken when nothing more is read.
     body: Option<AnswerBody>,
@@ -40,11 +42,17 @@ enum Progress {
 }
 
 impl EventStream {
-    pub(crate) fn new(exchange: Exchange, answer: Answer, decoder: Box<dyn StreamDecoder>) -> Self {
+    pub(crate) fn new(
+        provider: Arc<str>,
+        timeouts: &Timeouts,
+        answer: Answer,
+        decoder: Box<dyn StreamDecoder>,
+    ) -> Self {
         let mut body = answer.body;
-        body.enter(TimeoutPhase::FirstToken, exchange.http.timeouts().first_token);
+        body.enter(TimeoutPhase::FirstToken, timeouts.first_token);
         Self {
-            exchange,
+            provider,
+            idle: timeouts.idle,
             status: answer.status.as_u16(),
             body: Some(body),
             sse: Decoder::default(),
@@ -61,7 +69,7 @@ impl EventStream {
         let decoded = decode_all(&mut self.sse, self.decoder.as_mut(), &mut self.ready);
         self.note_progress();
         match decoded {
-            Err(error) => self.fail(error.into_model_error(&self.exchange.provider, Some(self.status))),
+            Err(error) => self.fail(error.into_model_error(&self.provider, Some(self.status))),
             Ok(()) if self.decoder.is_finished() => {
                 if let Some(body) = self.body.take() {
                     body.discard_end();
@@ -77,7 +85,7 @@ impl EventStream {
     fn end(&mut self) {
         self.body = None;
         match self.decode_rest() {
-            Err(error) => self.fail(error.into_model_error(&self.exchange.provider, Some(self.status))),
+            Err(error) => self.fail(error.into_model_error(&self.provider, Some(self.status))),
             Ok(()) => self.finish(),
         }
         self.ready.reverse();
@@ -96,12 +104,12 @@ impl EventStream {
                 error.message =
                     "the provider opened a stream and ended it without sending anything".to_owned();
             }
-            self.failure = Some(error.into_model_error(&self.exchange.provider, Some(self.status)));
+            self.failure = Some(error.into_model_error(&self.provider, Some(self.status)));
         }
     }
 
     fn break_off(&mut self, error: TransportError) {
-        let error = error.into_model_error(&self.exchange.provider);
+        let error = error.into_model_error(&self.provider);
         self.fail(ModelError { status: Some(self.status), ..error });
         self.ready.reverse();
     }
@@ -120,7 +128,7 @@ impl EventStream {
             Progress::Answering => body.progress(),
             Progress::Nothing | Progress::Begun if self.ready.iter().any(is_token) => {
                 self.progress = Progress::Answering;
-                body.enter(TimeoutPhase::Idle, self.exchange.http.timeouts().idle);
+                body.enter(TimeoutPhase::Idle, self.idle);
             }
             Progress::Nothing | Progress::Begun => self.progress = Progress::Begun,
         }

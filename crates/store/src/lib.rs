@@ -1,8 +1,8 @@
 //! What Mainstay remembers: documents and their events, API keys, and the cost ledger, in SQLite inside one data folder.
 //!
-//! The ports are [`DocumentStore`](documents::DocumentStore) and
-//! [`DocumentMaintenance`](documents::DocumentMaintenance); whatever implements them passes the conformance suite of
-//! the feature `testing`.
+//! The ports are [`DocumentStore`](documents::DocumentStore), [`DocumentMaintenance`](documents::DocumentMaintenance),
+//! [`KeyStore`](keys::KeyStore) and [`TurnHistory`](ledger::TurnHistory); whatever implements them passes the
+//! conformance suite of the feature `testing`. [`EmbeddedStore`] opens the implementations of one data folder.
 
 pub mod data_dir;
 pub mod documents;

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use mainstay_domain::Clock;
 use mainstay_store::conformance::{Backend, conformance};
 use mainstay_store::documents::{DocumentMaintenance, DocumentStore, SqliteDocuments};
-use mainstay_store::{DataDir, EmbeddedStore};
+use mainstay_store::keys::KeyStore;
+use mainstay_store::ledger::TurnHistory;
+use mainstay_store::{DataDir, EmbeddedStore, JournalLedger, SqliteKeys};
 
 struct Embedded {
     documents: Arc<SqliteDocuments>,
+    keys: SqliteKeys,
+    ledger: Arc<JournalLedger>,
     _store: EmbeddedStore,
     _folder: tempfile::TempDir,
 }
@@ -21,6 +25,14 @@ impl Backend for Embedded {
     fn maintenance(&self) -> &dyn DocumentMaintenance {
         &*self.documents
     }
+
+    fn keys(&self) -> &dyn KeyStore {
+        &self.keys
+    }
+
+    fn ledger(&self) -> &dyn TurnHistory {
+        &*self.ledger
+    }
 }
 
 #[tokio::test]
@@ -29,7 +41,13 @@ async fn the_embedded_store_conforms() {
         let folder = tempfile::tempdir().unwrap();
         let store =
             EmbeddedStore::open(DataDir::open(folder.path()).unwrap(), Clock::system()).await.unwrap();
-        Embedded { documents: store.documents(), _store: store, _folder: folder }
+        Embedded {
+            documents: store.documents(),
+            keys: store.keys(),
+            ledger: store.ledger(),
+            _store: store,
+            _folder: folder,
+        }
     })
     .await;
 }

@@ -125,6 +125,11 @@ impl Analyzer {
         buffer: &mut String,
         visit: &mut impl FnMut(Occurrence<'_>),
     ) {
+        if apostrophe && let Some(verb) = self.contracted(parts) {
+            buffer.clear();
+            push_lower_case(verb, self.language, buffer);
+            return self.visit_stem(TermKind::Word, buffer, visit);
+        }
         let is_name = parts.len() > 1 && !apostrophe;
         for part in parts {
             // What an apostrophe cuts to one letter is no word: l'homme, don't, O'Reilly.
@@ -167,6 +172,18 @@ impl Analyzer {
         }
         if let Some(last) = parts.last() {
             push_lower_case(last, self.language, buffer);
+        }
+    }
+
+    /// The word to which English has contracted another: "does" of "doesn't", "we" of "we're".
+    fn contracted<'a>(&self, parts: &[&'a str]) -> Option<&'a str> {
+        match parts {
+            [first, "t" | "T"] if self.language == Language::ENGLISH => {
+                let negated = first.strip_suffix(['n', 'N'])?;
+                Some(if negated.eq_ignore_ascii_case("ca") { first } else { negated })
+            }
+            [first, "d" | "ll" | "m" | "re" | "ve"] if self.language == Language::ENGLISH => Some(first),
+            _ => None,
         }
     }
 
@@ -226,6 +243,7 @@ mod tests {
         check("en", "1,000,000.5", &["1000000", "5", "1000000.5"]);
         check("en", "C++ or C#", &["c", "c++", "or", "c", "c#"]);
         check("en", "O'Reilly's", &["reilli", "oreilli"]);
+        check("en", "doesn't can't we're I’m", &["doe", "can", "we", "i"]);
         check("fr", "l'homme", &["homm"]);
     }
 

@@ -77,6 +77,19 @@ pub enum IndexError {
         /// What the storage said.
         detail: String,
     },
+    /// The disk is nearly full. Nothing was written and nothing is lost.
+    #[error(
+        "the disk of the index folder {} has {} MiB free and {} MiB are to stay free; make room, then send again",
+        path.display(), free >> 20, reserve >> 20
+    )]
+    DiskFull {
+        /// Which folder.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that are to stay free.
+        reserve: u64,
+    },
     /// The folder of the indexes cannot be used.
     #[error("the index folder {} cannot be used: {detail}", path.display())]
     Folder {

@@ -15,9 +15,9 @@ use crate::sparse::SparseVector;
 /// have returned, and a deleted chunk is never found again. They are idempotent, so that events may be sent twice.
 /// They survive a kill of the process only from the next [`flush`](Self::flush) on.
 ///
-/// **Failures.** After [`IndexError::Storage`], and after a kill, writes since the last flush may be lost. The index
-/// then answers [`IndexError::Suspended`] until it is [opened](Self::open) again, which says from where to resend. No
-/// input, and no state of the storage, makes a method panic.
+/// **Failures.** After [`IndexError::Storage`] or [`IndexError::Damaged`], and after a kill, writes since the last flush
+/// may be lost. The index then answers [`IndexError::Suspended`] until it is [opened](Self::open) again, which says from
+/// where to resend. Other errors change nothing. No input, and no state of the storage, makes a method panic.
 ///
 /// **Cancellation.** Dropping a future may leave its work to finish in the background. A search changes nothing; a
 /// write has then happened wholly, partly or not at all, and is to be sent again.

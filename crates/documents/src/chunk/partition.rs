@@ -11,7 +11,7 @@ use super::units::{Break, Unit};
 use super::words::WORD;
 
 /// Units in one chunk at most: bounds the search where units weigh next to nothing.
-const MAX_UNITS: usize = 256;
+const MAX_UNITS: usize = 96;
 
 /// A chunk at the target size costs nothing, an empty one this.
 const SCALE: u64 = 1000;

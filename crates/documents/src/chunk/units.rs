@@ -166,11 +166,13 @@ impl<'a> Builder<'a> {
             return;
         }
         let decoration = !trimmed.chars().any(char::is_alphanumeric);
-        if decoration && trimmed.len() <= 256 && self.section.units.start < self.units.len() {
-            if let Some(unit) = self.units.last_mut() {
-                unit.end = range.start + trimmed.len();
-                return;
-            }
+        if decoration
+            && trimmed.len() <= 256
+            && self.section.units.start < self.units.len()
+            && let Some(unit) = self.units.last_mut()
+        {
+            unit.end = range.start + trimmed.len();
+            return;
         }
         self.block(range, BlockKind::Paragraph);
     }
@@ -292,6 +294,7 @@ fn reader_boundary(text: &str, at: usize, end: usize) -> usize {
 enum Cut {
     BlankLine,
     Line,
+    Sentence,
     Clause,
     Space,
     Anywhere,
@@ -304,7 +307,8 @@ impl Cut {
     fn finer(self) -> Self {
         match self {
             Self::BlankLine => Self::Line,
-            Self::Line => Self::Clause,
+            Self::Line => Self::Sentence,
+            Self::Sentence => Self::Clause,
             Self::Clause => Self::Space,
             Self::Space | Self::Anywhere => Self::Anywhere,
         }
@@ -314,6 +318,7 @@ impl Cut {
         match self {
             Self::BlankLine => Break::BlankLine,
             Self::Line => Break::Line,
+            Self::Sentence => Break::Sentence,
             Self::Clause => Break::Clause,
             Self::Space => Break::Space,
             Self::Anywhere => Break::Inside,
@@ -326,6 +331,7 @@ impl Cut {
         let found = match self {
             Self::BlankLine => blank_line_end(rest),
             Self::Line => rest.find('\n').map(|at| at + 1),
+            Self::Sentence => sentences(rest, Casing::Mixed).next().map(|sentence| sentence.end),
             Self::Clause => clause_end(rest),
             Self::Space => rest.find(char::is_whitespace).map(|at| rest.ceil_char_boundary(at + 1)),
             Self::Anywhere => None,

@@ -56,6 +56,10 @@ pub struct Network {
 }
 
 impl Network {
+    /// How long the addresses of a host are tried, each its share, so that one that does not answer leaves time for the
+    /// next within the usual limit on connecting.
+    const TCP_CONNECT: Duration = Duration::from_secs(4);
+
     /// How long a connection rests before the kernel asks whether the other side is still there.
     const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -65,6 +69,7 @@ impl Network {
         // Without it small writes wait for the other side's delayed acknowledgement: 40 ms.
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Self::TCP_KEEPALIVE));
+        tcp.set_connect_timeout(Some(Self::TCP_CONNECT));
         tcp.enforce_http(false);
         let mut tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()

@@ -100,11 +100,6 @@ impl HttpClient {
         &self.clock
     }
 
-    /// How many connections are open, or being opened or closed.
-    pub fn connections(&self) -> usize {
-        self.tasks.len()
-    }
-
     /// Sends a POST and waits for the status. Dropping the future closes the connection.
     pub async fn post(
         &self,

@@ -68,7 +68,7 @@ async fn a_corpus_is_created_once_and_keeps_its_embedder<B: Backend>(backend: &B
     }
     let changed = store.set_embedder(&tenant, &name, "other/model", 8, json!(null)).await.unwrap();
     assert_eq!((changed.embedder.as_str(), changed.dimension), ("other/model", 8));
-    assert_eq!(store.corpora(&tenant).await.unwrap(), [changed.clone()]);
+    assert_eq!(store.corpora(&tenant).await.unwrap(), std::slice::from_ref(&changed));
     assert_eq!(store.corpora(&TenantId::new("u")).await.unwrap(), []);
     assert_eq!(backend.maintenance().all_corpora().await.unwrap(), [changed]);
     let unknown = store.set_embedder(&TenantId::new("u"), &name, "x/y", 1, json!({})).await;
@@ -379,7 +379,7 @@ async fn lists_go_by_id_page_by_page<B: Backend>(backend: &B) {
     wanted.sort();
     let mut listed: Vec<String> = Vec::new();
     loop {
-        let after = listed.last().map(|id| DocumentId::new(id));
+        let after = listed.last().map(DocumentId::new);
         let page = store.list(&place.0, &place.1, after.as_ref(), 10).await.unwrap();
         if page.is_empty() {
             break;

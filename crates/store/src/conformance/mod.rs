@@ -8,9 +8,13 @@
 
 mod documents;
 mod histories;
+mod keys;
+mod ledger;
 mod sample;
 
 use crate::documents::{DocumentMaintenance, DocumentStore};
+use crate::keys::KeyStore;
+use crate::ledger::TurnHistory;
 
 /// A store under test.
 pub trait Backend: Send + Sync {
@@ -18,10 +22,16 @@ pub trait Backend: Send + Sync {
     fn documents(&self) -> &dyn DocumentStore;
     /// The same documents, for the indexer and the operator.
     fn maintenance(&self) -> &dyn DocumentMaintenance;
+    /// Its API keys.
+    fn keys(&self) -> &dyn KeyStore;
+    /// Its ledger.
+    fn ledger(&self) -> &dyn TurnHistory;
 }
 
 /// Runs every test on stores that `make` makes: each is new and empty.
 pub async fn conformance<B: Backend>(make: impl AsyncFn() -> B) {
     documents::conformance(&make).await;
     histories::conformance(&make).await;
+    keys::conformance(&make).await;
+    ledger::conformance(&make).await;
 }

@@ -1,87 +1,132 @@
-//! The ledger in the database.
+//! The ledger's rows: writing turns, and reading them back.
 
-use mainstay_domain::{NanoUsd, TurnRecord};
-use sqlx::Row as _;
+use mainstay_domain::ledger::Outcome;
+use mainstay_domain::usage::{Usage, UsageSource};
+use mainstay_domain::{AssistantName, KeyId, NanoUsd, RequestId, TenantId, Timestamp, TurnId, TurnRecord};
+use sqlx::sqlite::SqliteRow;
 
 use crate::error::StorageError;
-use crate::sqlite::{Database, MultiRowInsert};
+use crate::sqlite::{Database, MultiRowInsert, Row, column, number, optional, sql_number};
 
-/// The sums of a ledger.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Totals {
-    /// Turns.
-    pub turns: u64,
-    /// What they cost.
-    pub cost: NanoUsd,
-    /// Tokens of their prompts.
-    pub prompt_tokens: u64,
-    /// Tokens of their answers.
-    pub completion_tokens: u64,
+/// The columns, in the order in which [`bind`] writes them and [`record_of`] reads them.
+macro_rules! columns {
+    () => {
+        "turn, request, started_at, duration_micros, first_token_micros, tenant, api_key, operation, requested_model, \
+         assistant, answered_model, streamed, outcome, error_code, prompt_tokens, cache_read_tokens, \
+         cache_write_tokens, completion_tokens, reasoning_tokens, usage_source, cost_nano_usd, price_date, passages, \
+         citations, citations_removed, client_retries"
+    };
 }
+pub(super) use columns;
 
 static INSERT: MultiRowInsert = MultiRowInsert::new(
-    "INSERT INTO ledger (turn, request, started_at, duration_micros, first_token_micros, tenant, api_key, operation,
-     requested_model, assistant, answered_model, streamed, outcome, error_code, prompt_tokens, cache_read_tokens,
-     cache_write_tokens, completion_tokens, reasoning_tokens, usage_source, cost_nano_usd, price_date, passages,
-     citations, citations_removed, client_retries)",
+    concat!("INSERT INTO ledger (", columns!(), ")"),
     26,
     "ON CONFLICT (turn) DO NOTHING",
 );
 
-/// Writes records in one transaction; those that are there already are left as they are.
+/// Writes turns in one transaction; those that are there already are left as they are.
 pub(super) async fn insert(database: &Database, records: &[TurnRecord]) -> Result<(), StorageError> {
+    if records.is_empty() {
+        return Ok(());
+    }
     let mut transaction = database.write().await?;
-    INSERT
-        .run(&mut transaction, records, |record, row| {
-            let usage_source = match record.usage_source {
-                mainstay_domain::usage::UsageSource::Reported => "reported",
-                mainstay_domain::usage::UsageSource::Estimated => "estimated",
-            };
-            row.add(record.turn.as_str().to_owned())
-                .add(record.request.as_str().to_owned())
-                .add(record.started_at.as_micros())
-                .add(number(record.duration_micros))
-                .add(record.first_token_micros.map(number))
-                .add(record.tenant.as_ref().map(ToString::to_string))
-                .add(record.key.as_ref().map(ToString::to_string))
-                .add(record.operation.clone())
-                .add(record.requested_model.clone())
-                .add(record.assistant.as_ref().map(ToString::to_string))
-                .add(record.answered_model.clone())
-                .add(record.streamed)
-                .add(record.outcome.as_str())
-                .add(record.error_code.clone())
-                .add(number(record.usage.prompt))
-                .add(number(record.usage.cache_read))
-                .add(number(record.usage.cache_write))
-                .add(number(record.usage.completion))
-                .add(number(record.usage.reasoning))
-                .add(usage_source)
-                .add(record.cost.as_nanos())
-                .add(record.price_date.clone())
-                .add(i64::from(record.passages))
-                .add(i64::from(record.citations))
-                .add(i64::from(record.citations_removed))
-                .add(i64::from(record.client_retries));
-        })
-        .await?;
+    INSERT.run(&mut transaction, records, bind).await?;
     Ok(transaction.commit().await?)
 }
 
-pub(super) async fn totals(database: &Database) -> Result<Totals, StorageError> {
-    let mut connection = database.read().await?;
-    let sql = "SELECT COUNT(*), COALESCE(SUM(cost_nano_usd), 0), COALESCE(SUM(prompt_tokens), 0),
-               COALESCE(SUM(completion_tokens), 0) FROM ledger";
-    let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
-    Ok(Totals {
-        turns: row.get::<i64, _>(0) as u64,
-        cost: NanoUsd::new(row.get(1)),
-        prompt_tokens: row.get::<i64, _>(2) as u64,
-        completion_tokens: row.get::<i64, _>(3) as u64,
+fn bind(record: &TurnRecord, row: &mut Row<'_>) {
+    // Every field by name: one that is added to the record is missed by the compiler here.
+    let TurnRecord {
+        turn,
+        request,
+        started_at,
+        duration_micros,
+        first_token_micros,
+        tenant,
+        key,
+        operation,
+        requested_model,
+        assistant,
+        answered_model,
+        streamed,
+        outcome,
+        error_code,
+        usage: Usage { prompt, cache_read, cache_write, completion, reasoning },
+        usage_source,
+        cost,
+        price_date,
+        passages,
+        citations,
+        citations_removed,
+        client_retries,
+    } = record;
+    row.add(turn.as_str()).add(request.as_str()).add(started_at.as_micros());
+    row.add(sql_number(*duration_micros)).add(first_token_micros.map(sql_number));
+    row.add(tenant.as_ref().map(TenantId::as_str)).add(key.as_ref().map(KeyId::as_str));
+    row.add(operation.as_str()).add(requested_model.as_str());
+    row.add(assistant.as_ref().map(AssistantName::as_str)).add(answered_model.as_deref());
+    row.add(*streamed).add(outcome.as_str()).add(error_code.as_deref());
+    for tokens in [prompt, cache_read, cache_write, completion, reasoning] {
+        row.add(sql_number(*tokens));
+    }
+    row.add(name_of_source(*usage_source)).add(cost.as_nanos()).add(price_date.as_deref());
+    for count in [passages, citations, citations_removed, client_retries] {
+        row.add(i64::from(*count));
+    }
+}
+
+pub(super) fn record_of(row: &SqliteRow) -> Result<TurnRecord, StorageError> {
+    let count = |index| Ok::<_, StorageError>(u32::try_from(number(row, index)?).unwrap_or(u32::MAX));
+    Ok(TurnRecord {
+        turn: TurnId::new(column::<&str>(row, 0)?),
+        request: RequestId::new(column::<&str>(row, 1)?),
+        started_at: Timestamp::from_micros(column(row, 2)?),
+        duration_micros: number(row, 3)?,
+        first_token_micros: column::<Option<i64>>(row, 4)?.map(|micros| micros.max(0) as u64),
+        tenant: optional(row, 5)?,
+        key: optional(row, 6)?,
+        operation: column(row, 7)?,
+        requested_model: column(row, 8)?,
+        assistant: optional(row, 9)?,
+        answered_model: column(row, 10)?,
+        streamed: column(row, 11)?,
+        outcome: outcome_of(column(row, 12)?)?,
+        error_code: column(row, 13)?,
+        usage: Usage {
+            prompt: number(row, 14)?,
+            cache_read: number(row, 15)?,
+            cache_write: number(row, 16)?,
+            completion: number(row, 17)?,
+            reasoning: number(row, 18)?,
+        },
+        usage_source: source_of(column(row, 19)?)?,
+        cost: NanoUsd::new(column(row, 20)?),
+        price_date: column(row, 21)?,
+        passages: count(22)?,
+        citations: count(23)?,
+        citations_removed: count(24)?,
+        client_retries: count(25)?,
     })
 }
 
-/// SQLite's numbers are signed.
-fn number(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
+fn outcome_of(name: &str) -> Result<Outcome, StorageError> {
+    [Outcome::Completed, Outcome::Failed, Outcome::Cancelled]
+        .into_iter()
+        .find(|outcome| outcome.as_str() == name)
+        .ok_or_else(|| StorageError::damaged("a turn ended in no known way"))
+}
+
+const fn name_of_source(source: UsageSource) -> &'static str {
+    match source {
+        UsageSource::Reported => "reported",
+        UsageSource::Estimated => "estimated",
+    }
+}
+
+fn source_of(name: &str) -> Result<UsageSource, StorageError> {
+    [UsageSource::Reported, UsageSource::Estimated]
+        .into_iter()
+        .find(|source| name_of_source(*source) == name)
+        .ok_or_else(|| StorageError::damaged("a turn's tokens come from nowhere known"))
 }

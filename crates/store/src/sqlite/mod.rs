@@ -1,6 +1,7 @@
 //! One SQLite database: a single writing connection and a few reading ones, on a write-ahead log that is synced at
 //! every commit.
 
+mod columns;
 mod migrate;
 mod rows;
 
@@ -13,6 +14,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Sqlite, SqliteConnection, Transaction};
 
+pub(crate) use self::columns::{column, json, number, optional, sql_number};
 pub(crate) use self::migrate::Migration;
 pub(crate) use self::rows::{IdList, MultiRowInsert, Row};
 use crate::data_dir::{DataDir, DataDirError};

@@ -4,7 +4,7 @@ use http::request::Parts;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Finish, Reply};
-use super::api::{ApiError, Checked, Frame, Part, Target, data};
+use super::api::{ApiError, Checked, Frame, Part, Target, data, number_within};
 use super::prompt::{Prompt, Speaker, Tool, Turn, text_of};
 
 const KNOWN: &[&str] = &[
@@ -50,6 +50,9 @@ pub(super) fn check(head: &Parts, target: Target, body: &Map<String, Value>) -> 
     let generation = body.get("generationConfig").and_then(Value::as_object).map(camel_case);
     let generation = generation.as_ref().unwrap_or(&empty);
     unknown(generation, KNOWN_GENERATION, "generation_config.")?;
+    number_within(generation, "temperature", 0.0..=2.0)?;
+    number_within(generation, "topP", 0.0..=1.0)?;
+    number_within(generation, "candidateCount", 1.0..=8.0)?;
     let mut turns: Vec<Turn> = body
         .get("systemInstruction")
         .map(|content| Turn { speaker: Speaker::System, text: text_of(&content["parts"]) })

@@ -169,6 +169,17 @@ impl NamespaceFolder {
         Ok(())
     }
 
+    /// Checks that so many bytes of the disk are free.
+    pub(super) fn check_space(&self, reserve: u64) -> Result<(), IndexError> {
+        match fs4::available_space(&self.root) {
+            Ok(free) if free < reserve => {
+                Err(IndexError::DiskFull { path: self.root.clone(), free, reserve })
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.storage_error("find out how full its disk is", &error)),
+        }
+    }
+
     pub(super) fn size_on_disk(&self) -> u64 {
         size_on_disk(&self.path)
     }

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use mainstay_domain::ChunkId;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 use self::slot::Slot;
 use crate::error::IndexError;
@@ -55,6 +55,10 @@ pub struct EmbeddedOptions {
     /// Points that have to come together before [`VectorIndex::optimize`] puts them into their final order. Fewer are
     /// kept in memory and indexed anew whenever the namespace is opened.
     pub loose_points: NonZeroUsize,
+    /// Bytes of the disk that stay free: with less, points are no longer taken in. What is written lies in memory-mapped
+    /// files, and a disk that is full kills the process that writes to one. Deleting and flushing need little and go on
+    /// until an eighth of it is left.
+    pub reserve: u64,
 }
 
 impl Default for EmbeddedOptions {
@@ -66,6 +70,7 @@ impl Default for EmbeddedOptions {
             open_namespaces: const { NonZeroUsize::new(64).expect("not zero") },
             exact_points: 20_000,
             loose_points: const { NonZeroUsize::new(2_000).expect("not zero") },
+            reserve: 256 << 20,
         }
     }
 }
@@ -90,6 +95,19 @@ impl EmbeddedIndex {
             _lock: lock,
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Waits until nothing else flushes or rearranges a namespace. Waiting takes neither a thread nor a permit.
+    async fn maintenance_turn(&self, namespace: &Namespace) -> Result<OwnedMutexGuard<()>, IndexError> {
+        let known = self.shared.slots().get(namespace).cloned();
+        let slot = match known {
+            Some(slot) => slot,
+            None => {
+                let namespace = namespace.clone();
+                self.block_on(&self.shared.searches, move |shared| shared.slot(&namespace)).await?
+            }
+        };
+        Ok(slot.maintenance_turn().await)
     }
 
     /// Runs blocking work on a thread that may block, when a permit is free. The work finishes, and gives the permit
@@ -126,7 +144,7 @@ impl VectorIndex for EmbeddedIndex {
     async fn upsert(&self, namespace: &Namespace, points: Vec<Point>) -> Result<(), IndexError> {
         let namespace = namespace.clone();
         self.block_on(&self.shared.writes, move |shared| {
-            shared.on_slot(&namespace, |slot| slot.upsert(points))
+            shared.on_slot(&namespace, |slot| slot.upsert(points, &shared.options))
         })
         .await
     }
@@ -134,7 +152,7 @@ impl VectorIndex for EmbeddedIndex {
     async fn delete(&self, namespace: &Namespace, chunks: Vec<ChunkId>) -> Result<(), IndexError> {
         let namespace = namespace.clone();
         self.block_on(&self.shared.writes, move |shared| {
-            shared.on_slot(&namespace, |slot| slot.delete(&chunks))
+            shared.on_slot(&namespace, |slot| slot.delete(&chunks, &shared.options))
         })
         .await
     }
@@ -152,16 +170,20 @@ impl VectorIndex for EmbeddedIndex {
     }
 
     async fn flush(&self, namespace: &Namespace, checkpoint: Checkpoint) -> Result<(), IndexError> {
+        let turn = self.maintenance_turn(namespace).await?;
         let namespace = namespace.clone();
         self.block_on(&self.shared.writes, move |shared| {
-            shared.on_slot(&namespace, |slot| slot.flush(checkpoint))
+            let _turn = turn;
+            shared.on_slot(&namespace, |slot| slot.flush(checkpoint, &shared.options))
         })
         .await
     }
 
     async fn optimize(&self, namespace: &Namespace) -> Result<(), IndexError> {
+        let turn = self.maintenance_turn(namespace).await?;
         let namespace = namespace.clone();
         self.block_on(&self.shared.optimizations, move |shared| {
+            let _turn = turn;
             shared.on_slot(&namespace, |slot| slot.optimize(&shared.options))
         })
         .await
@@ -180,16 +202,27 @@ impl VectorIndex for EmbeddedIndex {
     }
 
     async fn drop_namespace(&self, namespace: &Namespace) -> Result<(), IndexError> {
-        let namespace = namespace.clone();
-        self.block_on(&self.shared.writes, move |shared| shared.slot_or_new(&namespace).remove()).await
+        let slot = self.shared.slot_or_new(namespace);
+        let turn = slot.maintenance_turn().await;
+        self.block_on(&self.shared.writes, move |_| {
+            let _turn = turn;
+            slot.remove()
+        })
+        .await
     }
 
     async fn close(&self) -> Result<(), IndexError> {
-        self.block_on(&self.shared.writes, |shared| {
-            let slots: Vec<_> = shared.slots().values().cloned().collect();
-            slots.iter().map(|slot| slot.close()).fold(Ok(()), Result::and)
-        })
-        .await
+        let slots: Vec<_> = self.shared.slots().values().cloned().collect();
+        let mut result = Ok(());
+        for slot in slots {
+            let turn = slot.maintenance_turn().await;
+            let closed = self.block_on(&self.shared.writes, move |_| {
+                let _turn = turn;
+                slot.close()
+            });
+            result = result.and(closed.await);
+        }
+        result
     }
 }
 
@@ -221,22 +254,26 @@ impl Shared {
         slot
     }
 
-    /// Uses the slot of a namespace that exists. Asking for namespaces that do not exist costs no memory.
+    /// The slot of a namespace that exists. Asking for namespaces that do not exist costs no memory.
+    fn slot(&self, namespace: &Namespace) -> Result<Arc<Slot>, IndexError> {
+        let known = self.slots().get(namespace).cloned();
+        match known {
+            Some(slot) => {
+                slot.touch(self.next_use());
+                Ok(slot)
+            }
+            None if files::exists(&self.root, namespace) => Ok(self.slot_or_new(namespace)),
+            None => Err(IndexError::UnknownNamespace(namespace.clone())),
+        }
+    }
+
+    /// Uses the slot of a namespace that exists.
     fn on_slot<T>(
         &self,
         namespace: &Namespace,
         work: impl FnOnce(&Slot) -> Result<T, IndexError>,
     ) -> Result<T, IndexError> {
-        let known = self.slots().get(namespace).cloned();
-        let slot = match known {
-            Some(slot) => {
-                slot.touch(self.next_use());
-                slot
-            }
-            None if files::exists(&self.root, namespace) => self.slot_or_new(namespace),
-            None => return Err(IndexError::UnknownNamespace(namespace.clone())),
-        };
-        self.closing_surplus(&slot, work)
+        self.closing_surplus(&self.slot(namespace)?, work)
     }
 
     /// Uses a slot, and closes others if that has opened one too many.

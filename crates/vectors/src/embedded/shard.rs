@@ -34,19 +34,24 @@ const BATCH: usize = 256;
 /// Bytes per file of the log.
 const LOG_FILE: usize = 4 << 20;
 
-/// What qdrant said, or panicked with.
+/// How qdrant fails.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct EngineError(String);
+pub(super) enum EngineError {
+    /// It said that something went wrong.
+    #[error("{0}")]
+    Failed(String),
+    /// It panicked. Outside of a flush that means that it did not find in its files what it had put there.
+    #[error("the engine stopped: {0}")]
+    Stopped(String),
+}
 
 /// An open shard.
 pub(super) struct Shard {
     engine: Engine,
     settings: IndexSettings,
-    /// Held while points are written. Qdrant panics when a flush meets a write.
+    /// Held while points are written, and by a flush. Qdrant panics when these meet, and when a flush meets an
+    /// optimization, which the slot sees to.
     writes: Mutex<()>,
-    /// Held by a flush and by an optimization, in front of `writes`. Qdrant panics when they meet.
-    maintenance: Mutex<()>,
 }
 
 impl std::fmt::Debug for Shard {
@@ -72,12 +77,7 @@ impl Shard {
     }
 
     fn new(engine: qdrant::EdgeShard, settings: IndexSettings) -> Self {
-        Self {
-            engine: Engine(Some(engine)),
-            settings,
-            writes: Mutex::default(),
-            maintenance: Mutex::default(),
-        }
+        Self { engine: Engine(Some(engine)), settings, writes: Mutex::default() }
     }
 
     pub(super) fn settings(&self) -> &IndexSettings {
@@ -141,12 +141,13 @@ impl Shard {
 
     /// Writes everything to the disk, then calls `then` before anything else can be written.
     pub(super) fn flush<T>(&self, then: impl FnOnce() -> T) -> Result<T, EngineError> {
-        let _maintenance = lock(&self.maintenance);
         let _writes = lock(&self.writes);
-        guarded(|| {
+        let flushed = guarded(|| {
             self.engine.get().flush();
             Ok(())
-        })?;
+        });
+        // Qdrant has no other way to say that the disk does not take it.
+        flushed.map_err(|error| EngineError::Failed(error.to_string()))?;
         Ok(then())
     }
 
@@ -157,7 +158,6 @@ impl Shard {
         options: &EmbeddedOptions,
         before: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
-        let _maintenance = lock(&self.maintenance);
         before()?;
         let engine = self.engine.get();
         guarded(|| {
@@ -187,7 +187,7 @@ impl Shard {
     /// A point as qdrant stores it. All channels are written, missing ones empty: qdrant keeps what is not named.
     fn stored_point(&self, point: Point) -> qdrant::PointStructPersisted {
         let mut vectors: HashMap<String, qdrant::VectorPersisted> = HashMap::new();
-        vectors.insert(DENSE.to_owned(), qdrant::VectorPersisted::Dense(point.dense.into()));
+        vectors.insert(DENSE.to_owned(), qdrant::VectorPersisted::Dense(point.dense));
         for channel in &self.settings.channels {
             vectors.insert(
                 channel.as_str().to_owned(),
@@ -255,14 +255,14 @@ impl Drop for Engine {
 fn guarded<T>(operation: impl FnOnce() -> qdrant::OperationResult<T>) -> Result<T, EngineError> {
     match catch_unwind(AssertUnwindSafe(operation)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(EngineError(error.to_string())),
+        Ok(Err(error)) => Err(EngineError::Failed(error.to_string())),
         Err(panic) => {
             let text = panic
                 .downcast_ref::<String>()
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("for a reason it did not name");
-            Err(EngineError(format!("the engine stopped: {text}")))
+            Err(EngineError::Stopped(text.to_owned()))
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use mainstay_domain::ChunkId;
+use tokio::sync::OwnedMutexGuard;
 
 use super::EmbeddedOptions;
 use super::files::NamespaceFolder;
@@ -16,17 +17,20 @@ use crate::port::{Checkpoint, Hit, IndexSettings, IndexStats, Namespace, Point, 
 /// Size of the log of writes, in bytes, from which on an optimization ends with starting a new one.
 const MAX_LOG: u64 = 64 << 20;
 
-/// The place of one namespace. Methods block.
+/// The place of one namespace. Methods that are not async block.
 #[derive(Debug)]
 pub(super) struct Slot {
     folder: NamespaceFolder,
     /// Read-locked while the shard is used, write-locked to open, close or remove it.
     state: RwLock<State>,
+    /// Held, outside of `state`, by what flushes, rearranges or removes: qdrant panics when two of these meet.
+    maintenance: Arc<tokio::sync::Mutex<()>>,
     last_use: AtomicU64,
     just_loaded: AtomicBool,
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per namespace, and nearly all are open")]
 enum State {
     /// Not loaded: everything that was written is on the disk.
     Closed,
@@ -41,6 +45,7 @@ impl Slot {
         Self {
             folder: NamespaceFolder::new(root, namespace),
             state: RwLock::new(State::Closed),
+            maintenance: Arc::default(),
             last_use: AtomicU64::new(0),
             just_loaded: AtomicBool::new(false),
         }
@@ -54,8 +59,18 @@ impl Slot {
         self.last_use.load(Ordering::Relaxed)
     }
 
+    /// Whether it is loaded, or somebody is just changing that.
     pub(super) fn is_loaded(&self) -> bool {
-        matches!(*self.read(), State::Open(_))
+        match self.state.try_read() {
+            Ok(state) => matches!(*state, State::Open(_)),
+            Err(TryLockError::Poisoned(state)) => matches!(**state.get_ref(), State::Open(_)),
+            Err(TryLockError::WouldBlock) => true,
+        }
+    }
+
+    /// Waits until nothing else flushes, rearranges or removes the namespace.
+    pub(super) async fn maintenance_turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.maintenance).lock_owned().await
     }
 
     /// Whether the namespace was loaded since this was last asked.
@@ -69,6 +84,12 @@ impl Slot {
         settings: &IndexSettings,
         options: &EmbeddedOptions,
     ) -> Result<Checkpoint, IndexError> {
+        // An optimization reads the state for long: it must not be waited for where there is nothing to change.
+        if let State::Open(shard) = &*self.read()
+            && shard.settings() == settings
+        {
+            return Ok(self.folder.read_flush()?.checkpoint);
+        }
         let mut state = self.write();
         match self.folder.settings()? {
             Some(built) if built != *settings => Err(IndexError::OtherSettings {
@@ -89,8 +110,9 @@ impl Slot {
         }
     }
 
-    pub(super) fn upsert(&self, points: Vec<Point>) -> Result<(), IndexError> {
+    pub(super) fn upsert(&self, points: Vec<Point>, options: &EmbeddedOptions) -> Result<(), IndexError> {
         self.with_shard("take in points", |shard| {
+            self.folder.check_space(options.reserve)?;
             for point in &points {
                 shard.settings().check_point(point)?;
             }
@@ -98,8 +120,11 @@ impl Slot {
         })
     }
 
-    pub(super) fn delete(&self, chunks: &[ChunkId]) -> Result<(), IndexError> {
-        self.with_shard("delete points", |shard| Ok(shard.delete(chunks)?))
+    pub(super) fn delete(&self, chunks: &[ChunkId], options: &EmbeddedOptions) -> Result<(), IndexError> {
+        self.with_shard("delete points", |shard| {
+            self.folder.check_space(options.reserve / 8)?;
+            Ok(shard.delete(chunks)?)
+        })
     }
 
     pub(super) fn search(&self, searches: Vec<Search>) -> Result<Vec<Vec<Hit>>, IndexError> {
@@ -111,16 +136,22 @@ impl Slot {
         })
     }
 
-    pub(super) fn flush(&self, checkpoint: Checkpoint) -> Result<(), IndexError> {
+    /// Flushes. The caller has the [turn](Self::maintenance_turn).
+    pub(super) fn flush(&self, checkpoint: Checkpoint, options: &EmbeddedOptions) -> Result<(), IndexError> {
         self.with_shard("be written to the disk", |shard| {
+            self.folder.check_space(options.reserve / 8)?;
             shard.flush(|| self.folder.record_flush(checkpoint))??;
             Ok(())
         })
     }
 
+    /// Puts the index in order. The caller has the [turn](Self::maintenance_turn).
     pub(super) fn optimize(&self, options: &EmbeddedOptions) -> Result<(), IndexError> {
         const ACTION: &str = "be put in order";
         self.with_shard(ACTION, |shard| {
+            // What is rewritten is there twice for a while, and once more while it is put together.
+            let rewritten = self.folder.size_on_disk().saturating_mul(2);
+            self.folder.check_space(options.reserve.saturating_add(rewritten))?;
             shard.optimize(options, || Ok::<_, Failure>(self.folder.record_rearrangement()?))?;
             Ok(shard.flush(|| self.folder.record_files())??)
         })?;
@@ -140,7 +171,7 @@ impl Slot {
         })
     }
 
-    /// Removes the namespace, open or not, whole or damaged.
+    /// Removes the namespace, open or not, whole or damaged. The caller has the [turn](Self::maintenance_turn).
     pub(super) fn remove(&self) -> Result<(), IndexError> {
         let mut state = self.write();
         if let State::Open(shard) = std::mem::replace(&mut *state, State::Closed) {
@@ -150,7 +181,8 @@ impl Slot {
         self.folder.remove().map_err(|error| self.folder.storage_error("be removed", &error))
     }
 
-    /// Writes everything to the disk and lets go of files and memory.
+    /// Writes everything to the disk and lets go of files and memory. The caller has the
+    /// [turn](Self::maintenance_turn).
     pub(super) fn close(&self) -> Result<(), IndexError> {
         self.close_locked(&mut self.write())
     }
@@ -176,6 +208,7 @@ impl Slot {
 
     fn create(&self, settings: &IndexSettings, options: &EmbeddedOptions) -> Result<Shard, IndexError> {
         let make = || -> Result<Shard, Failure> {
+            self.folder.check_space(options.reserve)?;
             let shard = Shard::create(&self.folder.prepare()?, settings.clone(), options)?;
             shard.flush(|| self.folder.declare(settings))??;
             self.just_loaded.store(true, Ordering::Relaxed);
@@ -253,7 +286,8 @@ impl Failure {
     fn into_index_error(self, folder: &NamespaceFolder, action: &'static str) -> IndexError {
         match self {
             Self::Refused(error) => error,
-            Self::Engine(error) => folder.storage_error(action, &error),
+            Self::Engine(EngineError::Failed(detail)) => folder.storage_error(action, &detail),
+            Self::Engine(stopped @ EngineError::Stopped(_)) => folder.damaged(stopped.to_string()),
             Self::Disk(error) => folder.storage_error(action, &error),
         }
     }

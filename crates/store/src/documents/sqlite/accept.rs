@@ -6,12 +6,12 @@ use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId};
 use sqlx::sqlite::SqliteConnection;
 
 use super::blocks::{BLOCK_BYTES, INSERT_BLOCKS, blocks_of};
-use super::{SqliteDocuments, column, existing_corpus_row, number, sql_number, state};
+use super::{SqliteDocuments, existing_corpus_row, state};
 use crate::documents::{
     AcceptedBatch, AcceptedDocument, ChunkSpan, DocumentFlaw, DocumentStoreError, EventKind, NewChunk,
     NewDocument, Result, Revision,
 };
-use crate::sqlite::{IdList, MultiRowInsert, Row};
+use crate::sqlite::{IdList, MultiRowInsert, Row, column, number, sql_number};
 
 /// Longest id of a document, in bytes.
 const MAX_ID_BYTES: usize = 1_024;

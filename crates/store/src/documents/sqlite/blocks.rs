@@ -7,10 +7,9 @@ use std::ops::Range;
 use mainstay_domain::ByteRange;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{column, number, sql_number};
 use crate::documents::Result;
 use crate::error::StorageError;
-use crate::sqlite::{IdList, MultiRowInsert};
+use crate::sqlite::{IdList, MultiRowInsert, column, number, sql_number};
 
 /// Bytes of a block. One row of this size fills one page of the database (4,096 bytes less its headers), so that
 /// reading a block touches no overflow page.

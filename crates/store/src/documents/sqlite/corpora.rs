@@ -3,8 +3,9 @@
 use mainstay_domain::{CorpusName, TenantId, Timestamp};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::{SqliteDocuments, column, existing_corpus_row, json, number, sql_number, state};
+use super::{SqliteDocuments, existing_corpus_row, state};
 use crate::documents::{Corpus, CorpusCounts, DocumentStoreError, LanguageCounts, Result};
+use crate::sqlite::{column, json, number, sql_number};
 
 impl SqliteDocuments {
     pub(super) async fn create_corpus_row(

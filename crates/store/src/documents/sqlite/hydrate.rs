@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId};
 use sqlx::sqlite::SqliteRow;
 
+use super::SqliteDocuments;
 use super::blocks::{Blocks, blocks_of_range};
-use super::{SqliteDocuments, column, json, number, sql_number};
 use crate::documents::{ChunkRow, Result, Revision};
-use crate::sqlite::IdList;
+use crate::sqlite::{IdList, column, json, number, sql_number};
 
 /// Chunks that are visible now, of one corpus of one tenant. The sum keeps SQLite from walking all revisions of the
 /// corpus instead of looking up the few that the chunks belong to.

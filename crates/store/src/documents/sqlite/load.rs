@@ -6,10 +6,10 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::blocks::blocks_of;
 use super::hydrate::range;
-use super::{SqliteDocuments, column, existing_corpus_row, json, number, sql_number, state};
+use super::{SqliteDocuments, existing_corpus_row, state};
 use crate::documents::{IndexableChunk, IndexableDocument, Result, Revision};
 use crate::error::StorageError;
-use crate::sqlite::IdList;
+use crate::sqlite::{IdList, column, json, number, sql_number};
 
 /// A page ends when the texts in it have this many bytes, so that a page of large documents does not fill the memory.
 const PAGE_TEXT_BYTES: u64 = 8 << 20;

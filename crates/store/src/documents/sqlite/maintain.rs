@@ -5,10 +5,10 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::blocks::{BLOCK_BYTES, blocks_of};
 use super::load::runs;
-use super::{SqliteDocuments, column, number, sql_number, state};
+use super::{SqliteDocuments, state};
 use crate::documents::{ChunkSpan, Event, EventKind, EventSeq, Result, RetiredRevision, Revision};
 use crate::error::StorageError;
-use crate::sqlite::IdList;
+use crate::sqlite::{IdList, column, number, sql_number};
 
 static SELECT_RETIRED: IdList = IdList::new(
     "SELECT revision, document_row, first_chunk, chunk_count, first_block, text_bytes FROM revisions \

@@ -14,15 +14,13 @@ mod tests;
 
 use async_trait::async_trait;
 use mainstay_domain::{ChunkId, Clock, CorpusName, DocumentId, TenantId};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Decode, Row as _, Sqlite, Type};
+use sqlx::sqlite::SqliteConnection;
 
 use super::{
     AcceptedBatch, ChunkRow, Corpus, CorpusCounts, DocumentMaintenance, DocumentRecord, DocumentStore,
     DocumentStoreError, Event, EventSeq, Fingerprint, IndexableDocument, NewDocument, Published, Result,
     RetiredRevision, Revision,
 };
-use crate::error::StorageError;
 use crate::sqlite::Database;
 
 /// The document store in an SQLite database.
@@ -232,29 +230,4 @@ async fn existing_corpus_row(
 ) -> Result<i64> {
     let row = corpus_row(connection, tenant, corpus).await?;
     row.ok_or_else(|| DocumentStoreError::UnknownCorpus(corpus.clone()))
-}
-
-/// A column by its position.
-fn column<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
-    row: &'r SqliteRow,
-    index: usize,
-) -> Result<T, StorageError> {
-    Ok(row.try_get(index)?)
-}
-
-/// A column that holds a count or an id: never negative, because we wrote it.
-fn number(row: &SqliteRow, index: usize) -> Result<u64, StorageError> {
-    let value: i64 = column(row, index)?;
-    u64::try_from(value).map_err(|_| StorageError::damaged("a count is negative"))
-}
-
-/// A column that holds JSON.
-fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, index: usize) -> Result<T, StorageError> {
-    let text: &str = column(row, index)?;
-    serde_json::from_str(text).map_err(|_| StorageError::damaged("a column that holds JSON is none"))
-}
-
-/// Ids and counts in the database's integer type. They count things that exist, so they stay far below its range.
-fn sql_number(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }

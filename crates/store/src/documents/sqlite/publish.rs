@@ -6,11 +6,11 @@ use mainstay_domain::{ChunkId, CorpusName, DocumentId, TenantId};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::accept::{EventRow, insert_events, reserve_events, set_state};
-use super::{SqliteDocuments, column, corpus_row, number, sql_number, state};
+use super::{SqliteDocuments, corpus_row, state};
 use crate::documents::{
     AcceptedBatch, AcceptedDocument, ChunkSpan, EventKind, Published, Result, RetiredRevision, Revision,
 };
-use crate::sqlite::IdList;
+use crate::sqlite::{IdList, column, number, sql_number};
 
 static SELECT_STATES: IdList = IdList::new(
     "SELECT revision, state, document_row FROM revisions WHERE corpus_row = $1 AND revision IN",

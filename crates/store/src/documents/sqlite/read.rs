@@ -7,10 +7,10 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteRow;
 
 use super::blocks::read_text;
-use super::{SqliteDocuments, column, corpus_row, existing_corpus_row, json, number, sql_number};
+use super::{SqliteDocuments, corpus_row, existing_corpus_row};
 use crate::documents::{ChunkSpan, DocumentRecord, DocumentStatus, Fingerprint, Result, Revision};
 use crate::error::StorageError;
-use crate::sqlite::IdList;
+use crate::sqlite::{IdList, column, json, number, sql_number};
 
 /// The columns of a record, for `documents d` and `revisions r`.
 macro_rules! select_records {

@@ -21,22 +21,43 @@ const DAMAGES: [Damage; 5] =
     [Damage::Removed, Damage::Emptied, Damage::Halved, Damage::Zeroed, Damage::Garbled];
 
 impl Damage {
-    fn inflict(self, file: &Path) {
-        let bytes = std::fs::read(file).unwrap();
+    fn inflict(self, file: &File) -> Option<File> {
+        let mut bytes = file.bytes.clone();
+        let mut length = file.length;
         match self {
-            Self::Removed => std::fs::remove_file(file).unwrap(),
-            Self::Emptied => std::fs::write(file, []).unwrap(),
-            Self::Halved => std::fs::write(file, &bytes[..bytes.len() / 2]).unwrap(),
-            Self::Zeroed => std::fs::write(file, vec![0; bytes.len()]).unwrap(),
+            Self::Removed => return None,
+            Self::Emptied => length = 0,
+            Self::Halved => length /= 2,
+            Self::Zeroed => bytes.clear(),
             Self::Garbled => {
-                let mut random = fastrand::Rng::with_seed(bytes.len() as u64);
+                let mut random = fastrand::Rng::with_seed(length);
                 // The first bytes, where headers are, and some of the others.
-                let garbled = bytes.iter().enumerate().map(|(position, &byte)| {
-                    if position < 64 || random.u8(..) < 16 { byte ^ random.u8(1..) } else { byte }
-                });
-                std::fs::write(file, garbled.collect::<Vec<_>>()).unwrap();
+                for (position, byte) in bytes.iter_mut().enumerate() {
+                    if position < 64 || random.u8(..) < 16 {
+                        *byte ^= random.u8(1..);
+                    }
+                }
             }
         }
+        bytes.truncate(length as usize);
+        Some(File { path: file.path.clone(), length, bytes })
+    }
+}
+
+/// A file of a folder. Most are laid out large and empty.
+struct File {
+    path: PathBuf,
+    length: u64,
+    /// The bytes up to the last that is not zero.
+    bytes: Vec<u8>,
+}
+
+impl File {
+    fn write_below(&self, folder: &Path) {
+        let path = folder.join(&self.path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &self.bytes).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(self.length).unwrap();
     }
 }
 
@@ -52,27 +73,24 @@ async fn build(folder: &Path) {
     index.close().await.unwrap();
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
-    }
-    files.sort();
-    files
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_folder(&path, &target)
-        } else {
-            std::fs::copy(&path, &target).map(|_| ()).unwrap()
+fn files_below(folder: &Path) -> Vec<File> {
+    fn visit(folder: &Path, below: &Path, files: &mut Vec<File>) {
+        for entry in std::fs::read_dir(folder.join(below)).unwrap() {
+            let path = below.join(entry.unwrap().file_name());
+            if folder.join(&path).is_dir() {
+                visit(folder, &path, files);
+            } else {
+                let mut bytes = std::fs::read(folder.join(&path)).unwrap();
+                let length = bytes.len() as u64;
+                bytes.truncate(bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1));
+                files.push(File { path, length, bytes });
+            }
         }
     }
+    let mut files = Vec::new();
+    visit(folder, Path::new(""), &mut files);
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    files
 }
 
 /// Uses an index in every way; an error ends it.
@@ -92,8 +110,8 @@ async fn use_it(index: &EmbeddedIndex) -> Result<(), IndexError> {
     index.close().await
 }
 
-/// Damages every file in every way, one at a time. Run by the test below, in a process of its own: reading past the end
-/// of a file that is mapped into memory kills the process, and a test would not report that.
+/// Damages every file, one at a time, each in one of the ways in turn. Run by the test below, in a process of its own:
+/// reading past the end of a file that is mapped into memory kills the process, and a test would not report that.
 #[test]
 #[ignore = "runs only as the process that another test watches"]
 fn uses_damaged_folders() {
@@ -102,13 +120,17 @@ fn uses_damaged_folders() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let whole = folder.join("whole");
     runtime.block_on(build(&whole));
-    for file in files_below(&whole) {
-        let file = file.strip_prefix(&whole).unwrap();
-        for damage in DAMAGES {
-            println!("\ncase {damage:?} {}", file.display());
+    let files = files_below(&whole);
+    for (position, file) in files.iter().enumerate() {
+        for damage in [DAMAGES[position % DAMAGES.len()]] {
+            println!("\ncase {damage:?} {}", file.path.display());
             let damaged = folder.join("damaged");
-            copy_folder(&whole, &damaged);
-            damage.inflict(&damaged.join(file));
+            for (other, file) in files.iter().enumerate() {
+                match other == position {
+                    true => damage.inflict(file).iter().for_each(|file| file.write_below(&damaged)),
+                    false => file.write_below(&damaged),
+                }
+            }
             let index = index_in(&damaged);
             match runtime.block_on(use_it(&index)) {
                 Ok(()) => println!("\noutcome works"),

@@ -260,3 +260,31 @@ async fn the_log_of_writes_does_not_grow_from_opening_to_opening() {
     }
     assert!(sizes.iter().all(|&size| size < 64 << 10), "{sizes:?}");
 }
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_takes_nothing_in_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = index_in(folder.path());
+    index.open(&namespace(), &settings()).await.unwrap();
+    index.upsert(&namespace(), vec![point(1, 0)]).await.unwrap();
+    index.close().await.unwrap();
+    drop(index);
+
+    let options = EmbeddedOptions { reserve: u64::MAX, ..small_options() };
+    let index = EmbeddedIndex::new(folder.path(), options).unwrap();
+    index.open(&namespace(), &settings()).await.unwrap();
+    let refused = [
+        index.upsert(&namespace(), vec![point(2, 0)]).await,
+        index.delete(&namespace(), vec![ChunkId(1)]).await,
+        index.flush(&namespace(), Checkpoint(1)).await,
+        index.optimize(&namespace()).await,
+        index.open(&Namespace::new("tenant", "other"), &settings()).await.map(|_| ()),
+    ];
+    for result in refused {
+        assert!(matches!(result, Err(IndexError::DiskFull { .. })), "{result:?}");
+    }
+    assert_eq!(
+        index.search(&namespace(), vec![words(point(1, 0).sparse[0].1.terms(), 9)]).await.unwrap()[0].len(),
+        1
+    );
+}

@@ -1,0 +1,8 @@
+//! Providers against stand-ins that speak the real wire formats.
+
+mod cancellation;
+mod embeddings;
+mod faults;
+mod round_trip;
+mod support;
+mod timeouts;
