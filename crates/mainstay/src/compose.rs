@@ -13,11 +13,12 @@ use mainstay_domain::{Clock, CorpusName, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_gateway::Gateway;
 use mainstay_models::registry::EmbedderFactory;
-use mainstay_models::{
-    Assistant, ModelName, Price, PriceTable, Provider as ListedProvider, Registry, RetrievalSettings,
-};
+use mainstay_models::{Assistant, ModelName, Provider as ListedProvider, Registry, RetrievalSettings};
 use mainstay_ops::{TurnBook, measure};
-use mainstay_providers::{EmbeddingOptions, Provider, ProviderOptions, ProviderSettings};
+use mainstay_providers::{
+    Billing, EmbeddingOptions, Price, PriceTable, Provider, ProviderKind, ProviderOptions, ProviderSettings,
+    Rates,
+};
 use mainstay_rag::fusion::Fusion;
 use mainstay_rag::{CorpusSettings, Extractive, Library, LibrarySettings};
 use mainstay_security::KeyRing;
@@ -311,19 +312,23 @@ fn remote_providers(config: &Checked, clock: Clock) -> anyhow::Result<BTreeMap<S
     Ok(providers)
 }
 
+fn kind_of(kind: sections::providers::ProviderKind) -> ProviderKind {
+    use sections::providers::ProviderKind as Section;
+    match kind {
+        Section::Openai => ProviderKind::OpenAi,
+        Section::Anthropic => ProviderKind::Anthropic,
+        Section::Gemini => ProviderKind::Gemini,
+        Section::OpenaiCompatible => ProviderKind::OpenAiCompatible,
+    }
+}
+
 fn provider_options(
     name: &str,
     section: &sections::providers::Provider,
     secrets: &Surroundings,
 ) -> anyhow::Result<ProviderOptions> {
-    use mainstay_providers::ProviderKind as Kind;
-    use sections::providers::{HeaderText, ProviderKind};
-    let kind = match section.kind {
-        ProviderKind::Openai => Kind::OpenAi,
-        ProviderKind::Anthropic => Kind::Anthropic,
-        ProviderKind::Gemini => Kind::Gemini,
-        ProviderKind::OpenaiCompatible => Kind::OpenAiCompatible,
-    };
+    use sections::providers::HeaderText;
+    let kind = kind_of(section.kind);
     let secret = |place: &mainstay_domain::config::SecretRef| {
         place.resolve(secrets).with_context(|| format!("the provider \"{name}\" cannot be used"))
     };
@@ -412,17 +417,20 @@ fn remote_embedder(provider: &Provider, model: &str, dimensions: Option<usize>) 
 /// The prices of the configuration before those that are built in for the kinds of its providers.
 fn prices(config: &Checked) -> PriceTable {
     let overrides = config.prices.iter().map(|(model, price)| {
-        let price = Price {
+        let rates = Rates {
             input: price.input,
-            cached_input: price.cached_input,
+            cache_read: price.cached_input,
             cache_write: price.cache_write,
             output: price.output,
         };
-        (model.clone(), price)
+        (model.clone(), Price { rates, long_context: None, effective: "mainstay.toml".to_owned() })
     });
-    let providers =
-        config.providers.iter().map(|(name, provider)| (name.clone(), provider.kind.as_str().to_owned()));
-    PriceTable::new(overrides, providers)
+    let listed = config
+        .providers
+        .iter()
+        .map(|(name, provider)| (name.clone(), Billing::Listed(kind_of(provider.kind))));
+    let builtin = std::iter::once(("builtin".to_owned(), Billing::Free));
+    PriceTable::new(listed.chain(builtin), overrides)
 }
 
 /// What lets other verbs of this machine find the Mainstay that runs on a data folder: its address and a key for it, in a

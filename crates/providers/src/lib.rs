@@ -25,6 +25,6 @@ mod stream;
 
 pub use embedding::{EmbeddingOptions, RemoteEmbedder};
 pub use kind::{Capabilities, ProviderKind};
-pub use prices::PriceTable;
+pub use prices::{Billing, Price, PriceTable, Rates};
 pub use provider::Provider;
 pub use settings::{ProviderOptions, ProviderSettings, SettingsError};
