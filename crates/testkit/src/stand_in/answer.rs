@@ -67,6 +67,7 @@ impl Reply {
 /// - Otherwise: `You said: …`.
 pub(super) fn reply(prompt: &Prompt) -> Reply {
     let question = prompt.question();
+    let question = question.as_str();
     let fingerprint = fingerprint(&[&format!("{:?}", prompt.turns)]);
     let calls = calls(prompt);
     let text = if calls.is_empty() { text(prompt, question) } else { String::new() };
@@ -171,6 +172,7 @@ fn best_sentence<'t>(text: &'t str, question: &str) -> &'t str {
 
 fn calls(prompt: &Prompt) -> Vec<Call> {
     let question = prompt.question();
+    let question = question.as_str();
     let user_is_last = prompt.turns.last().is_some_and(|turn| turn.speaker == Speaker::User);
     if !user_is_last || question.contains("without tools") {
         return Vec::new();

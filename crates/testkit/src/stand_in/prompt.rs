@@ -43,13 +43,14 @@ pub(super) struct Tool {
 }
 
 impl Prompt {
-    /// The last thing that the user said.
-    pub(super) fn question(&self) -> &str {
-        self.turns
-            .iter()
-            .rev()
-            .find(|turn| turn.speaker == Speaker::User)
-            .map_or("", |turn| turn.text.as_str())
+    /// The last thing that the user said, which may be several messages in a row, as a model reads them.
+    pub(super) fn question(&self) -> String {
+        let from_the_end = self.turns.iter().rev();
+        let texts = from_the_end.skip_while(|turn| turn.speaker != Speaker::User);
+        let mut texts: Vec<&str> =
+            texts.take_while(|turn| turn.speaker == Speaker::User).map(|turn| turn.text.as_str()).collect();
+        texts.reverse();
+        texts.join("\n\n")
     }
 }
 

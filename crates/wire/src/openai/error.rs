@@ -28,7 +28,9 @@ pub(crate) fn read(body: &Value, status: Option<u16>) -> UpstreamError {
     let status = status.or_else(|| error["code"].as_u64().and_then(|code| u16::try_from(code).ok()));
     let message = message(error);
     let code = error["code"].as_str().or_else(|| error["type"].as_str());
+    // "server_error" says no more than the status does, and 503 says that waiting helps.
     let kind = kind_of_words(error)
+        .filter(|kind| *kind != ModelErrorKind::Provider || status.is_none())
         .or_else(|| kind_of_message(message.unwrap_or_default(), status))
         .unwrap_or_else(|| status.map_or(ModelErrorKind::Provider, status::model_error_kind));
     UpstreamError {
