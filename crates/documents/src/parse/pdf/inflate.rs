@@ -411,7 +411,7 @@ mod tests {
         let mut width = 9;
         for code in 258..4094u32 {
             codes.push((code, width));
-            width = match code + 3 {
+            width = match code + 2 {
                 ..512 => 9,
                 512..1024 => 10,
                 1024..2048 => 11,
