@@ -66,7 +66,7 @@ impl Clients {
 }
 
 /// A Python environment with exactly the packages of the lock file; answers its interpreter.
-fn install_python(requirements: &Path, home: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn install_python(requirements: &Path, home: &Path) -> anyhow::Result<PathBuf> {
     let python = home.join("bin/python");
     let lock = std::fs::read_to_string(requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;

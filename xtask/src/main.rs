@@ -9,6 +9,7 @@
 
 mod check;
 mod clients;
+mod distill;
 mod process;
 mod service;
 mod test;
@@ -36,6 +37,8 @@ enum Chore {
     Check,
     /// The tests of the crates, then the official clients against the real binary.
     Test(test::TestArgs),
+    /// Makes the built-in embedding table anew and compares it with the one that is compiled in.
+    Distill(distill::DistillArgs),
     /// The rules that rustc and clippy cannot check: layers, manifests, licences, sources, documents.
     Tidy,
 }
@@ -55,6 +58,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.chore {
         Chore::Check => check::run(&workspace, &chores()),
         Chore::Test(args) => test::run(&workspace, &args),
+        Chore::Distill(args) => distill::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace, &chores()),
     }
 }
