@@ -65,7 +65,7 @@ async fn plan(view: &View, query: &RetrievalQuery) -> Result<Vec<Search>, Retrie
         .await
         .map_err(RetrievalError::Embedding)?;
     let language = language_of(&query.text, &view.languages);
-    let terms = Analyzer::new(language).analyze(&query.text);
+    let terms = Analyzer::new(language).analyze_question(&query.text);
     let sparse: SparseVector =
         view.bm25.query_vector(&terms).into_iter().map(|(term, weight)| (term.0, weight)).collect();
     let dense = Query::Dense { vector: embedded.values, accuracy: Accuracy::Indexed };
