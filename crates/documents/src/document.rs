@@ -116,7 +116,7 @@ impl MediaType {
         }
     }
 
-    /// Whether canonical text of this format carries Markdown markup, which [`crate::plain`] takes out.
+    /// Whether canonical text of this format carries Markdown markup, which [`crate::plain()`] takes out.
     pub fn has_markup(self) -> bool {
         self == Self::Markdown
     }
