@@ -425,7 +425,13 @@ fn write_tool_call(call: &ToolCallDelta, mut out: Object<'_>) {
 impl StreamEncoder for ChunkEncoder {
     fn encode(&mut self, event: &ChatEvent, out: &mut BytesMut) {
         match event {
-            ChatEvent::Start(start) => self.write_head(start),
+            ChatEvent::Start(start) => {
+                self.write_head(start);
+                // The caller learns at once that the model has begun: the first token may take a while.
+                if self.spoken.is_empty() {
+                    self.delta(&ChoiceDelta::default(), out);
+                }
+            }
             ChatEvent::Delta(delta) => self.delta(delta, out),
             // Written last, after whatever is still to come.
             ChatEvent::Usage(usage) => self.usage = Some(*usage),

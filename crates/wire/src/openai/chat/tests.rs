@@ -281,14 +281,16 @@ fn usage_goes_only_to_a_caller_who_asked() {
     assert!(!encode(&events, false).contains("usage"));
     let asked = encode(&events, true);
     let frames: Vec<&str> = asked.trim_end().split("\n\n").collect();
-    assert_eq!(frames.len(), 4, "{asked}");
-    assert!(frames[0].ends_with(r#""usage":null}"#) && frames[1].ends_with(r#""usage":null}"#), "{asked}");
-    assert!(frames[2].contains(r#""choices":[],"usage":{"prompt_tokens":1,"#), "{asked}");
-    assert_eq!(frames[3], "data: [DONE]");
+    let [chunks @ .., usage, done] = &frames[..] else { panic!("{asked}") };
+    assert_eq!(chunks.len(), 3, "{asked}");
+    assert!(chunks.iter().all(|chunk| chunk.ends_with(r#""usage":null}"#)), "{asked}");
+    assert!(usage.contains(r#""choices":[],"usage":{"prompt_tokens":1,"#), "{asked}");
+    assert_eq!(*done, "data: [DONE]");
 }
 
 #[test]
-fn the_first_delta_of_each_choice_carries_the_role() {
+fn the_role_leaves_at_once_and_the_first_delta_of_another_choice_carries_its_own() {
+    assert_eq!(encode(&[start()], false).matches("\n\n").count(), 2, "the role and the end");
     let second = ChoiceDelta { choice: 1, ..ChoiceDelta::text("b") };
     let stream = encode(
         &[
@@ -301,7 +303,7 @@ fn the_first_delta_of_each_choice_carries_the_role() {
     );
     let roles: Vec<bool> =
         stream.split("\n\n").map(|frame| frame.contains(r#""role":"assistant""#)).collect();
-    assert_eq!(roles, [true, true, false, false, false], "{stream}");
+    assert_eq!(roles, [true, false, true, false, false, false], "{stream}");
 }
 
 #[test]
@@ -310,6 +312,7 @@ fn a_failed_stream_has_an_error_and_no_done() {
         ChunkEncoder::new(ChunkOptions { id: "i".to_owned(), created: 0, model: None, include_usage: false });
     let mut out = BytesMut::new();
     encoder.encode(&start(), &mut out);
+    out.clear();
     encoder.fail(
         &CallerError { status: 502, message: "cut", param: None, code: Some("c"), request_id: None },
         &mut out,
