@@ -58,8 +58,10 @@ pub struct PassageScore {
     pub fused: f32,
     /// Cosine similarity of the dense vectors, −1 to 1.
     pub dense: Option<f32>,
-    /// BM25.
+    /// BM25 of the chunk.
     pub sparse: Option<f32>,
+    /// BM25 of its parent.
+    pub parent: Option<f32>,
 }
 
 /// A statement of an answer, tied to the bytes of a document that support it. Only citations whose quote was found in

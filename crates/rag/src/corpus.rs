@@ -4,11 +4,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use mainstay_documents::{ChunkOptions, MediaType};
 use mainstay_domain::port::{Embedder, EmbeddingPurpose};
-use mainstay_domain::{ChunkId, CorpusName, TenantId};
+use mainstay_domain::{ByteRange, ChunkId, CorpusName, TenantId};
 use mainstay_store::documents::{
     AcceptedBatch, Corpus, EventKind, EventSeq, IndexableDocument, NewChunk, RetiredRevision, Revision,
 };
-use mainstay_text::{ANALYSIS_VERSION, Analyzer, Bm25, Language};
+use mainstay_text::{ANALYSIS_VERSION, Analyzer, Bm25, Language, Terms};
 use mainstay_vectors::{
     Checkpoint, IndexError, IndexSettings, Namespace, Point, SparseChannel, SparseVector,
 };
@@ -47,7 +47,10 @@ pub(crate) struct View {
     pub(crate) embedder: Arc<dyn Embedder>,
     pub(crate) fusion: Fusion,
     pub(crate) dense_weight: f32,
+    /// Weighs the words of chunks.
     pub(crate) bm25: Bm25,
+    /// Weighs the words of parents.
+    parent_bm25: Bm25,
     /// The languages of its documents, most chunks first.
     pub(crate) languages: Vec<Language>,
     /// Why the corpus cannot be searched or written, if so.
@@ -70,6 +73,8 @@ struct Recipe {
     analysis: u32,
     /// The average length of its chunks when it was built.
     average_length: f32,
+    /// The same of their parents.
+    average_parent_length: f32,
     /// Counts the rebuilds: each has a namespace of its own, so that the old index answers until the new is complete.
     generation: u32,
 }
@@ -81,15 +86,19 @@ const POINTS_PER_WRITE: usize = 1_024;
 const PAGE: usize = 64;
 
 impl OpenCorpus {
-    /// Makes a corpus. The chunks that it starts with tell how long its chunks are.
-    pub(crate) async fn create<'a>(
+    /// Makes a corpus. The documents that it starts with tell how long its chunks and their parents are.
+    pub(crate) async fn create(
         library: &Library,
         tenant: &TenantId,
         name: &CorpusName,
         settings: CorpusSettings,
-        first: impl Iterator<Item = &'a PreparedChunk>,
+        first: &[PreparedDocument],
     ) -> Result<Self, LibraryError> {
-        let recipe = Recipe::new(first.map(|chunk| chunk.searchable.terms.length()), 0);
+        let mut lengths = Lengths::default();
+        for document in first {
+            lengths.add(&pieces_of(document));
+        }
+        let recipe = Recipe::new(lengths, 0);
         let embedder = &settings.embedder;
         let value = serde_json::to_value(recipe).expect("a recipe serialises");
         let corpus = library
@@ -178,9 +187,9 @@ impl OpenCorpus {
         documents: Vec<PreparedDocument>,
     ) -> Result<(), LibraryError> {
         let view = self.searchable_view()?;
-        let chunks = documents.iter().flat_map(|document| &document.content.chunks);
-        let searchables: Vec<&Searchable> = chunks.map(|chunk| &chunk.searchable).collect();
-        let vectors = embed(library, &view, &searchables).await?;
+        let pieces: Vec<Vec<Piece<'_>>> = documents.iter().map(pieces_of).collect();
+        let texts = pieces.iter().flatten().map(|piece| piece.searchable);
+        let mut vectors = embed(library, &view, texts).await?.into_iter();
         let mut writer = self.writer.lock().await;
         // A rebuild may have changed the embedder or the namespace meanwhile.
         let current = self.searchable_view()?;
@@ -191,10 +200,10 @@ impl OpenCorpus {
         }
         let new = documents.iter().map(PreparedDocument::to_store).collect();
         let accepted = library.documents.accept(&self.tenant, &self.name, new).await?;
-        let ids = accepted.documents.iter().flat_map(|document| document.chunks.ids());
-        let points = ids.zip(searchables).zip(vectors);
+        let each = accepted.documents.iter().zip(&pieces);
         let points =
-            points.map(|((id, searchable), dense)| point(&current.bm25, id, searchable, dense)).collect();
+            each.flat_map(|(document, pieces)| current.points(document.chunks.ids(), pieces, &mut vectors));
+        let points = points.collect();
         self.index_and_publish(library, &mut writer, &current, points, &accepted).await?;
         drop(writer);
         self.refresh_languages(library).await
@@ -344,15 +353,17 @@ impl OpenCorpus {
 
     /// The recipe for the chunks that the corpus has now.
     async fn measure(&self, library: &Library, generation: u32) -> Result<Recipe, LibraryError> {
-        let mut lengths = Vec::new();
+        let mut lengths = Lengths::default();
         let mut after = None;
         loop {
             let documents = library.documents.live(&self.tenant, &self.name, after, PAGE).await?;
             let Some(last) = documents.last() else { break };
             after = Some(last.revision);
-            lengths.extend(documents.iter().flat_map(searchables_of).map(|one| one.terms.length()));
+            for document in &documents {
+                lengths.add(&pieces_of_stored(document, &searchables_of(document)));
+            }
         }
-        Ok(Recipe::new(lengths.into_iter(), generation))
+        Ok(Recipe::new(lengths, generation))
     }
 
     async fn refresh_languages(&self, library: &Library) -> Result<(), LibraryError> {
@@ -384,6 +395,7 @@ impl View {
             fusion: settings.fusion,
             dense_weight: settings.dense_weight,
             bm25: Bm25::new(recipe.average_length),
+            parent_bm25: Bm25::new(recipe.average_parent_length),
             languages: Vec::new(),
             obstacle,
         }
@@ -396,6 +408,7 @@ impl View {
             fusion: self.fusion,
             dense_weight: self.dense_weight,
             bm25: self.bm25,
+            parent_bm25: self.parent_bm25,
             languages: self.languages.clone(),
             obstacle: self.obstacle.clone(),
         }
@@ -410,22 +423,109 @@ impl View {
         IndexSettings {
             embedder: self.embedder.model().to_owned(),
             dimension: self.embedder.dimension(),
-            channels: vec![SparseChannel::Bm25],
+            channels: vec![SparseChannel::Bm25, SparseChannel::Parent],
+        }
+    }
+
+    /// The points of a document's chunks. The first chunk of each parent carries the parent's words.
+    fn points(
+        &self,
+        ids: impl Iterator<Item = ChunkId>,
+        pieces: &[Piece<'_>],
+        vectors: &mut impl Iterator<Item = Vec<f32>>,
+    ) -> Vec<Point> {
+        let parents = parents(pieces).flat_map(|(first, rest)| {
+            let parent = sparse(&self.parent_bm25, &first.together_with(&rest));
+            std::iter::once(Some(parent)).chain(rest.into_iter().map(|_| None))
+        });
+        let words = pieces.iter().zip(parents).map(|(piece, parent)| {
+            let own = (SparseChannel::Bm25, sparse(&self.bm25, &piece.searchable.terms()));
+            std::iter::once(own).chain(parent.map(|parent| (SparseChannel::Parent, parent))).collect()
+        });
+        let points = ids.zip(words).zip(vectors);
+        points.map(|((chunk, sparse), dense)| Point { chunk, dense, sparse }).collect()
+    }
+}
+
+fn sparse(bm25: &Bm25, terms: &Terms) -> SparseVector {
+    bm25.document_vector(terms).into_iter().map(|(term, weight)| (term.0, weight)).collect()
+}
+
+/// A chunk: the place of its parent, and what it is found by.
+struct Piece<'a> {
+    parent: ByteRange,
+    searchable: &'a Searchable,
+}
+
+/// The chunks of a document that was just prepared.
+fn pieces_of(document: &PreparedDocument) -> Vec<Piece<'_>> {
+    let chunks = document.content.chunks.iter();
+    chunks.map(|one| Piece { parent: one.chunk.parent_range, searchable: &one.searchable }).collect()
+}
+
+/// The chunks of a document that was read back.
+fn pieces_of_stored<'a>(document: &IndexableDocument, searchables: &'a [Searchable]) -> Vec<Piece<'a>> {
+    let chunks = document.chunks.iter().zip(searchables);
+    chunks.map(|(chunk, searchable)| Piece { parent: chunk.parent_range, searchable }).collect()
+}
+
+/// The chunks of each parent: its first and the others.
+fn parents<'a>(pieces: &[Piece<'a>]) -> impl Iterator<Item = (&'a Searchable, Vec<&'a Searchable>)> {
+    pieces.chunk_by(|one, next| one.parent == next.parent).map(|siblings| {
+        let rest = siblings[1..].iter().map(|piece| piece.searchable).collect();
+        (siblings[0].searchable, rest)
+    })
+}
+
+/// How long chunks and their parents are, in all.
+#[derive(Default)]
+struct Lengths {
+    chunks: Mean,
+    parents: Mean,
+}
+
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: u32,
+}
+
+impl Lengths {
+    /// Adds the chunks of a document.
+    fn add(&mut self, pieces: &[Piece<'_>]) {
+        for piece in pieces {
+            self.chunks.add(piece.searchable.terms().length());
+        }
+        for (first, rest) in parents(pieces) {
+            self.parents.add(first.together_with(&rest).length());
         }
     }
 }
 
+impl Mean {
+    fn add(&mut self, value: f32) {
+        self.sum += f64::from(value);
+        self.count += 1;
+    }
+
+    fn get(&self) -> f32 {
+        if self.count > 0 { (self.sum / f64::from(self.count)) as f32 } else { 0.0 }
+    }
+}
+
 impl Recipe {
-    fn new(lengths: impl Iterator<Item = f32>, generation: u32) -> Self {
-        let (sum, count) =
-            lengths.fold((0.0_f64, 0_u32), |(sum, count), length| (sum + f64::from(length), count + 1));
-        let average_length = if count > 0 { (sum / f64::from(count)) as f32 } else { 0.0 };
-        Self { analysis: ANALYSIS_VERSION, average_length, generation }
+    fn new(lengths: Lengths, generation: u32) -> Self {
+        Self {
+            analysis: ANALYSIS_VERSION,
+            average_length: lengths.chunks.get(),
+            average_parent_length: lengths.parents.get(),
+            generation,
+        }
     }
 
     /// Of a corpus whose recipe cannot be read: its index is built anew.
     fn unknown() -> Self {
-        Self { analysis: 0, average_length: 0.0, generation: 0 }
+        Self { analysis: 0, average_length: 0.0, average_parent_length: 0.0, generation: 0 }
     }
 }
 
@@ -461,15 +561,9 @@ async fn points_of(
     document: &IndexableDocument,
 ) -> Result<Vec<Point>, LibraryError> {
     let searchables = searchables_of(document);
-    let vectors = embed(library, view, &searchables.iter().collect::<Vec<_>>()).await?;
-    let chunks = document.chunks.iter().zip(&searchables).zip(vectors);
-    Ok(chunks.map(|((chunk, searchable), dense)| point(&view.bm25, chunk.chunk, searchable, dense)).collect())
-}
-
-fn point(bm25: &Bm25, chunk: ChunkId, searchable: &Searchable, dense: Vec<f32>) -> Point {
-    let sparse: SparseVector =
-        bm25.document_vector(&searchable.terms).into_iter().map(|(term, weight)| (term.0, weight)).collect();
-    Point { chunk, dense, sparse: vec![(SparseChannel::Bm25, sparse)] }
+    let mut vectors = embed(library, view, searchables.iter()).await?.into_iter();
+    let ids = document.chunks.iter().map(|chunk| chunk.chunk);
+    Ok(view.points(ids, &pieces_of_stored(document, &searchables), &mut vectors))
 }
 
 async fn upsert(library: &Library, view: &View, mut points: Vec<Point>) -> Result<(), LibraryError> {
@@ -482,8 +576,12 @@ async fn upsert(library: &Library, view: &View, mut points: Vec<Point>) -> Resul
 }
 
 /// Embeds away from the runtime's threads: the built-in embedder computes for as long as it takes.
-async fn embed(library: &Library, view: &View, texts: &[&Searchable]) -> Result<Vec<Vec<f32>>, LibraryError> {
-    let texts: Vec<String> = texts.iter().map(|searchable| searchable.dense_text.clone()).collect();
+async fn embed<'a>(
+    library: &Library,
+    view: &View,
+    texts: impl Iterator<Item = &'a Searchable>,
+) -> Result<Vec<Vec<f32>>, LibraryError> {
+    let texts: Vec<String> = texts.map(|searchable| searchable.dense_text.clone()).collect();
     let embedder = view.embedder.clone();
     let deadline = library.deadline();
     let runtime = tokio::runtime::Handle::current();

@@ -12,7 +12,7 @@ pub enum Fusion {
     /// counts 0 there. Beats rank fusion in and out of domain (Bruch et al., arXiv 2210.11934), and does not let a weak
     /// channel drown a strong one.
     Convex,
-    /// `Σ weight / (60 + rank)`: reciprocal rank fusion (Cormack et al., 2009).
+    /// `Σ weight / (60 + rank)`: reciprocal rank fusion (Cormack et al., 2009). Hits of equal score share a rank.
     ReciprocalRank,
 }
 
@@ -34,7 +34,10 @@ pub fn fuse(method: Fusion, channels: &[Channel]) -> Vec<(ChunkId, f32)> {
     let mut fused: HashMap<ChunkId, f32> = HashMap::new();
     for channel in channels {
         let scale = Scale::of(&channel.hits);
-        for (rank, hit) in channel.hits.iter().enumerate() {
+        let mut rank = 0;
+        for (position, hit) in channel.hits.iter().enumerate() {
+            // Equals share a rank: chunks of one parent have its score, and are one find.
+            rank += usize::from(position > 0 && hit.score < channel.hits[position - 1].score);
             let share = match method {
                 Fusion::Convex => scale.apply(hit.score),
                 Fusion::ReciprocalRank => 1.0 / (RANK_CONSTANT + rank as f32 + 1.0),
@@ -89,6 +92,14 @@ mod tests {
         let dense = channel(0.2, &[(3, 0.9), (2, 0.8), (1, 0.1)]);
         assert_eq!(ids(&fuse(Fusion::Convex, &[bm25.clone(), dense.clone()])), [1, 2, 3]);
         assert_eq!(ids(&fuse(Fusion::ReciprocalRank, &[bm25, dense]))[0], 1);
+    }
+
+    #[test]
+    fn chunks_of_one_parent_do_not_push_the_next_parent_down() {
+        let parents = channel(1.0, &[(1, 9.0), (2, 9.0), (3, 9.0), (4, 8.0)]);
+        let fused = fuse(Fusion::ReciprocalRank, &[parents]);
+        assert_eq!(fused[2].1, 1.0 / 61.0);
+        assert_eq!(fused[3], (ChunkId(4), 1.0 / 62.0));
     }
 
     #[test]

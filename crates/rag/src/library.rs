@@ -318,9 +318,8 @@ impl Library {
         if let Some(open) = self.known(tenant, corpus) {
             return Ok(open);
         }
-        let lengths = first.iter().flat_map(|document| &document.content.chunks);
         let settings = self.settings_of(corpus).clone();
-        let open = OpenCorpus::create(self, tenant, corpus, settings, lengths).await?;
+        let open = OpenCorpus::create(self, tenant, corpus, settings, first).await?;
         Ok(self.remember(Arc::new(open)))
     }
 

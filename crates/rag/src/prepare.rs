@@ -48,8 +48,26 @@ pub(crate) struct PreparedChunk {
 pub(crate) struct Searchable {
     /// What is embedded.
     pub(crate) dense_text: String,
-    /// What keyword search sees.
-    pub(crate) terms: Terms,
+    /// The words of the text.
+    body: Terms,
+    /// The words of the title and the headings above it.
+    context: Terms,
+}
+
+impl Searchable {
+    /// What keyword search sees: the text under the title and headings that say what it is about.
+    pub(crate) fn terms(&self) -> Terms {
+        self.together_with(&[])
+    }
+
+    /// The same for a chunk and those that follow it as one text, under the title and headings of the first.
+    pub(crate) fn together_with(&self, others: &[&Self]) -> Terms {
+        let mut terms = self.context.clone();
+        for chunk in std::iter::once(&self).chain(others) {
+            terms.add_field(&chunk.body, 1.0);
+        }
+        terms
+    }
 }
 
 /// By what an unchanged document is recognised: everything that its index entries depend on.
@@ -91,7 +109,7 @@ fn searchable_chunks(
         .collect()
 }
 
-/// What a chunk is found by: its own words, under the title and the headings that say what it is about.
+/// What a chunk is found by: its own words, and the title and headings above it.
 pub(crate) fn searchable(
     analyzer: &Analyzer,
     title: Option<&str>,
@@ -99,11 +117,14 @@ pub(crate) fn searchable(
     text: &str,
     media_type: MediaType,
 ) -> Searchable {
-    let mut whole = String::with_capacity(text.len() + 128);
-    for context in title.into_iter().chain(headings.iter().map(String::as_str)) {
-        whole.push_str(context);
-        whole.push('\n');
+    let mut dense_text = String::with_capacity(text.len() + 128);
+    for line in title.into_iter().chain(headings.iter().map(String::as_str)) {
+        dense_text.push_str(line);
+        dense_text.push('\n');
     }
-    whole.push_str(&plain(text, media_type));
-    Searchable { terms: analyzer.analyze(&whole), dense_text: whole }
+    let context = analyzer.analyze(&dense_text);
+    let text = plain(text, media_type);
+    let body = analyzer.analyze(&text);
+    dense_text.push_str(&text);
+    Searchable { dense_text, body, context }
 }

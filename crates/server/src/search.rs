@@ -68,6 +68,7 @@ struct FlatPassage {
 struct ChannelScores {
     dense: Option<f32>,
     sparse: Option<f32>,
+    parent: Option<f32>,
 }
 
 /// Most results of one search.
@@ -122,7 +123,11 @@ fn results(passages: Vec<Passage>) -> Vec<SearchResult> {
                 parent_start_byte: passage.parent_range.start,
                 parent_end_byte: passage.parent_range.end,
                 score: passage.score.fused,
-                scores: ChannelScores { dense: passage.score.dense, sparse: passage.score.sparse },
+                scores: ChannelScores {
+                    dense: passage.score.dense,
+                    sparse: passage.score.sparse,
+                    parent: passage.score.parent,
+                },
             },
         })
         .collect()

@@ -115,6 +115,9 @@ pub struct IndexSettings {
 pub enum SparseChannel {
     /// Words, weighted as BM25 does.
     Bm25,
+    /// The words of the larger piece that the chunk is the first of, weighted as BM25 does: finds what no single chunk
+    /// says, but several together.
+    Parent,
     /// Runs of characters, weighted as BM25 does: finds words in spellings that the analyzer does not bring together.
     Grams,
 }
@@ -124,6 +127,7 @@ impl SparseChannel {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bm25 => "bm25",
+            Self::Parent => "parent",
             Self::Grams => "grams",
         }
     }

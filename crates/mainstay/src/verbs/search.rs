@@ -42,7 +42,8 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
             println!("Nothing was found in the corpus \"{}\".", args.corpus);
             return Ok(ExitCode::SUCCESS);
         }
-        let mut table = terminal::table(&["", "score", "dense", "bm25", "document", "bytes", "text"]);
+        let mut table =
+            terminal::table(&["", "score", "dense", "bm25", "parent", "document", "bytes", "text"]);
         for result in results {
             let number = |value: &serde_json::Value| {
                 value.as_f64().map_or("–".to_owned(), |score| format!("{score:.3}"))
@@ -52,6 +53,7 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
                 number(&result["score"]),
                 number(&result["scores"]["dense"]),
                 number(&result["scores"]["sparse"]),
+                number(&result["scores"]["parent"]),
                 result["doc_id"].as_str().unwrap_or_default().to_owned(),
                 format!("{}–{}", result["start_byte"], result["end_byte"]),
                 excerpt(result["text"].as_str().unwrap_or_default()),

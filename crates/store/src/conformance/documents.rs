@@ -7,7 +7,7 @@ use super::Backend;
 use super::sample::{DIMENSION, EMBEDDER, corpus, document};
 use crate::documents::{
     AcceptedBatch, DocumentFlaw, DocumentStatus, DocumentStore, DocumentStoreError, EventKind, EventSeq,
-    Fingerprint, NewDocument, Revision,
+    Fingerprint, NewDocument, ParentId, Revision,
 };
 
 pub(super) async fn conformance<B: Backend>(make: &impl AsyncFn() -> B) {
@@ -306,6 +306,7 @@ async fn no_tenant_and_no_corpus_sees_another<B: Backend>(backend: &B) {
     for stranger in [&theirs, &other] {
         let (tenant, name) = (&stranger.0, &stranger.1);
         assert_eq!(store.hydrate(tenant, name, &ids(&batch)).await.unwrap(), []);
+        assert!(store.parents(tenant, name, &ids(&batch)).await.unwrap().is_empty());
         assert_eq!(store.get(tenant, name, &"d".into()).await.unwrap(), None);
         assert_eq!(store.text(tenant, name, &"d".into()).await.unwrap(), None);
         assert_eq!(store.list(tenant, name, None, 9).await.unwrap(), []);
@@ -342,6 +343,11 @@ async fn hydration_keeps_the_order_and_drops_what_is_missing<B: Backend>(backend
     for row in &rows {
         assert_eq!(row.text, text[row.range.start..row.range.end]);
         assert_eq!(row.parent_text, text[row.parent_range.start..row.parent_range.end]);
+    }
+    let parents = store.parents(&place.0, &place.1, &wanted).await.unwrap();
+    for row in &rows {
+        let parent = ParentId { revision: row.revision, start: row.parent_range.start };
+        assert_eq!(parents.get(&row.chunk), Some(&parent));
     }
     let some = [wanted[3], ChunkId(u64::MAX), ChunkId(0), wanted[1], ChunkId(987_654_321), wanted[2]];
     let rows = store.hydrate(&place.0, &place.1, &some).await.unwrap();

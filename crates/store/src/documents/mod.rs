@@ -19,6 +19,8 @@ mod error;
 mod model;
 pub(crate) mod sqlite;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use mainstay_domain::{ChunkId, CorpusName, DocumentId, TenantId};
 
@@ -26,7 +28,7 @@ pub use self::error::{DocumentFlaw, DocumentStoreError};
 pub use self::model::{
     AcceptedBatch, AcceptedDocument, ChunkRow, ChunkSpan, Corpus, CorpusCounts, DocumentRecord,
     DocumentStatus, Event, EventKind, EventSeq, Fingerprint, IndexableChunk, IndexableDocument,
-    LanguageCounts, NewChunk, NewDocument, Published, RetiredRevision, Revision,
+    LanguageCounts, NewChunk, NewDocument, ParentId, Published, RetiredRevision, Revision,
 };
 pub use self::sqlite::SqliteDocuments;
 
@@ -132,6 +134,15 @@ pub trait DocumentStore: Send + Sync {
         corpus: &CorpusName,
         chunks: &[ChunkId],
     ) -> Result<Vec<ChunkRow>>;
+
+    /// The parent of each of the chunks. Those that are not in this corpus of this tenant have none, those that are no
+    /// longer visible may have one.
+    async fn parents(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        chunks: &[ChunkId],
+    ) -> Result<HashMap<ChunkId, ParentId>>;
 
     /// Everything that can be read in a corpus, for building its index anew: at most `limit` documents, from the first
     /// revision after `after`, in the order of revisions, which is also the order of chunk ids. A page ends early when

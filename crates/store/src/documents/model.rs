@@ -322,6 +322,15 @@ pub struct IndexableChunk {
     pub language: Option<String>,
 }
 
+/// A larger piece of a document that several chunks may share.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ParentId {
+    /// The version of the document.
+    pub revision: Revision,
+    /// Where the piece begins in its text.
+    pub start: usize,
+}
+
 /// Something that happened to a document, in the order in which it was committed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Event {

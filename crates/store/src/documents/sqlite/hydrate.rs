@@ -1,4 +1,4 @@
-//! From chunk ids to their texts: the last step of every search, and the one that decides what may be seen.
+//! From chunk ids to their parents and texts: the last step of every search, and the one that decides what may be seen.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteDocuments;
 use super::blocks::{Blocks, blocks_of_range};
-use crate::documents::{ChunkRow, Result, Revision};
+use crate::documents::{ChunkRow, ParentId, Result, Revision};
 use crate::sqlite::{IdList, column, json, number, sql_number};
 
 /// Chunks that are visible now, of one corpus of one tenant. The sum keeps SQLite from walking all revisions of the
@@ -22,7 +22,39 @@ pub(super) static SELECT_CHUNKS: IdList = IdList::new(
     "",
 );
 
+/// Where the parents of chunks begin, without anything of their content.
+pub(super) static SELECT_PARENTS: IdList = IdList::new(
+    "SELECT k.chunk_id, k.revision, k.parent_start \
+     FROM chunks k JOIN revisions r ON r.revision = k.revision \
+     WHERE r.corpus_row + 0 = (SELECT corpus_row FROM corpora WHERE tenant = $1 AND name = $2) AND k.chunk_id IN",
+    2,
+    "",
+);
+
 impl SqliteDocuments {
+    pub(super) async fn parents_of(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        chunks: &[ChunkId],
+    ) -> Result<HashMap<ChunkId, ParentId>> {
+        let ids: Vec<i64> = chunks.iter().map(|chunk| sql_number(chunk.0)).collect();
+        let mut connection = self.database.read().await?;
+        let mut parents = HashMap::with_capacity(ids.len());
+        for (sql, arguments) in SELECT_PARENTS.statements(&ids, |row| {
+            row.add(tenant.as_str()).add(corpus.as_str());
+        }) {
+            for row in sqlx::query_with(sql, arguments).fetch_all(&mut *connection).await? {
+                let start = number(&row, 2)? as usize;
+                parents.insert(
+                    ChunkId(number(&row, 0)?),
+                    ParentId { revision: Revision(number(&row, 1)?), start },
+                );
+            }
+        }
+        Ok(parents)
+    }
+
     pub(super) async fn hydrate_chunks(
         &self,
         tenant: &TenantId,

@@ -12,14 +12,16 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use mainstay_domain::{ChunkId, Clock, CorpusName, DocumentId, TenantId};
 use sqlx::sqlite::SqliteConnection;
 
 use super::{
     AcceptedBatch, ChunkRow, Corpus, CorpusCounts, DocumentMaintenance, DocumentRecord, DocumentStore,
-    DocumentStoreError, Event, EventSeq, Fingerprint, IndexableDocument, NewDocument, Published, Result,
-    RetiredRevision, Revision,
+    DocumentStoreError, Event, EventSeq, Fingerprint, IndexableDocument, NewDocument, ParentId, Published,
+    Result, RetiredRevision, Revision,
 };
 use crate::sqlite::Database;
 
@@ -149,6 +151,15 @@ impl DocumentStore for SqliteDocuments {
         chunks: &[ChunkId],
     ) -> Result<Vec<ChunkRow>> {
         self.hydrate_chunks(tenant, corpus, chunks).await
+    }
+
+    async fn parents(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        chunks: &[ChunkId],
+    ) -> Result<HashMap<ChunkId, ParentId>> {
+        self.parents_of(tenant, corpus, chunks).await
     }
 
     async fn live(

@@ -53,17 +53,17 @@ async fn plan(fixture: &Fixture, sql: sqlx::SqlStr, arguments: sqlx::sqlite::Sql
 async fn hydration_looks_up_rows_by_primary_key_and_scans_nothing() {
     let fixture = fixture().await;
     let ids: Vec<i64> = (1..=100).collect();
-    let (sql, arguments) = super::hydrate::SELECT_CHUNKS
-        .statements(&ids, |row| {
+    for statement in [&super::hydrate::SELECT_CHUNKS, &super::hydrate::SELECT_PARENTS] {
+        let mut statements = statement.statements(&ids, |row| {
             row.add("t").add("c");
-        })
-        .next()
-        .unwrap();
-    let plan = plan(&fixture, sql, arguments).await;
-    for step in ["SEARCH k USING INTEGER PRIMARY KEY", "SEARCH r USING INTEGER PRIMARY KEY"] {
-        assert!(plan.contains(step), "{plan}");
+        });
+        let (sql, arguments) = statements.next().unwrap();
+        let plan = plan(&fixture, sql, arguments).await;
+        for step in ["SEARCH k USING INTEGER PRIMARY KEY", "SEARCH r USING INTEGER PRIMARY KEY"] {
+            assert!(plan.contains(step), "{plan}");
+        }
+        assert!(!plan.contains("SCAN"), "{plan}");
     }
-    assert!(!plan.contains("SCAN"), "{plan}");
 }
 
 #[tokio::test]

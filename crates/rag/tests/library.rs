@@ -1,0 +1,225 @@
+//! The library on its real store and index: what is added is found, what is deleted or replaced is not, and a library
+//! that was left without a word opens with everything that it had acknowledged.
+#![expect(clippy::unwrap_used, reason = "an unexpected failure is to be shown where it happens")]
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay_documents::{ChunkOptions, Limits};
+use mainstay_domain::port::{Embedder, RetrievalError, RetrievalQuery, Retriever};
+use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, Passage, TenantId};
+use mainstay_embed::StaticEmbedder;
+use mainstay_rag::fusion::Fusion;
+use mainstay_rag::{CorpusSettings, Library, LibrarySettings, Upload};
+use mainstay_store::{DataDir, EmbeddedStore};
+use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
+
+const TENANT: &str = "t";
+const CORPUS: &str = "c";
+
+struct Site {
+    library: Library,
+    store: EmbeddedStore,
+}
+
+impl Site {
+    async fn open(folder: &Path) -> Self {
+        Self::open_with(folder, Fusion::Convex).await
+    }
+
+    async fn open_with(folder: &Path, fusion: Fusion) -> Self {
+        let clock = Clock::system();
+        let store = EmbeddedStore::open(DataDir::open(folder).unwrap(), clock).await.unwrap();
+        let index =
+            EmbeddedIndex::new(store.folder().subfolder("index").unwrap(), EmbeddedOptions::default())
+                .unwrap();
+        let corpus = CorpusSettings {
+            embedder: Arc::new(StaticEmbedder::builtin()) as Arc<dyn Embedder>,
+            chunking: ChunkOptions::default(),
+            fusion,
+            dense_weight: 0.2,
+        };
+        let settings = LibrarySettings {
+            corpora: HashMap::from([(CorpusName::new(CORPUS), corpus.clone())]),
+            unnamed: corpus,
+            limits: Limits::default(),
+            embedding_timeout: Duration::from_secs(60),
+        };
+        let library = Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock)
+            .await
+            .unwrap();
+        Self { library, store }
+    }
+
+    async fn add(&self, documents: &[(&str, &str)]) {
+        let uploads = documents.iter().map(|(id, text)| upload(id, text)).collect();
+        for result in self.library.add(&TenantId::new(TENANT), &CorpusName::new(CORPUS), uploads).await {
+            result.unwrap();
+        }
+    }
+
+    async fn delete(&self, document: &str) -> bool {
+        let (tenant, corpus) = (TenantId::new(TENANT), CorpusName::new(CORPUS));
+        self.library.delete(&tenant, &corpus, &DocumentId::new(document)).await.unwrap()
+    }
+
+    async fn search_of(&self, tenant: &str, question: &str) -> Result<Vec<Passage>, RetrievalError> {
+        let query = RetrievalQuery {
+            tenant: TenantId::new(tenant),
+            corpus: CorpusName::new(CORPUS),
+            text: question.to_owned(),
+            limit: 10,
+            deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
+        };
+        self.library.retrieve(query).await
+    }
+
+    async fn search(&self, question: &str) -> Vec<Passage> {
+        self.search_of(TENANT, question).await.unwrap()
+    }
+
+    /// The documents of the passages that contain the word.
+    async fn documents_with(&self, word: &str) -> Vec<String> {
+        let passages = self.search(word).await;
+        let with = passages.iter().filter(|passage| passage.text.contains(word));
+        with.map(|passage| passage.document.to_string()).collect()
+    }
+
+    async fn close(self) {
+        self.library.close().await.unwrap();
+        self.store.close().await;
+    }
+
+    /// Leaves as a killed process does: nothing is made durable that was not before, and only the lock is let go.
+    async fn abandon(self) {
+        drop(self.library);
+        self.store.close().await;
+    }
+}
+
+fn upload(id: &str, text: &str) -> Upload {
+    Upload {
+        doc_id: Some(DocumentId::new(id)),
+        title: None,
+        language: Some("en".to_owned()),
+        file_name: Some(format!("{id}.md")),
+        media_type: None,
+        bytes: text.to_owned().into(),
+    }
+}
+
+/// Prose that says nothing in particular, so that a document has several chunks.
+fn filler(sentences: usize) -> String {
+    let sentence = |n: usize| format!("The clerk wrote line {n} of the ledger before the lamp went out. ");
+    (0..sentences).map(sentence).collect()
+}
+
+#[tokio::test]
+async fn a_passage_comes_with_its_exact_bytes_and_the_scores_of_every_channel() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open(folder.path()).await;
+    let text = format!("# Tides\n\n{}The harbour bar dries at low water.\n\n{}", filler(20), filler(20));
+    site.add(&[("tides", &text), ("other", "Bananas ripen in paper bags.")]).await;
+    let passages = site.search("When does the harbour bar dry?").await;
+    let best = &passages[0];
+    assert!(best.text.contains("The harbour bar dries"), "{best:?}");
+    assert_eq!(best.text, text[best.range.start..best.range.end]);
+    assert_eq!(best.parent_text, text[best.parent_range.start..best.parent_range.end]);
+    assert_eq!(best.headings, ["Tides"]);
+    assert!(best.score.sparse.is_some() && best.score.dense.is_some() && best.score.parent.is_some());
+    let sibling =
+        passages.iter().find(|one| one.parent_range == best.parent_range && one.chunk != best.chunk);
+    assert_eq!(sibling.unwrap().score.parent, best.score.parent, "chunks of one parent share its score");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn what_stands_beside_a_chunk_helps_to_find_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open(folder.path()).await;
+    // Both documents say how to replace a filter, in the same words; only the neighbourhood says of what.
+    let manual = |machine: &str| {
+        let about = format!("The {machine} stands in the cellar and hums. ").repeat(25);
+        format!("{about}\n\n{}\n\nReplace the filter every spring and rinse the housing.", filler(2))
+    };
+    let (boiler, press) = (manual("boiler"), manual("letterpress"));
+    let options = ["boiler", "press"];
+    site.add(&[(options[0], &boiler), (options[1], &press)]).await;
+    for (word, document) in [("boiler", "boiler"), ("letterpress", "press")] {
+        let passages = site.search(&format!("how often to replace the filter of the {word}?")).await;
+        let first = passages.iter().find(|passage| passage.text.contains("Replace the filter")).unwrap();
+        assert_eq!(first.document.to_string(), document);
+    }
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_replaced_document_is_found_by_its_new_text_alone_and_a_deleted_one_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open(folder.path()).await;
+    site.add(&[("a", "The password of the week is quagmire."), ("b", "Nothing else is here.")]).await;
+    assert_eq!(site.documents_with("quagmire").await, ["a"]);
+    site.add(&[("a", "The password of the week is turpentine.")]).await;
+    assert!(site.documents_with("quagmire").await.is_empty());
+    assert_eq!(site.documents_with("turpentine").await, ["a"]);
+    assert!(site.delete("a").await);
+    assert!(site.documents_with("turpentine").await.is_empty());
+    assert!(!site.delete("a").await, "it is gone already");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn another_tenant_finds_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open(folder.path()).await;
+    site.add(&[("a", "The password of the week is quagmire.")]).await;
+    assert_eq!(site.search_of("stranger", "quagmire").await.unwrap(), []);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn a_library_that_was_left_without_a_word_opens_with_all_that_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut expected: BTreeMap<String, String> = BTreeMap::new();
+    for round in 0..6 {
+        let site = Site::open(folder.path()).await;
+        for (document, word) in &expected {
+            assert_eq!(site.documents_with(word).await, [document.clone()], "in round {round}");
+        }
+        for number in 0..4 {
+            // Some are new, some replace what an earlier round has left.
+            let document = format!("d{}", (round * 3 + number) % 11);
+            let word = format!("word{round}x{number}");
+            let text = format!("{}The word is {word}. {}", filler(12), filler(12));
+            site.add(&[(&document, &text)]).await;
+            expected.insert(document, word);
+        }
+        if let Some(document) = expected.keys().nth(round % 3).cloned() {
+            assert!(site.delete(&document).await);
+            expected.remove(&document);
+        }
+        site.abandon().await;
+    }
+}
+
+#[tokio::test]
+async fn a_rebuilt_index_answers_as_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open_with(folder.path(), Fusion::ReciprocalRank).await;
+    let texts: Vec<String> =
+        (0..12).map(|n| format!("# Part {n}\n\n{}Bolt {n} is tightened last.", filler(n))).collect();
+    let documents: Vec<(String, &str)> =
+        texts.iter().enumerate().map(|(n, text)| (format!("d{n:02}"), text.as_str())).collect();
+    site.add(&documents.iter().map(|(id, text)| (id.as_str(), *text)).collect::<Vec<_>>()).await;
+    let found = async || -> Vec<String> {
+        let passages = site.search("Which bolt is tightened last in part 7?").await;
+        passages.iter().map(|passage| format!("{} {:?}", passage.document, passage.range)).collect()
+    };
+    let before = found().await;
+    let chunks = site.library.rebuild(&TenantId::new(TENANT), &CorpusName::new(CORPUS)).await.unwrap();
+    assert!(chunks >= 12);
+    assert_eq!(found().await, before);
+    site.close().await;
+}
