@@ -17,12 +17,12 @@ use crate::sqlite::{IdList, MultiRowInsert, Row, column, number, sql_number};
 const MAX_ID_BYTES: usize = 1_024;
 
 static SELECT_DOCUMENTS: IdList = IdList::new(
-    "SELECT doc_id, document_row, pending_revision FROM documents WHERE corpus_row = $1 AND doc_id IN",
+    "SELECT doc_id, document_row, pending_revision FROM documents WHERE corpus_row = ? AND doc_id IN",
     1,
     "",
 );
 
-static SET_STATE: IdList = IdList::new("UPDATE revisions SET state = $1 WHERE revision IN", 1, "");
+static SET_STATE: IdList = IdList::new("UPDATE revisions SET state = ? WHERE revision IN", 1, "");
 
 static INSERT_DOCUMENTS: MultiRowInsert = MultiRowInsert::new(
     "INSERT INTO documents (document_row, corpus_row, doc_id, pending_revision, created_at)",

@@ -17,7 +17,7 @@ pub(super) static SELECT_CHUNKS: IdList = IdList::new(
      coalesce(k.language, r.language), r.revision, r.first_block, r.title, d.doc_id \
      FROM chunks k JOIN revisions r ON r.revision = k.revision \
      JOIN documents d ON d.document_row = r.document_row AND d.visible_revision = r.revision \
-     WHERE r.corpus_row + 0 = (SELECT corpus_row FROM corpora WHERE tenant = $1 AND name = $2) AND k.chunk_id IN",
+     WHERE r.corpus_row + 0 = (SELECT corpus_row FROM corpora WHERE tenant = ? AND name = ?) AND k.chunk_id IN",
     2,
     "",
 );
@@ -26,7 +26,7 @@ pub(super) static SELECT_CHUNKS: IdList = IdList::new(
 pub(super) static SELECT_PARENTS: IdList = IdList::new(
     "SELECT k.chunk_id, k.revision, k.parent_start \
      FROM chunks k JOIN revisions r ON r.revision = k.revision \
-     WHERE r.corpus_row + 0 = (SELECT corpus_row FROM corpora WHERE tenant = $1 AND name = $2) AND k.chunk_id IN",
+     WHERE r.corpus_row + 0 = (SELECT corpus_row FROM corpora WHERE tenant = ? AND name = ?) AND k.chunk_id IN",
     2,
     "",
 );

@@ -27,7 +27,7 @@ macro_rules! select_stored {
 }
 
 static SELECT_VISIBLE: IdList =
-    IdList::new(select_stored!("WHERE r.state = $1 AND r.revision IN"), 1, "ORDER BY r.revision");
+    IdList::new(select_stored!("WHERE r.state = ? AND r.revision IN"), 1, "ORDER BY r.revision");
 
 impl SqliteDocuments {
     pub(super) async fn live_documents(

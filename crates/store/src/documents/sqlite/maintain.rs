@@ -12,7 +12,7 @@ use crate::sqlite::{IdList, column, number, sql_number};
 
 static SELECT_RETIRED: IdList = IdList::new(
     "SELECT revision, document_row, first_chunk, chunk_count, first_block, text_bytes FROM revisions \
-     WHERE state = $1 AND revision IN",
+     WHERE state = ? AND revision IN",
     1,
     "ORDER BY revision",
 );

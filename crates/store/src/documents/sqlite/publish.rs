@@ -13,7 +13,7 @@ use crate::documents::{
 use crate::sqlite::{IdList, column, number, sql_number};
 
 static SELECT_STATES: IdList = IdList::new(
-    "SELECT revision, state, document_row FROM revisions WHERE corpus_row = $1 AND revision IN",
+    "SELECT revision, state, document_row FROM revisions WHERE corpus_row = ? AND revision IN",
     1,
     "",
 );

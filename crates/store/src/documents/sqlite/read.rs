@@ -29,7 +29,7 @@ macro_rules! select_records {
 static SELECT_FINGERPRINTS: IdList = IdList::new(
     "SELECT d.doc_id, r.source_sha256 FROM documents d \
      JOIN revisions r ON r.revision = coalesce(d.pending_revision, d.visible_revision) \
-     WHERE d.corpus_row = $1 AND d.doc_id IN",
+     WHERE d.corpus_row = ? AND d.doc_id IN",
     1,
     "",
 );
