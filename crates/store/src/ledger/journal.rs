@@ -3,7 +3,7 @@
 //! A segment is one file. One of them, the active one, is appended to; the others wait to be moved and are then deleted.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -122,8 +122,8 @@ pub(super) struct Segment {
     number: u64,
 }
 
-/// What a segment holds.
-#[derive(Debug)]
+/// What a segment holds, or a part of it.
+#[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) records: Vec<TurnRecord>,
     /// Bytes of a last line without an end: the power failed while it was written.
@@ -133,21 +133,9 @@ pub(super) struct Contents {
 }
 
 impl Segment {
-    /// Reads it.
-    pub(super) fn read(&self) -> io::Result<Contents> {
-        let bytes = fs::read(&self.path)?;
-        let mut contents = Contents { records: Vec::new(), torn_bytes: 0, damaged_lines: 0 };
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            match line.strip_suffix(b"\n") {
-                None => contents.torn_bytes = line.len(),
-                Some(b"") => {}
-                Some(line) => match frame::decode(line) {
-                    Some(record) => contents.records.push(record),
-                    None => contents.damaged_lines += 1,
-                },
-            }
-        }
-        Ok(contents)
+    /// Opens it to be read from its beginning.
+    pub(super) fn open(&self) -> io::Result<SegmentReader> {
+        Ok(SegmentReader { file: BufReader::new(File::open(&self.path)?), line: Vec::new() })
     }
 
     /// Deletes it: its records are in the database.
@@ -165,6 +153,37 @@ impl Segment {
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Reads a segment piece by piece: under load one has more records than should be in memory at once.
+#[derive(Debug)]
+pub(super) struct SegmentReader {
+    file: BufReader<File>,
+    line: Vec<u8>,
+}
+
+impl SegmentReader {
+    /// The next lines with at most so many records; `None` at the end.
+    pub(super) fn next(&mut self, most: usize) -> io::Result<Option<Contents>> {
+        let mut contents = Contents::default();
+        let mut lines = 0;
+        while contents.records.len() < most {
+            self.line.clear();
+            if self.file.read_until(b'\n', &mut self.line)? == 0 {
+                break;
+            }
+            lines += 1;
+            match self.line.strip_suffix(b"\n") {
+                None => contents.torn_bytes = self.line.len(),
+                Some(b"") => {}
+                Some(line) => match frame::decode(line) {
+                    Some(record) => contents.records.push(record),
+                    None => contents.damaged_lines += 1,
+                },
+            }
+        }
+        Ok((lines > 0).then_some(contents))
     }
 }
 
@@ -194,8 +213,23 @@ mod tests {
     use super::*;
     use crate::ledger::tests::record;
 
+    impl Segment {
+        /// All of it, put together from pieces of two records.
+        pub(in crate::ledger) fn read(&self) -> Contents {
+            let mut whole = Contents::default();
+            let mut reader = self.open().unwrap();
+            while let Some(piece) = reader.next(2).unwrap() {
+                assert!(piece.records.len() <= 2);
+                whole.records.extend(piece.records);
+                whole.torn_bytes += piece.torn_bytes;
+                whole.damaged_lines += piece.damaged_lines;
+            }
+            whole
+        }
+    }
+
     fn turns(journal: &Journal) -> Vec<String> {
-        let read = |segment: &Segment| segment.read().unwrap().records;
+        let read = |segment: &Segment| segment.read().records;
         journal.rotate().unwrap().iter().flat_map(read).map(|record| record.turn.to_string()).collect()
     }
 
@@ -234,7 +268,7 @@ mod tests {
         assert!(segments.len() >= 2);
         let mut found = Vec::new();
         for segment in &segments {
-            let contents = segment.read().unwrap();
+            let contents = segment.read();
             assert_eq!((contents.torn_bytes, contents.damaged_lines), (0, 0));
             found.extend(contents.records.into_iter().map(|record| record.turn.to_string()));
         }
@@ -280,7 +314,7 @@ mod tests {
         bytes.extend_from_slice(&half[..half.len() / 2]);
         fs::write(segment.path(), bytes).unwrap();
 
-        let contents = segment.read().unwrap();
+        let contents = segment.read();
         let turns: Vec<&str> = contents.records.iter().map(|record| record.turn.as_str()).collect();
         assert_eq!(turns, ["a", "c"]);
         assert_eq!((contents.torn_bytes, contents.damaged_lines), (half.len() / 2, 1));
@@ -309,7 +343,7 @@ mod tests {
         drop(active);
         journal.append(&record("after")).unwrap();
 
-        let contents = journal.rotate().unwrap()[0].read().unwrap();
+        let contents = journal.rotate().unwrap()[0].read();
         let turns: Vec<&str> = contents.records.iter().map(|record| record.turn.as_str()).collect();
         assert_eq!(turns, ["before", "after"]);
         assert_eq!(contents.damaged_lines, 1);

@@ -25,13 +25,15 @@ use tokio::sync::{Mutex, Notify};
 
 pub use self::drain::{LedgerDrain, SYNC_INTERVAL};
 pub use self::history::{Dimension, HistoryFilter, HistoryPosition, HistoryScope, Totals};
-use self::journal::{Contents, Journal, Segment};
+use self::journal::{Journal, Segment};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::error::{StorageError, StorageFault};
 use crate::sqlite::{Database, Migration};
 
 const FILE: &str = "ledger.db";
 const FOLDER: &str = "ledger";
+/// Turns that are moved in one transaction.
+const RECORDS_PER_COMMIT: usize = 4_096;
 const MIGRATIONS: [Migration; 1] =
     [Migration { version: 1, sql: include_str!("../sqlite/schema/ledger_1.sql") }];
 
@@ -135,10 +137,20 @@ impl JournalLedger {
     }
 
     async fn move_segment(&self, segment: Segment) -> Result<(), StorageError> {
-        let segment = Arc::new(segment);
-        let reader = Arc::clone(&segment);
-        let Contents { records, torn_bytes, damaged_lines } = blocking(move || reader.read()).await?;
-        table::insert(&self.database, &records).await?;
+        let (mut torn_bytes, mut damaged_lines) = (0, 0);
+        let (segment, mut reader) = blocking(move || segment.open().map(|reader| (segment, reader))).await?;
+        loop {
+            let (rest, piece) = blocking(move || {
+                let piece = reader.next(RECORDS_PER_COMMIT)?;
+                Ok((reader, piece))
+            })
+            .await?;
+            reader = rest;
+            let Some(piece) = piece else { break };
+            table::insert(&self.database, &piece.records).await?;
+            torn_bytes += piece.torn_bytes;
+            damaged_lines += piece.damaged_lines;
+        }
         if torn_bytes > 0 {
             self.torn_segments.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(

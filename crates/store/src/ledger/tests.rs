@@ -128,7 +128,7 @@ async fn a_segment_that_was_moved_but_not_deleted_counts_once() {
     ledger.book(&record("a")).unwrap();
     // As when the process ends between the commit and the deletion.
     let segment = ledger.journal.rotate().unwrap().remove(0);
-    super::table::insert(&ledger.database, &segment.read().unwrap().records).await.unwrap();
+    super::table::insert(&ledger.database, &segment.read().records).await.unwrap();
     drop(ledger);
     let ledger = open(&folder).await;
     assert_eq!(ledger.totals(&everyone()).await.unwrap().turns, 1);
