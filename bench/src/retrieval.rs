@@ -57,7 +57,9 @@ struct Scores {
 pub(crate) fn run(args: &RetrievalArgs) -> anyhow::Result<()> {
     let binary = binary(&args.common)?;
     let mut results = Vec::new();
-    for folder in data_sets(&args.data)? {
+    // The product runs in a folder of its own.
+    let data = std::path::absolute(&args.data)?;
+    for folder in data_sets(&data)? {
         eprintln!("{} …", folder.display());
         let set = DataSet::read(&folder)?;
         let retrieved = measure(&Site::new(&binary, None)?, &set, args);

@@ -1,7 +1,5 @@
 //! `cargo xtask check`: everything that is checked without running the product.
 
-use std::process::Command;
-
 use crate::process::{Steps, run as run_program};
 use crate::tidy;
 use crate::workspace::Workspace;
@@ -9,8 +7,8 @@ use crate::workspace::Workspace;
 /// Runs all checks. The profile is `dev`, as for the tests, so that dependencies are compiled once.
 pub(crate) fn run(workspace: &Workspace, chores: &[String]) -> anyhow::Result<()> {
     let cargo = |arguments: &[&str]| {
-        let mut command = Command::new("cargo");
-        command.current_dir(&workspace.root).args(arguments);
+        let mut command = workspace.cargo();
+        command.args(arguments);
         command
     };
     let mut steps = Steps::default();

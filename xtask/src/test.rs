@@ -33,24 +33,18 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> anyhow::Result<()> 
     // Tests and programs in one go: a separate build of the programs would resolve other features of the dependencies
     // and compile them a second time.
     let build = ["build", "--workspace", "--lib", "--bins", "--tests"];
-    if !steps.run("build", || run_program(cargo(workspace).args(build))) {
+    if !steps.run("build", || run_program(workspace.cargo().args(build))) {
         return steps.finish();
     }
     if !args.e2e {
         steps.run("tests of the crates", || {
-            run_program(cargo(workspace).args(["test", "--workspace"]).args(filter))
+            run_program(workspace.cargo().args(["test", "--workspace"]).args(filter))
         });
     }
     if !args.unit {
         client_tests(workspace, filter, &mut steps);
     }
     steps.finish()
-}
-
-fn cargo(workspace: &Workspace) -> Command {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(&workspace.root);
-    cargo
 }
 
 /// The official SDKs against `mainstay up`, which has stand-ins for its providers behind it.

@@ -73,6 +73,25 @@ impl Workspace {
         Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, members })
     }
 
+    /// A call of cargo on the workspace, which builds just as one from the shell would. What `cargo run` tells this
+    /// program about its own package stays here: build scripts of dependencies look at those variables, and half of
+    /// everything would be compiled again whenever a developer changes between the two.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which of cargo's own variables there are is for the environment to say"
+    )]
+    pub(crate) fn cargo(&self) -> Command {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(&self.root);
+        for (name, _) in std::env::vars_os() {
+            let told = name.to_string_lossy();
+            if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(&name);
+            }
+        }
+        cargo
+    }
+
     /// Where cargo puts a program of the workspace, built for development.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)
