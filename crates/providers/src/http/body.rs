@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::error::TransportError;
+use super::pool::Lease;
 use super::timer::PhaseTimer;
 
 /// The body of a request. It notes when its last byte was taken, because the wait for the headers begins there and not
@@ -63,6 +64,8 @@ impl http_body::Body for Outgoing {
 /// stream of an HTTP/2 connection, so that the provider stops working.
 pub struct AnswerBody {
     incoming: Incoming,
+    /// The HTTP/1.1 connection that it comes on, until its end.
+    lease: Option<Lease>,
     timer: PhaseTimer,
     tasks: TaskTracker,
 }
@@ -71,19 +74,27 @@ impl AnswerBody {
     /// How long a finished stream may take to end its HTTP body, so that its connection can be used again.
     const TAIL_TIME: Duration = Duration::from_secs(1);
 
-    pub(super) fn new(incoming: Incoming, timer: PhaseTimer, tasks: TaskTracker) -> Self {
-        Self { incoming, timer, tasks }
+    pub(super) fn new(
+        incoming: Incoming,
+        lease: Option<Lease>,
+        timer: PhaseTimer,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self { incoming, lease, timer, tasks }
     }
 
     /// The next bytes; `None` at the end.
     pub fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, TransportError>>> {
         loop {
-            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            let Poll::Ready(frame) = self.poll_frame(cx) else {
                 let phase = ready!(self.timer.poll(cx));
                 return Poll::Ready(Some(Err(TransportError::TimedOut(phase))));
             };
             match frame {
-                None => return Poll::Ready(None),
+                None => {
+                    self.end();
+                    return Poll::Ready(None);
+                }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 Some(Ok(frame)) => {
                     if let Ok(bytes) = frame.into_data()
@@ -93,6 +104,25 @@ impl AnswerBody {
                     }
                 }
             }
+        }
+    }
+
+    /// The next frame: one that is there already, or that comes when the connection moves.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let incoming = Pin::new(&mut self.incoming);
+        match (incoming.poll_frame(cx), &mut self.lease) {
+            (Poll::Pending, Some(lease)) => {
+                lease.drive(cx);
+                Pin::new(&mut self.incoming).poll_frame(cx)
+            }
+            (frame, _) => frame,
+        }
+    }
+
+    /// The connection is free again.
+    fn end(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.end();
         }
     }
 
@@ -116,6 +146,7 @@ impl AnswerBody {
         }
         // Most answers arrive in one piece, which then need not be copied.
         if self.incoming.is_end_stream() {
+            self.end();
             return Ok(first);
         }
         let expected = self.incoming.size_hint().lower().min(limit as u64) as usize;
@@ -150,7 +181,7 @@ impl AnswerBody {
     /// because an HTTP/1.1 connection is used again only after it.
     pub fn discard_end(mut self) {
         if self.incoming.is_end_stream() {
-            return;
+            return self.end();
         }
         let mut once = Context::from_waker(std::task::Waker::noop());
         if let Poll::Ready(None) = self.poll_bytes(&mut once) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use mainstay_domain::Clock;
 use rustls::ClientConfig;
 use tower::Service;
@@ -40,6 +40,10 @@ impl Link {
     /// A connection that speaks HTTP/1.1.
     pub fn http1(io: impl Read + Write + Send + Unpin + 'static) -> Self {
         Self { io: Box::new(io), http2: false }
+    }
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
     }
 
     /// A connection that speaks HTTP/2.
@@ -110,42 +114,23 @@ pub(super) enum DialError {
     Failed(#[source] io::Error),
 }
 
-/// A [`Dial`] with a time limit, as hyper's client wants it.
-#[derive(Clone)]
+/// A [`Dial`] with a time limit.
 pub(super) struct TimedDial {
     pub(super) dial: Arc<dyn Dial>,
     pub(super) clock: Clock,
     pub(super) limit: Duration,
 }
 
-impl Service<Uri> for TimedDial {
-    type Response = Link;
-    type Error = DialError;
-    type Future = Pin<Box<dyn Future<Output = Result<Link, DialError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DialError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, target: Uri) -> Self::Future {
-        let (clock, limit) = (self.clock, self.limit);
-        let dialling = self.dial.dial(target);
-        Box::pin(async move {
-            let dialled = clock.timeout(limit, dialling).await.ok_or(DialError::TimedOut(limit))?;
-            dialled.map_err(DialError::Failed)
-        })
+impl TimedDial {
+    pub(super) async fn dial(&self, target: Uri) -> Result<Link, DialError> {
+        let dialled = self.clock.timeout(self.limit, self.dial.dial(target)).await;
+        dialled.ok_or(DialError::TimedOut(self.limit))?.map_err(DialError::Failed)
     }
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("http2", &self.http2).finish_non_exhaustive()
-    }
-}
-
-impl Connection for Link {
-    fn connected(&self) -> Connected {
-        if self.http2 { Connected::new().negotiated_h2() } else { Connected::new() }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mainstay_domain::{ModelError, ModelErrorKind, TimeoutPhase};
 
 use super::connect::DialError;
+use super::pool::ExchangeError;
 
 /// Why there is no answer, or only a part of one.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -49,18 +50,14 @@ impl TransportError {
         }
     }
 
-    pub(super) fn of_exchange(error: hyper_util::client::legacy::Error) -> Self {
-        if let Some(DialError::TimedOut(_)) = find::<DialError>(&error) {
-            return Self::TimedOut(TimeoutPhase::Connect);
-        }
-        let not_http = find::<hyper::Error>(&error)
-            .is_some_and(|cause| cause.is_parse() && !cause.is_incomplete_message());
-        let connecting = error.is_connect();
-        let error = Arc::new(error);
-        match (connecting, not_http) {
-            (true, _) => Self::Connect(error),
-            (false, true) => Self::NotHttp(error),
-            (false, false) => Self::Lost(error),
+    pub(super) fn of_exchange(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Dial(DialError::TimedOut(_)) => Self::TimedOut(TimeoutPhase::Connect),
+            ExchangeError::Dial(_) | ExchangeError::Handshake(_) => Self::Connect(Arc::new(error)),
+            ExchangeError::Http(error) if error.is_parse() && !error.is_incomplete_message() => {
+                Self::NotHttp(Arc::new(error))
+            }
+            ExchangeError::Http(error) => Self::Lost(Arc::new(error)),
         }
     }
 }
@@ -79,11 +76,6 @@ fn late(phase: TimeoutPhase) -> &'static str {
         TimeoutPhase::Idle => "the answer stalled for longer than the time limit \"idle\"",
         TimeoutPhase::Total => "no complete answer before the time limit \"total\" or the request's deadline",
     }
-}
-
-/// The first cause of type `T` in the chain of `error`.
-fn find<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
-    std::iter::successors(Some(error), |cause| (*cause).source()).find_map(|cause| cause.downcast_ref())
 }
 
 /// The error with its causes, each told once: layers below repeat each other.

@@ -4,24 +4,22 @@
 mod body;
 mod connect;
 mod error;
+mod pool;
 mod retry_after;
 mod timer;
 
 use std::future::Future as _;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioTimer;
 use mainstay_domain::{Clock, Deadline, TimeoutPhase};
 use tokio_util::task::TaskTracker;
 
 use body::Outgoing;
 use connect::TimedDial;
+use pool::{Lease, Pool};
 use timer::PhaseTimer;
 
 pub use body::AnswerBody;
@@ -33,11 +31,11 @@ pub use timer::Timeouts;
 /// A client with its own pool of connections; one per provider, so that one that is slow takes nothing from the others.
 #[derive(Clone)]
 pub struct HttpClient {
-    client: Client<TimedDial, Outgoing>,
+    pool: Arc<Pool>,
     timeouts: Timeouts,
     clock: Clock,
-    /// The tasks that move the bytes of open connections. They hold no result: each ends with its connection, and the
-    /// connections end with the client and the answers that are still being read.
+    /// Work that nobody waits for: the ends of answers, and HTTP/2 connections. None of it holds a result, and each ends
+    /// with its connection.
     tasks: TaskTracker,
 }
 
@@ -70,24 +68,12 @@ pub struct Answer {
 }
 
 impl HttpClient {
-    /// A connection that nobody uses is closed after this time.
-    const POOL_IDLE: Duration = Duration::from_secs(60);
-    /// Connections that are kept for the next request.
-    const POOL_SIZE: usize = 256;
-    /// An HTTP/2 connection on which nothing moves is asked whether it still lives, so often.
-    const HTTP2_PING: Duration = Duration::from_secs(20);
-
     /// A client that opens its connections by `dial`.
     pub fn new(dial: Arc<dyn Dial>, timeouts: Timeouts, clock: Clock) -> Self {
         let tasks = TaskTracker::new();
-        let client = Client::builder(Tracked(tasks.clone()))
-            .pool_idle_timeout(Self::POOL_IDLE)
-            .pool_max_idle_per_host(Self::POOL_SIZE)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .http2_keep_alive_interval(Self::HTTP2_PING)
-            .build(TimedDial { dial, clock, limit: timeouts.connect });
-        Self { client, timeouts, clock, tasks }
+        let dial = TimedDial { dial, clock, limit: timeouts.connect };
+        let pool = Arc::new(Pool::new(dial, clock, tasks.clone()));
+        Self { pool, timeouts, clock, tasks }
     }
 
     /// The limits.
@@ -120,32 +106,20 @@ impl HttpClient {
         };
         let deadline = deadline.within(&self.clock, self.timeouts.total);
         let mut timer = PhaseTimer::start(self.clock, deadline, TimeoutPhase::Headers, limit);
-        let mut exchange = self.client.request(request);
-        let response = std::future::poll_fn(|cx| {
-            if let Poll::Ready(result) = Pin::new(&mut exchange).poll(cx) {
+        let mut exchange = std::pin::pin!(self.pool.exchange(request));
+        let (response, lane) = std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = exchange.as_mut().poll(cx) {
                 return Poll::Ready(result.map_err(TransportError::of_exchange));
             }
             timer.poll_since(cx, || taken.get().copied()).map(|phase| Err(TransportError::TimedOut(phase)))
         })
         .await?;
         let (head, incoming) = response.into_parts();
+        let lease = lane.map(|lane| Lease::new(self.pool.clone(), lane));
         Ok(Answer {
             status: head.status,
             headers: head.headers,
-            body: AnswerBody::new(incoming, timer, self.tasks.clone()),
+            body: AnswerBody::new(incoming, lease, timer, self.tasks.clone()),
         })
-    }
-}
-
-/// Runs the client's tasks where they can be counted.
-#[derive(Clone)]
-struct Tracked(TaskTracker);
-
-impl<F> hyper::rt::Executor<F> for Tracked
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, future: F) {
-        self.0.spawn(future);
     }
 }

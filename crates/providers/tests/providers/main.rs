@@ -1,6 +1,7 @@
 //! Providers against stand-ins that speak the real wire formats.
 
 mod cancellation;
+mod connections;
 mod embeddings;
 mod faults;
 mod round_trip;
