@@ -4,7 +4,7 @@
 //! Pure functions and small state machines over bytes: no I/O, no time, no async. What holds everywhere:
 //!
 //! - **Fields without a meaning here** are kept in the `extra` of the canonical type. A request's extras travel only to
-//!   a provider of the caller's own dialect. Of an answer, OpenAI-shaped extras lie flat in `extra`, and those of
+//!   a provider of the caller's own dialect; another one refuses those that ask for more than a hint. Of an answer, OpenAI-shaped extras lie flat in `extra`, and those of
 //!   Anthropic under one key (`"anthropic"`), which only the Anthropic encoders open.
 //! - **Nothing is silently bent.** What a provider's format cannot express is [`Unsupported`], except hints that do not
 //!   change what was asked (`seed`, `name`, cache hints), which are left out where there is no place for them.
@@ -19,6 +19,7 @@ pub mod sse;
 pub mod stream;
 
 mod citation;
+mod foreign;
 mod json;
 mod opaque;
 mod repeat;

@@ -11,12 +11,14 @@ use serde_json::Value;
 
 use super::signature;
 use crate::error::Unsupported;
+use crate::foreign::refuse_foreign;
 use crate::json::write::{Array, Object};
 use crate::opaque::OpaquePart;
 
 /// Writes the body for `generateContent` or `streamGenerateContent`; the model and whether to stream stand in the
 /// request's path. `seed` beyond 32 bits and `user` have no place and are left out.
 pub fn encode_request(request: &ChatRequest) -> Result<Bytes, Unsupported> {
+    refuse_foreign(request, Dialect::Gemini, "Gemini")?;
     let mut out = BytesMut::with_capacity(1024);
     {
         let mut body = Object::new(&mut out);

@@ -14,6 +14,7 @@ use mainstay_domain::chat::{
 use serde_json::{Map, Value};
 
 use crate::error::{RequestError, Unsupported};
+use crate::foreign::refuse_foreign;
 use crate::json::checked::{self, Path};
 use crate::json::write::{Array, Object};
 use crate::opaque::{OpaquePart, image_source};
@@ -385,6 +386,7 @@ fn decode_format(mut format: Map<String, Value>, path: &Path<'_>) -> Result<Resp
 /// Writes a request for Anthropic.
 pub fn encode_request(request: &ChatRequest, options: &RequestOptions<'_>) -> Result<Bytes, Unsupported> {
     check_settings(request)?;
+    refuse_foreign(request, Dialect::Anthropic, "Anthropic")?;
     let mut out = BytesMut::with_capacity(1024);
     {
         let mut body = Object::new(&mut out);

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::ANTHROPIC_EXTRA;
 use crate::error::{RequestError, Unsupported};
+use crate::foreign::refuse_foreign;
 use crate::json::checked::{self, Path};
 use crate::json::write::{Array, Object};
 use crate::opaque::{OpaquePart, image_source};
@@ -368,6 +369,7 @@ fn decode_json_schema(fields: Map<String, Value>, path: &Path<'_>) -> Result<Res
 
 /// Writes a request for a provider.
 pub fn encode_request(request: &ChatRequest, options: &RequestOptions<'_>) -> Result<Bytes, Unsupported> {
+    refuse_foreign(request, Dialect::OpenAi, "OpenAI or a server compatible with it")?;
     let mut out =
         BytesMut::with_capacity(512 + request.messages.iter().map(|m| m.content.text_len()).sum::<usize>());
     {
