@@ -176,8 +176,7 @@ async fn a_finish_that_is_sent_twice_counts_once() {
 
 #[tokio::test(start_paused = true)]
 async fn missing_token_counts_are_missing_and_not_zero() {
-    // Anthropic always counts.
-    for kind in [ProviderKind::OpenAi, ProviderKind::OpenAiCompatible, ProviderKind::Gemini] {
+    for kind in ProviderKind::ALL {
         let Collected { usages, .. } = bench(kind, "missing-usage").stream(question("Hello")).await.unwrap();
         assert!(usages.is_empty(), "{kind}: {usages:?}");
         let bench = bench(kind, "missing-usage");

@@ -325,8 +325,9 @@ impl StreamDecoder for EventDecoder {
     }
 
     fn finish(&mut self, events: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
-        // Before the reason to stop the counts are those of the start.
-        if self.stopped {
+        // Before the reason to stop the counts are those of the start. Without any the tokens are not known, which is
+        // not the same as none.
+        if self.stopped && self.usage.is_known() {
             events.push(ChatEvent::Usage(self.usage.usage()));
         }
         if self.stopped && self.finished { Ok(()) } else { Err(UpstreamError::truncated()) }

@@ -40,6 +40,11 @@ impl UsageFields {
         self.extra.extend(later.extra);
     }
 
+    /// Whether anything was counted.
+    pub(crate) fn is_known(&self) -> bool {
+        self.input.is_some() || self.output.is_some()
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         let cache_read = self.cache_read.unwrap_or(0);
         let cache_write = self.cache_write.unwrap_or(0);
