@@ -67,9 +67,10 @@ pub struct Summary {
     pub model: String,
     /// Sources in the prompt.
     pub passages: usize,
-    /// Citations that failed verification; not known of a stream that has only begun.
-    pub citations_removed: u32,
-    /// What the provider charges, in nano-dollars; absent when the price is not known, or of a stream.
+    /// Citations that failed verification; absent of a stream that has only begun.
+    pub citations_removed: Option<u32>,
+    /// What the provider charges, in nano-dollars; absent when the price is not known, and of a stream that has only
+    /// begun.
     pub cost_nano_usd: Option<i64>,
 }
 
@@ -86,12 +87,12 @@ impl Gateway {
         });
         match self.answer(&mut turn, call).await {
             Ok(Reply::Whole(completion)) => {
-                let summary = Summary::of(&turn);
+                let summary = Summary::at_end(&turn);
                 turn.complete();
                 Ok(Answer::Whole { completion, summary })
             }
             Ok(Reply::Stream(opened)) => {
-                let summary = Summary::of(&turn);
+                let summary = Summary::at_start(&turn);
                 let stream = Box::new(AnswerStream::new(opened, turn, self.prices.clone(), self.clock));
                 Ok(Answer::Stream { stream, summary })
             }
@@ -137,13 +138,19 @@ impl Gateway {
             request,
         };
         if streamed {
-            let upstream =
-                route.upstream.stream(model_call).await.inspect_err(|error| settle_failure(turn, error))?;
+            let upstream = route
+                .upstream
+                .stream(model_call)
+                .await
+                .inspect_err(|error| self.settle_failure(turn, &model, error))?;
             // Filter and settle happen piece by piece: see `stream`.
             return Ok(Reply::Stream(Opened { upstream, grounding, model }));
         }
-        let mut completion =
-            route.upstream.complete(model_call).await.inspect_err(|error| settle_failure(turn, error))?;
+        let mut completion = route
+            .upstream
+            .complete(model_call)
+            .await
+            .inspect_err(|error| self.settle_failure(turn, &model, error))?;
 
         // Filter: what leaves carries only citations that their source supports.
         if let Some(grounding) = &grounding {
@@ -225,6 +232,21 @@ impl Gateway {
     pub(crate) fn charge(&self, turn: &mut Turn, model: &str, usage: Usage, source: UsageSource) {
         turn.used(usage, source, self.prices.cost(model, &usage));
     }
+
+    /// A provider that refused has charged nothing. One that failed after it had accepted may charge for the prompt, so
+    /// there the estimate stays.
+    fn settle_failure(&self, turn: &mut Turn, model: &str, error: &ModelError) {
+        let may_be_billed = matches!(
+            error.kind,
+            ModelErrorKind::Timeout(
+                TimeoutPhase::Headers | TimeoutPhase::FirstToken | TimeoutPhase::Idle | TimeoutPhase::Total
+            ) | ModelErrorKind::Malformed
+                | ModelErrorKind::Truncated
+        );
+        if !may_be_billed {
+            self.charge(turn, model, Usage::default(), UsageSource::Estimated);
+        }
+    }
 }
 
 /// A reply before its turn is closed.
@@ -241,14 +263,25 @@ pub(crate) struct Opened {
 }
 
 impl Summary {
-    fn of(turn: &Turn) -> Self {
+    /// Of a stream that begins: what it will cost and which citations will hold is not known.
+    fn at_start(turn: &Turn) -> Self {
         let record = turn.so_far();
         Self {
             assistant: record.assistant.as_ref().map(ToString::to_string),
             model: record.answered_model.clone().unwrap_or_default(),
             passages: record.passages as usize,
-            citations_removed: record.citations_removed,
+            citations_removed: None,
+            cost_nano_usd: None,
+        }
+    }
+
+    /// Of a whole answer: what is booked.
+    pub(crate) fn at_end(turn: &Turn) -> Self {
+        let record = turn.so_far();
+        Self {
+            citations_removed: Some(record.citations_removed),
             cost_nano_usd: record.price_date.is_some().then(|| record.cost.as_nanos()),
+            ..Self::at_start(turn)
         }
     }
 }
@@ -266,21 +299,6 @@ fn apply_defaults(request: &mut ChatRequest, assistant: &Assistant) {
     }
     if let (None, Some(prompt)) = (&assistant.corpus, &assistant.prompt) {
         assemble::insert_prompt(request, prompt);
-    }
-}
-
-/// A provider that refused has charged nothing. One that failed after it had accepted may charge for the prompt, so
-/// there the estimate stays.
-fn settle_failure(turn: &mut Turn, error: &ModelError) {
-    let may_be_billed = matches!(
-        error.kind,
-        ModelErrorKind::Timeout(
-            TimeoutPhase::Headers | TimeoutPhase::FirstToken | TimeoutPhase::Idle | TimeoutPhase::Total
-        ) | ModelErrorKind::Malformed
-            | ModelErrorKind::Truncated
-    );
-    if !may_be_billed {
-        turn.used(Usage::default(), UsageSource::Estimated, None);
     }
 }
 

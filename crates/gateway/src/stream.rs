@@ -15,7 +15,7 @@ use metrics::Histogram;
 use tokio::time::Instant;
 
 use crate::RequestError;
-use crate::chat::Opened;
+use crate::chat::{Opened, Summary};
 
 /// The pieces of an answer. It ends with `None` only after the model said that it had finished and the turn was booked;
 /// a failure is an `Err`, and the last item. Dropping it before cancels the upstream and books what was used.
@@ -33,6 +33,8 @@ pub struct AnswerStream {
     reported: bool,
     last_content: Option<Instant>,
     gaps: Histogram,
+    /// Of a stream that has ended well.
+    summary: Option<Summary>,
 }
 
 impl AnswerStream {
@@ -48,7 +50,13 @@ impl AnswerStream {
             model: opened.model,
             reported: false,
             last_content: None,
+            summary: None,
         }
+    }
+
+    /// What was booked, once the stream has ended with `None`.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref()
     }
 
     /// Gives up with an error of our own: the answer is not finished and must not look it.
@@ -130,6 +138,7 @@ impl Stream for AnswerStream {
                 // Booked before the caller can know that the answer is complete.
                 self.settle();
                 if let Some(turn) = self.turn.take() {
+                    self.summary = Some(Summary::at_end(&turn));
                     turn.complete();
                 }
                 Poll::Ready(None)

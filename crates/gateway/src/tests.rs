@@ -242,7 +242,8 @@ async fn a_grounded_answer_carries_verified_citations_and_one_record() {
     let message = &completion.choices[0].message;
     assert_eq!(message.text.as_deref(), Some("The warranty lasts two years [1]. Bananas are blue."));
     assert_eq!(message.citations[0].quote, SOURCE);
-    assert_eq!((summary.passages, summary.citations_removed), (1, 1));
+    assert_eq!((summary.passages, summary.citations_removed), (1, Some(1)));
+    assert_eq!(summary.cost_nano_usd, Some(270));
     let record = world.only_record();
     assert_eq!(record.outcome, Outcome::Completed);
     assert_eq!((record.usage, record.usage_source), (USAGE, UsageSource::Reported));
@@ -276,6 +277,8 @@ async fn a_stream_is_booked_before_the_caller_knows_that_it_is_complete() {
         }
     }
     let record = world.only_record();
+    let told = stream.summary().expect("a stream that has ended well has a summary");
+    assert_eq!((told.cost_nano_usd, told.citations_removed), (Some(record.cost.as_nanos()), Some(0)));
     assert_eq!((record.outcome, record.usage), (Outcome::Completed, USAGE));
     assert!(record.first_token_micros.is_some());
     assert_eq!(citations.len(), 1);
@@ -331,6 +334,8 @@ async fn a_refusal_of_the_provider_is_booked_without_cost() {
     assert_eq!(error.code(), "provider_rate_limited");
     let record = world.only_record();
     assert_eq!((record.outcome, record.usage), (Outcome::Failed, Usage::default()));
+    let cost = (record.cost, record.price_date.as_deref());
+    assert_eq!(cost, (NanoUsd::ZERO, Some("2026-01-01")), "the model has a price, and nothing was charged");
 }
 
 #[tokio::test]

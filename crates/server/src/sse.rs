@@ -22,6 +22,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::App;
 use crate::error::{Failure, Tag};
+use crate::openai::describe;
 
 /// Pieces that are ready together leave together, up to so many bytes.
 const LARGEST_FRAME: usize = 16 << 10;
@@ -129,6 +130,9 @@ impl EventBody {
                             self.source = Source::Ended;
                         }
                         None => {
+                            if let Some(summary) = stream.summary() {
+                                encoder.attach(describe(summary));
+                            }
                             encoder.finish(&mut self.buffer);
                             self.source = Source::Ended;
                         }

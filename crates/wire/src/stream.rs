@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use mainstay_domain::chat::ChatEvent;
+use serde_json::Value;
 
 use crate::error::{CallerError, UpstreamError};
 use crate::sse::Event;
@@ -24,6 +25,9 @@ pub trait StreamDecoder: Send {
 pub trait StreamEncoder: Send {
     /// Appends the frames of an event to `out`; there may be none.
     fn encode(&mut self, event: &ChatEvent, out: &mut BytesMut);
+
+    /// Mainstay's own object, for the next frame that has a place for it; a later one replaces it.
+    fn attach(&mut self, mainstay: Value);
 
     /// Appends an error, after which the stream is over: [`StreamEncoder::finish`] must not follow, so that the stream
     /// does not look complete.

@@ -100,11 +100,6 @@ impl EventEncoder {
         }
     }
 
-    /// Mainstay's own object, written into the last `message_delta`.
-    pub fn attach(&mut self, mainstay: Value) {
-        self.mainstay = Some(mainstay);
-    }
-
     fn start(&mut self, start: Option<&StreamStart>, out: &mut BytesMut) {
         if std::mem::replace(&mut self.started, true) {
             return;
@@ -356,6 +351,11 @@ impl StreamEncoder for EventEncoder {
             ChatEvent::Usage(usage) => self.usage = *usage,
             ChatEvent::Ping => frame(out, "ping", |_| {}),
         }
+    }
+
+    /// Written into the last `message_delta`.
+    fn attach(&mut self, mainstay: Value) {
+        self.mainstay = Some(mainstay);
     }
 
     fn fail(&mut self, error: &CallerError<'_>, out: &mut BytesMut) {

@@ -301,12 +301,6 @@ impl ChunkEncoder {
         encoder
     }
 
-    /// Mainstay's own top-level object, written into the next frame: to be given before the event that finishes the
-    /// answer.
-    pub fn attach(&mut self, mainstay: Value) {
-        self.mainstay = Some(mainstay);
-    }
-
     fn write_head(&mut self, start: &StreamStart) {
         let mut out = BytesMut::with_capacity(256);
         out.put_slice(b"data: ");
@@ -438,6 +432,10 @@ impl StreamEncoder for ChunkEncoder {
             // OpenAI's streams have no pings; a comment keeps the connection open as well.
             ChatEvent::Ping => out.put_slice(crate::sse::HEARTBEAT),
         }
+    }
+
+    fn attach(&mut self, mainstay: Value) {
+        self.mainstay = Some(mainstay);
     }
 
     fn fail(&mut self, error: &CallerError<'_>, out: &mut BytesMut) {
