@@ -81,6 +81,17 @@ impl TimeoutPhase {
 }
 
 impl ModelErrorKind {
+    /// Whether the provider may charge for the prompt all the same: it had accepted the call when it failed.
+    pub const fn may_be_billed(self) -> bool {
+        matches!(
+            self,
+            Self::Timeout(
+                TimeoutPhase::Headers | TimeoutPhase::FirstToken | TimeoutPhase::Idle | TimeoutPhase::Total
+            ) | Self::Malformed
+                | Self::Truncated
+        )
+    }
+
     /// The stable code that clients, metrics and the ledger see.
     pub const fn code(self) -> &'static str {
         match self {

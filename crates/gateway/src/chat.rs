@@ -7,9 +7,7 @@ use mainstay_domain::chat::{ChatRequest, MaxTokens};
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
 use mainstay_domain::usage::UsageSource;
-use mainstay_domain::{
-    Caller, Completion, Deadline, ModelError, ModelErrorKind, RequestId, TimeoutPhase, Usage,
-};
+use mainstay_domain::{Caller, Completion, Deadline, ModelError, RequestId, Usage};
 use mainstay_models::{Assistant, Route};
 use mainstay_ops::Turn;
 use mainstay_ops::turn::Opening;
@@ -235,15 +233,8 @@ impl Gateway {
 
     /// A provider that refused has charged nothing. One that failed after it had accepted may charge for the prompt, so
     /// there the estimate stays.
-    fn settle_failure(&self, turn: &mut Turn, model: &str, error: &ModelError) {
-        let may_be_billed = matches!(
-            error.kind,
-            ModelErrorKind::Timeout(
-                TimeoutPhase::Headers | TimeoutPhase::FirstToken | TimeoutPhase::Idle | TimeoutPhase::Total
-            ) | ModelErrorKind::Malformed
-                | ModelErrorKind::Truncated
-        );
-        if !may_be_billed {
+    pub(crate) fn settle_failure(&self, turn: &mut Turn, model: &str, error: &ModelError) {
+        if !error.kind.may_be_billed() {
             self.charge(turn, model, Usage::default(), UsageSource::Estimated);
         }
     }

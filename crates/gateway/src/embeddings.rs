@@ -1,9 +1,9 @@
 //! What happens to a request for embeddings.
 
+use mainstay_domain::Usage;
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{EmbeddingPurpose, Embeddings};
-use mainstay_domain::usage::UsageSource;
-use mainstay_domain::{ModelError, Usage};
+use mainstay_domain::usage::{UsageSource, estimate_tokens};
 use mainstay_ops::Turn;
 use mainstay_ops::turn::Opening;
 
@@ -50,11 +50,14 @@ impl Gateway {
         let embedder = self.registry.embedder(&call.model, call.dimensions)?;
         turn.answered_by(call.model.clone());
         let texts: Vec<&str> = call.texts.iter().map(String::as_str).collect();
-        let embeddings: Result<Embeddings, ModelError> =
-            embedder.embed(&texts, EmbeddingPurpose::Passage, call.context.deadline).await;
-        let embeddings = embeddings?;
-        let usage = Usage { prompt: embeddings.tokens, ..Usage::default() };
-        self.charge(turn, &call.model, usage, UsageSource::Reported);
+        let usage = |tokens| Usage { prompt: tokens, ..Usage::default() };
+        let sent = usage(texts.iter().map(|text| estimate_tokens(text)).sum());
+        self.charge(turn, &call.model, sent, UsageSource::Estimated);
+        let embeddings = embedder
+            .embed(&texts, EmbeddingPurpose::Passage, call.context.deadline)
+            .await
+            .inspect_err(|error| self.settle_failure(turn, &call.model, error))?;
+        self.charge(turn, &call.model, usage(embeddings.tokens), UsageSource::Reported);
         Ok(embeddings)
     }
 }

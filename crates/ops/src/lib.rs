@@ -1,7 +1,9 @@
-//! Operations: what is measured on live traffic ([`measure`]) and the turn that books every request exactly once
-//! ([`turn`]).
+//! Operations: what is measured on live traffic ([`measure`]), the turn that books every request exactly once ([`turn`]),
+//! and the embedder that is booked although nobody asked for it by name ([`embedder`]).
 
+pub mod embedder;
 pub mod measure;
 pub mod turn;
 
+pub use embedder::BookedEmbedder;
 pub use turn::{Turn, TurnBook};

@@ -76,10 +76,8 @@ metric_table! {
         "HTTP requests by route and status.";
     IN_FLIGHT = "mainstay_in_flight_requests", Gauge, None, [],
         "HTTP requests being answered, streams included.";
-    DOCUMENTS_INGESTED = "mainstay_documents_ingested_total", Counter, None, ["corpus", "result"],
-        "Documents by result: accepted, unchanged, refused.";
-    INDEX_LAG = "mainstay_index_lag_seconds", Gauge, Some(Unit::Seconds), [],
-        "Age of the oldest accepted document that is not yet searchable.";
+    DOCUMENTS_INGESTED = "mainstay_documents_ingested_total", Counter, None, ["result"],
+        "Documents that were sent in, by result: accepted, unchanged, refused.";
 }
 
 /// The buckets of the histograms of seconds: from 0.1 ms, doubling, to 105 s.
@@ -104,6 +102,11 @@ pub fn describe() {
 /// The histogram of gaps between the chunks of one model's streams: looked up once per stream, recorded per chunk.
 pub fn chunk_gap(model: &str) -> Histogram {
     metrics::histogram!(CHUNK_GAP_SECONDS, "model" => model.to_owned())
+}
+
+/// Counts a document that was sent in; `result` is `accepted`, `unchanged` or `refused`.
+pub fn document_ingested(result: &'static str) {
+    metrics::counter!(DOCUMENTS_INGESTED, "result" => result).increment(1);
 }
 
 /// Counts a turn that has ended.

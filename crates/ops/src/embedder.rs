@@ -1,0 +1,183 @@
+//! Embedding that nobody asked for by name, and that costs all the same: of documents that are added, and of questions that
+//! search them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Prices};
+use mainstay_domain::usage::{UsageSource, estimate_tokens};
+use mainstay_domain::{Caller, Clock, Deadline, ModelError, RequestId, Usage};
+
+use crate::turn::{Opening, TurnBook};
+
+/// An embedder that books every call.
+pub struct BookedEmbedder {
+    embedder: Arc<dyn Embedder>,
+    turns: TurnBook,
+    prices: Arc<dyn Prices>,
+    /// Whom its calls are booked to.
+    payer: Caller,
+    clock: Clock,
+}
+
+impl BookedEmbedder {
+    /// Books the calls of `embedder` to `payer`.
+    pub fn new(
+        embedder: Arc<dyn Embedder>,
+        turns: TurnBook,
+        prices: Arc<dyn Prices>,
+        payer: Caller,
+        clock: Clock,
+    ) -> Self {
+        Self { embedder, turns, prices, payer, clock }
+    }
+}
+
+#[async_trait]
+impl Embedder for BookedEmbedder {
+    fn model(&self) -> &str {
+        self.embedder.model()
+    }
+
+    fn dimension(&self) -> usize {
+        self.embedder.dimension()
+    }
+
+    async fn embed(
+        &self,
+        texts: &[&str],
+        purpose: EmbeddingPurpose,
+        deadline: Deadline,
+    ) -> Result<Embeddings, ModelError> {
+        let model = self.embedder.model();
+        let mut turn = self.turns.open(Opening {
+            request: RequestId::generate(&self.clock),
+            operation: match purpose {
+                EmbeddingPurpose::Passage => "embed_documents",
+                EmbeddingPurpose::Query => "embed_question",
+            },
+            requested_model: model.to_owned(),
+            streamed: false,
+            client_retries: 0,
+        });
+        turn.identified(&self.payer);
+        turn.answered_by(model.to_owned());
+        let usage = |tokens| Usage { prompt: tokens, ..Usage::default() };
+        // Whoever goes away while the provider works is billed for what the provider bills.
+        let sent = usage(texts.iter().map(|text| estimate_tokens(text)).sum());
+        turn.used(sent, UsageSource::Estimated, self.prices.cost(model, &sent));
+        match self.embedder.embed(texts, purpose, deadline).await {
+            Ok(embeddings) => {
+                let counted = usage(embeddings.tokens);
+                turn.used(counted, UsageSource::Reported, self.prices.cost(model, &counted));
+                turn.complete();
+                Ok(embeddings)
+            }
+            Err(error) => {
+                if !error.kind.may_be_billed() {
+                    turn.used(
+                        Usage::default(),
+                        UsageSource::Estimated,
+                        self.prices.cost(model, &Usage::default()),
+                    );
+                }
+                turn.fail(error.kind.code());
+                Err(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use mainstay_domain::identity::Scope;
+    use mainstay_domain::ledger::{Outcome, TurnRecord};
+    use mainstay_domain::port::{Ledger, LedgerError};
+    use mainstay_domain::{KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Booked(Mutex<Vec<TurnRecord>>);
+
+    impl Ledger for Booked {
+        fn book(&self, record: &TurnRecord) -> Result<(), LedgerError> {
+            self.0.lock().expect("no test panics while it holds the lock").push(record.clone());
+            Ok(())
+        }
+    }
+
+    /// Ten nano-dollars a token.
+    struct TenEach;
+
+    impl Prices for TenEach {
+        fn cost(&self, _: &str, usage: &Usage) -> Option<(NanoUsd, &str)> {
+            Some((NanoUsd::new(10 * usage.prompt as i64), "2026-01-01"))
+        }
+    }
+
+    struct Remote(Option<ModelErrorKind>);
+
+    #[async_trait]
+    impl Embedder for Remote {
+        fn model(&self) -> &str {
+            "remote/small"
+        }
+
+        fn dimension(&self) -> usize {
+            1
+        }
+
+        async fn embed(
+            &self,
+            texts: &[&str],
+            _: EmbeddingPurpose,
+            _: Deadline,
+        ) -> Result<Embeddings, ModelError> {
+            match self.0 {
+                None => Ok(Embeddings { dimension: 1, values: vec![1.0; texts.len()], tokens: 7 }),
+                Some(kind) => Err(ModelError {
+                    kind,
+                    provider: "remote".to_owned(),
+                    status: None,
+                    message: "no".to_owned(),
+                    retry_after: None,
+                }),
+            }
+        }
+    }
+
+    async fn booked(remote: Remote, purpose: EmbeddingPurpose) -> TurnRecord {
+        let ledger = Arc::new(Booked::default());
+        let clock = Clock::starting_at(Timestamp::from_micros(0));
+        let payer = Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask };
+        let turns = TurnBook::new(ledger.clone(), clock);
+        let embedder = BookedEmbedder::new(Arc::new(remote), turns, Arc::new(TenEach), payer, clock);
+        let deadline = Deadline::after(&clock, Duration::from_secs(1));
+        let _ = embedder.embed(&["a harbour", "a ferry"], purpose, deadline).await;
+        let mut records =
+            std::mem::take(&mut *ledger.0.lock().expect("no test panics while it holds the lock"));
+        assert_eq!(records.len(), 1);
+        records.remove(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_embedding_costs_is_booked_to_the_payer() {
+        let record = booked(Remote(None), EmbeddingPurpose::Passage).await;
+        assert_eq!((record.outcome, record.operation.as_str()), (Outcome::Completed, "embed_documents"));
+        assert_eq!((record.usage.prompt, record.cost), (7, NanoUsd::new(70)));
+        assert_eq!(record.key, Some(KeyId::new("library")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_costs_nothing_and_a_timeout_may() {
+        let refused = booked(Remote(Some(ModelErrorKind::RateLimited)), EmbeddingPurpose::Query).await;
+        assert_eq!((refused.outcome, refused.operation.as_str()), (Outcome::Failed, "embed_question"));
+        assert_eq!((refused.cost, refused.price_date.as_deref()), (NanoUsd::ZERO, Some("2026-01-01")));
+        let cut = booked(Remote(Some(ModelErrorKind::Truncated)), EmbeddingPurpose::Query).await;
+        assert!(cut.cost > NanoUsd::ZERO);
+    }
+}
