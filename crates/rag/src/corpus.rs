@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use crate::fusion::Fusion;
 use crate::library::{Library, LibraryError, PreparedDocument};
-use crate::prepare::{PreparedChunk, Searchable, searchable};
+use crate::prepare::{PreparedChunk, Searchable, analysed_as, searchable};
 
 /// What is configured of a corpus.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ pub(crate) struct View {
     pub(crate) bm25: Bm25,
     /// Weighs the words of parents.
     parent_bm25: Bm25,
-    /// The languages of its documents, most chunks first.
+    /// By whose rules the words of its documents were analysed, most documents first.
     pub(crate) languages: Vec<Language>,
     /// Why the corpus cannot be searched or written, if so.
     obstacle: Option<String>,
@@ -368,11 +368,13 @@ impl OpenCorpus {
 
     async fn refresh_languages(&self, library: &Library) -> Result<(), LibraryError> {
         let counts = library.documents.counts(&self.tenant, &self.name).await?;
-        let languages: Vec<Language> = counts
-            .languages
-            .iter()
-            .filter_map(|count| Language::parse(count.language.as_deref()?).ok())
-            .collect();
+        let mut languages = Vec::with_capacity(counts.languages.len());
+        for count in &counts.languages {
+            let language = analysed_as(count.language.as_deref());
+            if !languages.contains(&language) {
+                languages.push(language);
+            }
+        }
         let view = self.view();
         if view.languages != languages {
             self.set_view(View { languages, ..view.copy() });
@@ -543,8 +545,7 @@ impl PreparedChunk {
 
 /// What the chunks of a stored document are found by.
 fn searchables_of(document: &IndexableDocument) -> Vec<Searchable> {
-    let language = document.language.as_deref().and_then(|tag| Language::parse(tag).ok());
-    let analyzer = Analyzer::new(language.unwrap_or(Language::ENGLISH));
+    let analyzer = Analyzer::new(analysed_as(document.language.as_deref()));
     let media_type = MediaType::from_name(&document.media_type).unwrap_or(MediaType::PlainText);
     let chunks = document.chunks.iter();
     chunks

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use mainstay_domain::{ByteRange, Passage};
-use mainstay_text::{Analyzer, Language, TermId, detect};
+use mainstay_text::{Analyzer, Language, TermId, detect, detect_reliably};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// A passage taken apart.
@@ -133,7 +133,7 @@ fn in_different_languages(one: &str, other: &str) -> bool {
 }
 
 fn language_of(text: &str) -> Language {
-    detect(text).map_or(Language::ENGLISH, |detection| detection.language)
+    detect_reliably(text).unwrap_or(Language::ENGLISH)
 }
 
 /// The words that carry meaning: longer ones, and those with digits or in other scripts, where a short word can be a

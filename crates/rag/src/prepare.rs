@@ -6,7 +6,7 @@ use mainstay_documents::{
 };
 use mainstay_domain::DocumentId;
 use mainstay_store::documents::Fingerprint;
-use mainstay_text::{Analyzer, Language, Terms, detect};
+use mainstay_text::{Analyzer, Language, Terms, detect_reliably};
 
 /// A document as it arrives.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct Upload {
     pub doc_id: Option<DocumentId>,
     /// Its title; without one, what it calls itself.
     pub title: Option<String>,
-    /// Its language, ISO 639-1; without one, what it looks like.
+    /// Its language, ISO 639-1; without one, what it surely looks like.
     pub language: Option<String>,
     /// The name of its file.
     pub file_name: Option<String>,
@@ -30,6 +30,7 @@ pub struct Upload {
 pub(crate) struct Prepared {
     pub(crate) title: Option<String>,
     pub(crate) media_type: MediaType,
+    /// `None` where it is uncertain.
     pub(crate) language: Option<Language>,
     /// The canonical text.
     pub(crate) text: String,
@@ -86,10 +87,15 @@ pub(crate) fn prepare(
     let hint = Hint { file_name: upload.file_name.as_deref(), media_type: upload.media_type.as_deref() };
     let parsed = parse(&upload.bytes, hint, limits)?;
     let declared = upload.language.as_deref().and_then(|tag| Language::parse(tag).ok());
-    let language = declared.or_else(|| detect(&parsed.text).map(|detection| detection.language));
+    let language = declared.or_else(|| detect_reliably(&parsed.text));
     let title = upload.title.clone().or_else(|| parsed.title.clone());
     let chunks = searchable_chunks(&parsed, title.as_deref(), language, options);
     Ok(Prepared { title, media_type: parsed.media_type, language, text: parsed.text, chunks })
+}
+
+/// By the rules of which language the words of a document are analysed: its own, or English where that is uncertain.
+pub(crate) fn analysed_as(language: Option<&str>) -> Language {
+    language.and_then(|tag| Language::parse(tag).ok()).unwrap_or(Language::ENGLISH)
 }
 
 fn searchable_chunks(
@@ -98,7 +104,7 @@ fn searchable_chunks(
     language: Option<Language>,
     options: &ChunkOptions,
 ) -> Vec<PreparedChunk> {
-    let analyzer = Analyzer::new(language.unwrap_or(Language::ENGLISH));
+    let analyzer = Analyzer::new(analysed_as(language.as_ref().map(Language::as_str)));
     chunk(parsed, options)
         .into_iter()
         .map(|chunk| {
@@ -127,4 +133,29 @@ pub(crate) fn searchable(
     let body = analyzer.analyze(&text);
     dense_text.push_str(&text);
     Searchable { dense_text, body, context }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared(text: &str, language: Option<&str>) -> Prepared {
+        let upload = Upload {
+            doc_id: None,
+            title: None,
+            language: language.map(str::to_owned),
+            file_name: None,
+            media_type: None,
+            bytes: Bytes::copy_from_slice(text.as_bytes()),
+        };
+        prepare(&upload, &Limits::default(), &ChunkOptions::default()).expect(text)
+    }
+
+    #[test]
+    fn a_text_too_short_to_tell_its_language_has_none() {
+        assert_eq!(prepared("Octopus file.", None).language, None);
+        assert_eq!(prepared("Octopus file.", Some("de-AT")).language, Some(Language::GERMAN));
+        let sentence = "Der Vertrag endet, sobald eine der Parteien ihn schriftlich kündigt.";
+        assert_eq!(prepared(sentence, None).language, Some(Language::GERMAN));
+    }
 }

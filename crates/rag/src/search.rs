@@ -7,7 +7,7 @@ use mainstay_domain::citation::PassageScore;
 use mainstay_domain::port::{EmbeddingPurpose, RetrievalError, RetrievalQuery, Retriever};
 use mainstay_domain::{ChunkId, Passage};
 use mainstay_store::documents::{ChunkRow, ParentId};
-use mainstay_text::{Analyzer, Language, detect_among};
+use mainstay_text::question_terms;
 use mainstay_vectors::{Accuracy, Hit, Query, Search, SparseChannel, SparseVector};
 
 use crate::corpus::View;
@@ -102,8 +102,7 @@ async fn plan(view: &View, query: &RetrievalQuery) -> Result<Vec<Search>, Retrie
         .embed(&[&query.text], EmbeddingPurpose::Query, query.deadline)
         .await
         .map_err(RetrievalError::Embedding)?;
-    let language = language_of(&query.text, &view.languages);
-    let terms = Analyzer::new(language).analyze_question(&query.text);
+    let terms = question_terms(&query.text, &view.languages);
     let sparse: SparseVector =
         view.bm25.query_vector(&terms).into_iter().map(|(term, weight)| (term.0, weight)).collect();
     let dense = Query::Dense { vector: embedded.values, accuracy: Accuracy::Indexed };
@@ -111,15 +110,6 @@ async fn plan(view: &View, query: &RetrievalQuery) -> Result<Vec<Search>, Retrie
     let (chunks, parents) =
         (words(SparseChannel::Bm25, sparse.clone()), words(SparseChannel::Parent, sparse));
     Ok([dense, chunks, parents].into_iter().map(|query| Search { query, limit: depth }).collect())
-}
-
-/// The language of a question: one of those that the corpus has, for only those can be found.
-fn language_of(question: &str, languages: &[Language]) -> Language {
-    match languages {
-        [] => Language::ENGLISH,
-        [only] => *only,
-        several => detect_among(question, several).map_or(several[0], |detection| detection.language),
-    }
 }
 
 fn passage(score: PassageScore, row: ChunkRow) -> Passage {

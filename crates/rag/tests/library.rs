@@ -171,6 +171,33 @@ async fn a_replaced_document_is_found_by_its_new_text_alone_and_a_deleted_one_no
 }
 
 #[tokio::test]
+async fn documents_in_other_languages_do_not_hide_the_words_of_a_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open(folder.path()).await;
+    let romanian = |n: usize| Upload {
+        language: Some("ro".to_owned()),
+        ..upload(&format!("ro{n}"), "Termenul de garanție este de doi ani.")
+    };
+    let (tenant, corpus) = (TenantId::new(TENANT), CorpusName::new(CORPUS));
+    for result in site.library.add(&tenant, &corpus, (0..3).map(romanian).collect()).await {
+        result.unwrap();
+    }
+    let short = Upload { language: None, ..upload("short", "Octopus file.") };
+    for result in site.library.add(&tenant, &corpus, vec![short]).await {
+        result.unwrap();
+    }
+    site.add(&[("en", "An octopus has camera eyes.")]).await;
+    for (question, document) in
+        [("camera eyes", "en"), ("octopus files", "short"), ("termene de garanții", "ro0")]
+    {
+        let passages = site.search(question).await;
+        let found = passages.iter().find(|passage| passage.document.as_str() == document).unwrap();
+        assert!(found.score.sparse.is_some_and(|score| score > 0.0), "{question}: {found:?}");
+    }
+    site.close().await;
+}
+
+#[tokio::test]
 async fn another_tenant_finds_nothing_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let site = Site::open(folder.path()).await;

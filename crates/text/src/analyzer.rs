@@ -1,7 +1,9 @@
 //! From a text to its terms.
 
+use std::collections::HashSet;
+
 use crate::fold::{compatible, push_lower_case, without_accents};
-use crate::function_words::is_function_word;
+use crate::function_words::function_words;
 use crate::language::Language;
 use crate::segment::{Piece, segment};
 use crate::stem::Stemmer;
@@ -28,6 +30,7 @@ const LONGEST_WORD_BYTES: usize = 128;
 pub struct Analyzer {
     language: Language,
     stemmer: Stemmer,
+    function_words: Option<&'static HashSet<&'static str>>,
 }
 
 /// What a term is made of.
@@ -61,7 +64,7 @@ struct Occurrence<'a> {
 impl Analyzer {
     /// The analyzer for a language; one for which there is no stemmer has its words taken as they are.
     pub fn new(language: Language) -> Self {
-        Self { language, stemmer: Stemmer::for_language(language) }
+        Self { language, stemmer: Stemmer::for_language(language), function_words: function_words(language) }
     }
 
     /// The language that it analyses.
@@ -83,21 +86,33 @@ impl Analyzer {
     /// The terms of a question: those of [`analyze`](Self::analyze) without the words that are grammar alone, unless
     /// there are no others ("To be or not to be?").
     pub fn analyze_question(&self, question: &str) -> Terms {
+        let terms = self.analyze_content(question, self);
+        if terms.is_empty() { self.analyze(question) } else { terms }
+    }
+
+    /// How many words of a text are grammar alone.
+    pub(crate) fn count_grammar(&self, text: &str) -> usize {
+        let mut count = 0;
+        self.visit(text, |occurrence| count += usize::from(self.is_grammar(&occurrence)));
+        count
+    }
+
+    /// The terms of a text in another language: to the rules of this one, without what is grammar alone in that one.
+    pub(crate) fn analyze_content(&self, text: &str, written_in: &Self) -> Terms {
         let mut occurrences = Vec::new();
         let mut length = 0.0;
-        self.visit(question, |occurrence| {
-            let grammar = occurrence.kind == TermKind::Word
-                && is_function_word(&without_accents(occurrence.written), self.language);
-            if !grammar {
+        self.visit(text, |occurrence| {
+            if !written_in.is_grammar(&occurrence) {
                 occurrences.push((TermId::of(occurrence.term), 1.0));
                 length += occurrence.kind.length();
             }
         });
-        if occurrences.is_empty() {
-            self.analyze(question)
-        } else {
-            Terms::from_occurrences(occurrences, length)
-        }
+        Terms::from_occurrences(occurrences, length)
+    }
+
+    fn is_grammar(&self, occurrence: &Occurrence<'_>) -> bool {
+        occurrence.kind == TermKind::Word
+            && self.function_words.is_some_and(|words| words.contains(&*without_accents(occurrence.written)))
     }
 
     /// Calls `visit` with every occurrence of a term, in the order of the text.

@@ -5,15 +5,28 @@
 //! pronouns, prepositions, conjunctions, auxiliary and question words, without accents, and nothing that could be the
 //! subject of a question.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
 use crate::language::Language;
 
-/// Whether the word is grammar alone. `word` is in lower case and without accents.
-pub(crate) fn is_function_word(word: &str, language: Language) -> bool {
-    words(language).split_ascii_whitespace().any(|function_word| function_word == word)
+/// The function words of a language, in lower case and without accents; `None` for a language without a list.
+pub(crate) fn function_words(language: Language) -> Option<&'static HashSet<&'static str>> {
+    static SETS: LazyLock<HashMap<&'static str, HashSet<&'static str>>> = LazyLock::new(|| {
+        let set = |code: &'static str| (code, words(code).split_ascii_whitespace().collect());
+        CODES.into_iter().map(set).collect()
+    });
+    SETS.get(language.as_str())
 }
 
-fn words(language: Language) -> &'static str {
-    match language.as_str() {
+/// Languages with a list.
+const CODES: [&str; 23] = [
+    "ar", "cs", "da", "de", "el", "en", "es", "fi", "fr", "hi", "id", "it", "nb", "nl", "nn", "no", "pl",
+    "pt", "ro", "ru", "sv", "tr", "uk",
+];
+
+fn words(code: &str) -> &'static str {
+    match code {
         "ar" => ARABIC,
         "cs" => CZECH,
         "da" => DANISH,
@@ -225,31 +238,28 @@ mod tests {
     use super::*;
     use crate::fold::{push_lower_case, without_accents};
 
-    const CODES: [&str; 21] = [
-        "ar", "cs", "da", "de", "el", "en", "es", "fi", "fr", "hi", "id", "it", "nl", "no", "pl", "pt", "ro",
-        "ru", "sv", "tr", "uk",
-    ];
-
     /// The lists are compared with folded words: a word that is not folded itself would never be met.
     #[test]
     fn every_word_is_found_in_the_form_that_questions_are_brought_to() {
         for code in CODES {
             let language = Language::parse(code).expect(code);
-            assert!(is_function_word(words(language).split_ascii_whitespace().next().expect(code), language));
-            for word in words(language).split_ascii_whitespace() {
+            let listed = function_words(language).expect(code);
+            assert!(!listed.is_empty(), "{code}");
+            for word in listed {
                 let mut lower = String::new();
                 push_lower_case(word, language, &mut lower);
                 let folded = without_accents(&lower);
-                assert!(is_function_word(&folded, language), "{code}: {word} is met as {folded}");
+                assert!(listed.contains(&*folded), "{code}: {word} is met as {folded}");
             }
         }
     }
 
     #[test]
     fn words_of_a_subject_are_kept() {
+        let english = function_words(Language::ENGLISH).expect("English has a list");
         for word in ["rust", "vector", "will", "server", "second", "state"] {
-            assert_eq!(is_function_word(word, Language::ENGLISH), word == "will", "{word}");
+            assert_eq!(english.contains(word), word == "will", "{word}");
         }
-        assert!(!is_function_word("what", Language::JAPANESE));
+        assert_eq!(function_words(Language::JAPANESE), None);
     }
 }

@@ -17,11 +17,13 @@ mod stem;
 
 pub mod bm25;
 pub mod grams;
+pub mod question;
 pub mod terms;
 
 pub use analyzer::{ANALYSIS_VERSION, Analyzer};
 pub use bm25::{Bm25, SparseVector};
-pub use detect::{Detection, detect, detect_among};
+pub use detect::{Detection, detect, detect_reliably};
 pub use grams::character_grams;
 pub use language::{Language, LanguageError};
+pub use question::question_terms;
 pub use terms::{TermId, Terms};

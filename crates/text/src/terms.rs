@@ -61,6 +61,16 @@ impl Terms {
         self.counts.is_empty()
     }
 
+    /// Adds what the same text has under other rules, each term `weight` times: a term that both have counts as often as
+    /// the one that has it more often says.
+    pub fn unite(&mut self, other: &Terms, weight: f32) {
+        let mut counts = std::mem::take(&mut self.counts);
+        counts.extend(other.counts.iter().map(|&(term, count)| (term, count * weight)));
+        counts.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        counts.dedup_by_key(|&mut (term, _)| term);
+        *self = Self { counts, length: self.length.max(other.length * weight) };
+    }
+
     /// Adds another field of the same passage, such as its title, as if it stood `weight` times in the text: its counts
     /// and its length both grow by `weight` times those of the field. This is BM25F with one saturation for all fields
     /// (Robertson, Zaragoza and Taylor, "Simple BM25 extension to multiple weighted fields", CIKM 2004).
