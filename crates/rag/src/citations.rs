@@ -159,8 +159,8 @@ impl CitationFilter {
             let ended = self.statement.ends_with(['.', '!', '?', ':', '\n']) && character.is_whitespace()
                 || self.statement.ends_with(['。', '！', '？', '।', '۔', '؟'])
                 || character == '\n';
-            if ended && !self.statement.trim().is_empty() {
-                self.previous = std::mem::take(&mut self.statement);
+            if ended {
+                self.end_statement();
             }
             self.statement.push(character);
         }
@@ -170,10 +170,19 @@ impl CitationFilter {
         }
     }
 
+    /// What follows is another statement. Signs alone are none: a full stop behind a marker, the space between two.
+    fn end_statement(&mut self) {
+        if self.statement.contains(char::is_alphanumeric) {
+            self.previous = std::mem::take(&mut self.statement);
+        }
+    }
+
     /// Lets the markers out that hold; `space` is what stood before them.
     fn cite(&mut self, space: &str, numbers: &[usize], out: &mut Filtered) {
-        let statement =
-            if self.statement.trim().is_empty() { self.previous.clone() } else { self.statement.clone() };
+        // A marker ends its statement; those that follow at once cite the same.
+        self.end_statement();
+        self.statement.clear();
+        let statement = self.previous.clone();
         let mut space = Some(space);
         for &number in numbers {
             let Some((passage, support)) = self.support(number, &statement) else {
@@ -332,6 +341,32 @@ mod tests {
         let (filtered, counts) = filter_whole("The warranty lasts two years [1, 2].");
         assert_eq!(filtered.text, "The warranty lasts two years [1].");
         assert_eq!(counts, CitationCounts { verified: 1, removed: 1 });
+    }
+
+    #[test]
+    fn a_marker_cites_what_stands_between_it_and_the_marker_before() {
+        for answer in [
+            "- Refunds take five days [1]\n- The warranty lasts two years [1]",
+            "`Refunds = five` days [1] The warranty lasts two years [1]",
+            "Refunds take five days [1] while the warranty lasts two years [1].",
+        ] {
+            let (filtered, _) = filter_whole(answer);
+            let quotes: Vec<&str> = filtered.citations.iter().map(|citation| &*citation.quote).collect();
+            assert_eq!(quotes, ["Refunds take five days.", "The warranty lasts two years."], "{answer}");
+        }
+    }
+
+    #[test]
+    fn markers_that_follow_each_other_cite_the_same_statement() {
+        for markers in ["[1][1]", " [1] [1].", ". [1] [1]", " [1]. [1]", " [1], [1]."] {
+            let answer = format!("Refunds take five days. The warranty lasts two years{markers} Next.");
+            let (filtered, counts) = filter_whole(&answer);
+            assert_eq!(counts, CitationCounts { verified: 2, removed: 0 }, "{answer}");
+            assert!(
+                filtered.citations.iter().all(|citation| citation.quote == "The warranty lasts two years."),
+                "{answer}"
+            );
+        }
     }
 
     #[test]
