@@ -272,9 +272,12 @@ fn parse_marker(text: &str, complete: bool) -> Parsed {
     let undecided = if complete { Parsed::Other } else { Parsed::Undecided };
     let window = &text[..text.floor_char_boundary(LONGEST_MARKER.min(text.len()))];
     let Some(close) = window.find(']') else {
-        let could_be = window[1..].chars().all(|c| c.is_ascii_digit() || c == ',' || c == ' ');
+        let could_be = window[1..].chars().all(is_marker_character);
         return if could_be && window.len() < LONGEST_MARKER { undecided } else { Parsed::Other };
     };
+    if !window[1..close].chars().all(is_marker_character) {
+        return Parsed::Other;
+    }
     let numbers: Option<Vec<usize>> =
         window[1..close].split(',').map(|part| part.trim().parse().ok()).collect();
     let Some(numbers) = numbers else { return Parsed::Other };
@@ -283,6 +286,10 @@ fn parse_marker(text: &str, complete: bool) -> Parsed {
         None if !complete => Parsed::Undecided,
         _ => Parsed::Marker { length: close + 1, numbers },
     }
+}
+
+fn is_marker_character(character: char) -> bool {
+    character.is_ascii_digit() || matches!(character, ',' | ' ')
 }
 
 #[cfg(test)]
@@ -376,6 +383,8 @@ mod tests {
             "```\na[1] = b[2]\n```\n",
             "see [1](https://example.org)",
             "[x] done",
+            "[ 9\n]",
+            "[+1]",
             "a [",
             "[12",
         ] {
