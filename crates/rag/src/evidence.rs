@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use mainstay_domain::{ByteRange, Passage};
 use mainstay_text::{Analyzer, Language, TermId, detect, detect_reliably};
-use unicode_segmentation::UnicodeSegmentation;
+
+use crate::sentences::{SpanKind, spans};
 
 /// A passage taken apart.
 pub(crate) struct Evidence {
@@ -22,6 +23,7 @@ pub(crate) struct Evidence {
 pub(crate) struct Sentence {
     /// Where it is in the parent's text.
     pub(crate) range: Range<usize>,
+    pub(crate) kind: SpanKind,
     /// Its content words.
     pub(crate) terms: HashSet<TermId>,
 }
@@ -44,10 +46,12 @@ impl Evidence {
     /// Takes a passage apart.
     pub(crate) fn of(passage: &Passage) -> Self {
         let analyzer = Analyzer::new(language_of(&passage.parent_text));
-        let sentences: Vec<Sentence> = sentence_ranges(&passage.parent_text)
-            .map(|range| Sentence {
-                terms: content_terms(&analyzer, &passage.parent_text[range.clone()]),
-                range,
+        let sentences: Vec<Sentence> = spans(&passage.parent_text)
+            .into_iter()
+            .map(|span| Sentence {
+                terms: content_terms(&analyzer, &passage.parent_text[span.range.clone()]),
+                range: span.range,
+                kind: span.kind,
             })
             .collect();
         let mut terms: HashSet<TermId> =
@@ -150,52 +154,6 @@ pub(crate) fn content_terms(analyzer: &Analyzer, text: &str) -> HashSet<TermId> 
     terms
 }
 
-/// The sentences of a text as ranges without surrounding space. Lines that wrap are one sentence; a blank line ends one,
-/// and so does a line that is, or is followed by, a heading, a list item, a row or a fence: they have no full stop.
-pub(crate) fn sentence_ranges(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    paragraphs(text).into_iter().flat_map(move |paragraph| {
-        let start = paragraph.start;
-        // To Unicode's rules a line end is the end of a paragraph; here the lines of one are joined. A space has as many
-        // bytes as a line end, so the places stay.
-        let joined = text[paragraph].replace(['\n', '\r'], " ");
-        let sentence = |(offset, sentence): (usize, &str)| {
-            let trimmed = sentence.trim_start();
-            let begin = start + offset + sentence.len() - trimmed.len();
-            let end = begin + trimmed.trim_end().len();
-            (end > begin).then_some(begin..end)
-        };
-        joined.split_sentence_bound_indices().filter_map(sentence).collect::<Vec<_>>()
-    })
-}
-
-/// Stretches of lines that belong together.
-fn paragraphs(text: &str) -> Vec<Range<usize>> {
-    let mut paragraphs: Vec<Range<usize>> = Vec::new();
-    let mut offset = 0;
-    let mut joins = false;
-    for line in text.split_inclusive('\n') {
-        let range = offset..offset + line.len();
-        offset = range.end;
-        let own = stands_alone(line);
-        match paragraphs.last_mut() {
-            Some(last) if joins && !own => last.end = range.end,
-            _ => paragraphs.push(range),
-        }
-        // What follows a heading or a row is no part of it; what follows an item may be its next line.
-        joins = !line.trim().is_empty() && !line.trim_start().starts_with(['#', '|', '`', '~']);
-    }
-    paragraphs
-}
-
-/// Whether a line begins something: a heading, a list item, a row of a table, a fence, or nothing at all.
-fn stands_alone(line: &str) -> bool {
-    let line = line.trim_start();
-    let item = ["- ", "* ", "+ "].iter().any(|mark| line.starts_with(mark));
-    let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    let numbered = number.len() < line.len() && number.starts_with(". ");
-    line.is_empty() || item || numbered || line.starts_with(['#', '|', '`', '~', '>'])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,15 +181,5 @@ mod tests {
         let support = Evidence::of(&passage)
             .support(&passage, "Покупатель получает двухлетнее обслуживание устройства");
         assert_eq!(support.unwrap().quote, passage.text);
-    }
-
-    #[test]
-    fn sentences_keep_their_exact_place() {
-        let text = "# Title\nOne is\nhere.  Two is there!\n- item\n  goes on\n- other\n\nThree\n";
-        let sentences: Vec<&str> = sentence_ranges(text).map(|range| &text[range]).collect();
-        assert_eq!(
-            sentences,
-            ["# Title", "One is\nhere.", "Two is there!", "- item\n  goes on", "- other", "Three"]
-        );
     }
 }

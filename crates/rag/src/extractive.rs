@@ -14,7 +14,8 @@ use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{Clock, ModelError, ModelErrorKind, Passage, Usage};
 use mainstay_text::TermId;
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Sentence};
+use crate::sentences::SpanKind;
 
 /// The extractive answerer.
 #[derive(Clone, Copy, Debug)]
@@ -193,7 +194,7 @@ fn candidates<'a>(
         let rank = 1.0 / (1.0 + source as f64);
         for (position, sentence) in evidence.sentences().iter().enumerate() {
             let text = &passage.parent_text[sentence.range.clone()];
-            if !reads_as_a_sentence(text, &sentence.terms) {
+            if !reads_as_a_sentence(sentence) {
                 continue;
             }
             let score = 0.65 * covered(&sentence.terms) + 0.25 * context + 0.1 * rank;
@@ -203,9 +204,9 @@ fn candidates<'a>(
     candidates
 }
 
-/// Headings, rules, fences and lone words answer nothing.
-fn reads_as_a_sentence(text: &str, terms: &HashSet<TermId>) -> bool {
-    !text.starts_with(['#', '|', '=', '`']) && terms.len() >= 2
+/// Headings, rows, code and lone words answer nothing.
+fn reads_as_a_sentence(sentence: &Sentence) -> bool {
+    sentence.kind == SpanKind::Prose && sentence.terms.len() >= 2
 }
 
 /// Whether one sentence adds little to another: more than two thirds of its words are there already.
@@ -239,5 +240,12 @@ mod tests {
         let passages = [passage(1, "a", "Our office is in Oslo. It opens at nine.")];
         assert_eq!(compose("Which quantum error correction code is used?", &passages), [NOT_FOUND]);
         assert_eq!(compose("Anything?", &[]), [NOT_FOUND]);
+    }
+
+    #[test]
+    fn code_blocks_tables_and_headings_are_not_quoted() {
+        let text = "# Add a document\n\n```sh\nadd a document now\n```\n\n| add | document |\n\nUse the form to add a document.";
+        let answer = compose("How do I add a document?", &[passage(1, "a", text)]).concat();
+        assert_eq!(answer, "Use the form to add a document. [1]");
     }
 }
