@@ -9,7 +9,8 @@ use mainstay_domain::chat::ChoiceDelta;
 use mainstay_domain::{Citation, Passage};
 
 use crate::assemble::Grounding;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Support};
+use crate::markers::{Marker, Reading, Token, next_token};
 
 /// How many citations held and how many did not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -85,9 +86,6 @@ pub struct CitationFilter {
     counts: CitationCounts,
 }
 
-/// The longest text that can be a marker: `[12, 13, 14, 15]`.
-const LONGEST_MARKER: usize = 24;
-
 /// The longest statement that is compared with a source, in bytes: the end of a longer one counts.
 const LONGEST_STATEMENT: usize = 2_000;
 
@@ -142,9 +140,9 @@ impl CitationFilter {
                     self.emit(&rest[..length], &mut out);
                     rest = &rest[length..];
                 }
-                Token::Marker { space, length, numbers } => {
-                    self.cite(&rest[..space], &numbers, &mut out);
-                    rest = &rest[length..];
+                Token::Marker(marker) => {
+                    self.cite(&rest[..marker.length], &marker, &mut out);
+                    rest = &rest[marker.length..];
                 }
             }
         }
@@ -177,19 +175,31 @@ impl CitationFilter {
         }
     }
 
-    /// Lets the markers out that hold; `space` is what stood before them.
-    fn cite(&mut self, space: &str, numbers: &[usize], out: &mut Filtered) {
+    /// Lets those numbers of a marker out that hold, and a marker that is an index as it is. `written` is the marker as it
+    /// stands, with the space before it.
+    fn cite(&mut self, written: &str, marker: &Marker, out: &mut Filtered) {
+        let reading = marker.reading(&self.statement);
+        if reading == Reading::Index {
+            return self.emit(written, out);
+        }
         // A marker ends its statement; those that follow at once cite the same.
         self.end_statement();
+        let statement = std::mem::take(&mut self.previous);
+        let supports: Vec<_> =
+            marker.numbers.iter().map(|&number| self.support(number, &statement)).collect();
+        if reading == Reading::Either && supports.contains(&None) {
+            self.statement = statement;
+            return self.emit(written, out);
+        }
         self.statement.clear();
-        let statement = self.previous.clone();
-        let mut space = Some(space);
-        for &number in numbers {
-            let Some((passage, support)) = self.support(number, &statement) else {
+        self.previous = statement;
+        let mut space = Some(&written[..marker.space]);
+        for (&number, support) in marker.numbers.iter().zip(supports) {
+            let Some(support) = support else {
                 self.counts.removed += 1;
                 continue;
             };
-            let passage = passage.clone();
+            let passage = &self.passages[number - 1];
             let lead = space.take().unwrap_or_default();
             let marker = format!("[{number}]");
             let start_index = self.emitted + lead.chars().count();
@@ -211,85 +221,12 @@ impl CitationFilter {
         }
     }
 
-    fn support(&mut self, number: usize, statement: &str) -> Option<(&Passage, crate::evidence::Support)> {
+    fn support(&mut self, number: usize, statement: &str) -> Option<Support> {
         let index = number.checked_sub(1)?;
         let passage = self.passages.get(index)?;
         let evidence = self.evidence.entry(index).or_insert_with(|| Evidence::of(passage));
-        Some((passage, evidence.support(passage, statement)?))
+        evidence.support(passage, statement)
     }
-}
-
-/// What comes next in an answer.
-#[derive(PartialEq, Debug)]
-enum Token {
-    /// So many bytes that are no marker.
-    Text(usize),
-    /// A run of so many backticks.
-    Backticks(usize),
-    /// `space` bytes of space and a marker, `length` bytes in all, that names these sources.
-    Marker { space: usize, length: usize, numbers: Vec<usize> },
-    /// It takes more text to tell.
-    Undecided,
-}
-
-fn next_token(text: &str, in_code: bool, complete: bool) -> Token {
-    let backticks = text.len() - text.trim_start_matches('`').len();
-    if backticks > 0 {
-        // More backticks may follow in the next piece.
-        return if backticks == text.len() && !complete {
-            Token::Undecided
-        } else {
-            Token::Backticks(backticks)
-        };
-    }
-    if in_code {
-        return Token::Text(text.find('`').unwrap_or(text.len()));
-    }
-    let space = text.len() - text.trim_start_matches(' ').len();
-    let after_space = &text[space..];
-    if after_space.is_empty() {
-        return if complete { Token::Text(space) } else { Token::Undecided };
-    }
-    if after_space.starts_with('[') {
-        return match parse_marker(after_space, complete) {
-            Parsed::Marker { length, numbers } => Token::Marker { space, length: space + length, numbers },
-            Parsed::Undecided => Token::Undecided,
-            Parsed::Other => Token::Text(space + 1),
-        };
-    }
-    let until = after_space.find([' ', '[', '`']).unwrap_or(after_space.len());
-    Token::Text(space + until)
-}
-
-enum Parsed {
-    Marker { length: usize, numbers: Vec<usize> },
-    Undecided,
-    Other,
-}
-
-/// Reads `[1]`, `[1, 2]`. What is followed by `(` or `:` is a Markdown link or its definition.
-fn parse_marker(text: &str, complete: bool) -> Parsed {
-    let undecided = if complete { Parsed::Other } else { Parsed::Undecided };
-    let window = &text[..text.floor_char_boundary(LONGEST_MARKER.min(text.len()))];
-    let Some(close) = window.find(']') else {
-        let could_be = window[1..].chars().all(is_marker_character);
-        return if could_be && window.len() < LONGEST_MARKER { undecided } else { Parsed::Other };
-    };
-    if !window[1..close].chars().all(is_marker_character) {
-        return Parsed::Other;
-    }
-    let numbers: Option<Vec<usize>> =
-        window[1..close].split(',').map(|part| part.trim().parse().ok()).collect();
-    let Some(numbers) = numbers else { return Parsed::Other };
-    match text[close + 1..].chars().next() {
-        Some('(' | ':') => Parsed::Other,
-        None if !complete => Parsed::Undecided,
-        _ => Parsed::Marker { length: close + 1, numbers },
-    }
-}
-
-fn is_marker_character(character: char) -> bool {
-    character.is_ascii_digit() || matches!(character, ',' | ' ')
 }
 
 #[cfg(test)]
@@ -377,6 +314,21 @@ mod tests {
     }
 
     #[test]
+    fn an_index_stays_as_it_is() {
+        for answer in [
+            "Print response.choices[0] then",
+            "Take choices[0].message or choices[1].message",
+            "Take banana_list[1] or list(x)[9]",
+        ] {
+            let (filtered, counts) = filter_whole(answer);
+            assert_eq!((filtered.text.as_str(), counts), (answer, CitationCounts::default()));
+        }
+        let (filtered, counts) = filter_whole("The warranty lasts two years[1]. Refunds take five days[2].");
+        assert_eq!(filtered.text, "The warranty lasts two years[1]. Refunds take five days.");
+        assert_eq!(counts, CitationCounts { verified: 1, removed: 1 });
+    }
+
+    #[test]
     fn code_and_links_are_no_citations() {
         for answer in [
             "Use `items[1]` here",
@@ -396,7 +348,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_result_does_not_depend_on_how_the_answer_is_cut(
-            pieces in proptest::collection::vec("(The warranty lasts two years|\\[1\\]|\\[2, 1\\]|\\[|\\]| |`|\\.|é|[a-z]{1,4}|\n|9)", 0..40),
+            pieces in proptest::collection::vec("(The warranty lasts two years|x.y|\\[0\\]|\\[1\\]|\\[2, 1\\]|\\[|\\]| |`|\\.|é|[a-z]{1,4}|\n|9)", 0..40),
             cuts in proptest::collection::vec(0usize..400, 0..40),
         ) {
             let answer = pieces.concat();

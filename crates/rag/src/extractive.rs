@@ -15,7 +15,8 @@ use mainstay_domain::{Clock, ModelError, ModelErrorKind, Passage, Usage};
 use mainstay_text::TermId;
 
 use crate::evidence::{Evidence, Sentence};
-use crate::sentences::SpanKind;
+use crate::markers::{Reading, Token, next_token};
+use crate::sentences::{SpanKind, code_spans};
 
 /// The extractive answerer.
 #[derive(Clone, Copy, Debug)]
@@ -214,15 +215,48 @@ fn says_the_same(known: &HashSet<TermId>, new: &HashSet<TermId>) -> bool {
     3 * known.intersection(new).count() > 2 * new.len()
 }
 
-/// The sentence on one line, without the marks of a list item.
+/// The sentence on one line, without the marks of a list item or quotation, and without markers of its own: the numbers of
+/// the sources that a document cites are no numbers of ours.
 fn clean(text: &str) -> String {
-    let text = text.trim_start_matches(['-', '*', '+', '>']);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = text.trim_start_matches(['-', '*', '+', '>', '•']).trim_start();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut cleaned = String::with_capacity(text.len());
+    for (in_code, stretch) in code_and_prose(&text) {
+        let mut rest = stretch;
+        while !rest.is_empty() {
+            let length = match next_token(rest, in_code, true) {
+                Token::Text(length) | Token::Backticks(length) => length,
+                Token::Marker(marker) if marker.reading(&cleaned) != Reading::Citation => marker.length,
+                Token::Marker(marker) => {
+                    rest = &rest[marker.length..];
+                    continue;
+                }
+                Token::Undecided => rest.len(),
+            };
+            cleaned.push_str(&rest[..length]);
+            rest = &rest[length..];
+        }
+    }
+    cleaned
+}
+
+/// The stretches of a sentence, and whether each is a code span.
+fn code_and_prose(text: &str) -> Vec<(bool, &str)> {
+    let mut stretches = Vec::new();
+    let mut position = 0;
+    for code in code_spans(text) {
+        stretches.push((false, &text[position..code.start]));
+        position = code.end;
+        stretches.push((true, &text[code]));
+    }
+    stretches.push((false, &text[position..]));
+    stretches
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::citations::CitationFilter;
     use crate::testing::passage;
 
     #[test]
@@ -247,5 +281,28 @@ mod tests {
         let text = "# Add a document\n\n```sh\nadd a document now\n```\n\n| add | document |\n\nUse the form to add a document.";
         let answer = compose("How do I add a document?", &[passage(1, "a", text)]).concat();
         assert_eq!(answer, "Use the form to add a document. [1]");
+    }
+
+    #[test]
+    fn a_quoted_sentence_keeps_its_code() {
+        for (question, sentence) in [
+            ("What does GET list?", "`GET /v1/list?a=[1]` lists `items[1]`, e.g. `items[1]?`."),
+            ("How do I take the first item?", "To take the first item, write my_items[1] or items[0]."),
+        ] {
+            let text = format!("Bananas are yellow. {sentence} Bananas are sweet.");
+            let passages = [passage(1, "a", &text), passage(2, "b", "Bananas are yellow.")];
+            let answer = compose(question, &passages).concat();
+            assert_eq!(answer, format!("{sentence} [1]"));
+            let mut filter = CitationFilter::new(passages.to_vec().into());
+            let filtered = filter.push(&answer);
+            assert_eq!(filtered.text + &filter.finish().text, answer);
+        }
+    }
+
+    #[test]
+    fn markers_of_the_document_are_not_taken_over() {
+        let text = "The outbreak began in May [2, 3] and ended in June[1].";
+        let answer = compose("When did the outbreak end?", &[passage(1, "a", text)]).concat();
+        assert_eq!(answer, "The outbreak began in May and ended in June. [1]");
     }
 }

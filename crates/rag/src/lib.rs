@@ -13,6 +13,7 @@ pub mod search;
 pub mod assemble;
 pub mod citations;
 mod evidence;
+mod markers;
 mod sentences;
 
 pub mod extractive;
