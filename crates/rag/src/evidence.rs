@@ -1,13 +1,13 @@
 //! What a passage says, sentence by sentence: whether it supports a statement, and where.
 //!
-//! The measure is overlap of content words after stemming. It catches a citation of the wrong source; it cannot tell a
-//! statement from its negation.
+//! The measure is overlap of content words after stemming, and the numbers that are written in digits. It catches a
+//! citation of the wrong source and a wrong number; it cannot tell a statement from its negation.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
 use mainstay_domain::{ByteRange, Passage};
-use mainstay_text::{Analyzer, Language, TermId, detect, detect_reliably};
+use mainstay_text::{Analyzer, Language, TermId, detect, detect_reliably, numbers};
 
 use crate::sentences::{SpanKind, spans};
 
@@ -17,6 +17,8 @@ pub(crate) struct Evidence {
     sentences: Vec<Sentence>,
     /// The terms of all sentences, of the title and of the headings.
     terms: HashSet<TermId>,
+    /// The numbers of the same.
+    numbers: HashSet<String>,
 }
 
 /// A sentence of a passage's parent.
@@ -56,10 +58,12 @@ impl Evidence {
             .collect();
         let mut terms: HashSet<TermId> =
             sentences.iter().flat_map(|sentence| &sentence.terms).copied().collect();
+        let mut written = numbers(&passage.parent_text);
         for heading in passage.title.iter().chain(&passage.headings) {
             terms.extend(content_terms(&analyzer, heading));
+            written.extend(numbers(heading));
         }
-        Self { analyzer, sentences, terms }
+        Self { analyzer, sentences, terms, numbers: written }
     }
 
     /// The sentences in their order.
@@ -80,6 +84,11 @@ impl Evidence {
     /// The sentence that supports `statement` best, or `None` where the passage does not support it. A statement that
     /// cannot be compared (too short, or in another language than the passage) is given the chunk that was found.
     pub(crate) fn support(&self, passage: &Passage, statement: &str) -> Option<Support> {
+        let missing: Vec<String> =
+            numbers(without_item_number(statement)).difference(&self.numbers).cloned().collect();
+        if !missing.iter().all(|number| may_be_spelled(number)) {
+            return None;
+        }
         let claimed = self.terms_of(statement);
         if claimed.len() < FEWEST_TERMS {
             return Some(chunk_of(passage));
@@ -96,7 +105,26 @@ impl Evidence {
             .map(|sentence| (shared(&sentence.terms), sentence))
             .reduce(|best, next| if next.0 > best.0 { next } else { best })
             .filter(|(count, _)| *count > 0);
-        Some(best.map_or_else(|| chunk_of(passage), |(_, sentence)| quote(passage, &sentence.range)))
+        let Some((_, best)) = best else { return Some(chunk_of(passage)) };
+        let support = quote(passage, &best.range);
+        // A sentence that writes its numbers in digits would have written this one.
+        let contradicts = !missing.is_empty() && !numbers(&support.quote).is_empty();
+        (!contradicts).then_some(support)
+    }
+}
+
+/// Whether a number is one that many texts spell: a statement may have "2" for the "two" of its source.
+fn may_be_spelled(number: &str) -> bool {
+    number.parse::<u8>().is_ok_and(|number| number <= 12)
+}
+
+/// A statement without the number that it has as an item of a list.
+fn without_item_number(statement: &str) -> &str {
+    let statement = statement.trim_start();
+    let rest = statement.trim_start_matches(|c: char| c.is_ascii_digit());
+    match rest.strip_prefix([')', '.']) {
+        Some(item) if rest.len() < statement.len() && item.starts_with(' ') => item,
+        _ => statement,
     }
 }
 
@@ -140,13 +168,15 @@ fn language_of(text: &str) -> Language {
     detect_reliably(text).unwrap_or(Language::ENGLISH)
 }
 
-/// The words that carry meaning: longer ones, and those with digits or in other scripts, where a short word can be a
-/// whole noun.
-pub(crate) fn content_terms(analyzer: &Analyzer, text: &str) -> HashSet<TermId> {
+/// The words that carry meaning: all but those that are grammar alone. Where it is not known which are, the longer ones,
+/// and those with digits or in other scripts, where a short word can be a whole noun.
+fn content_terms(analyzer: &Analyzer, text: &str) -> HashSet<TermId> {
+    let knows_grammar = analyzer.knows_grammar();
     let mut terms = HashSet::new();
-    analyzer.visit_terms(text, |_, term| {
-        let carries_meaning =
-            term.len() > 3 || term.bytes().any(|byte| byte.is_ascii_digit() || !byte.is_ascii());
+    analyzer.visit_content(text, |_, term| {
+        let carries_meaning = knows_grammar
+            || term.len() > 3
+            || term.bytes().any(|byte| byte.is_ascii_digit() || !byte.is_ascii());
         if carries_meaning {
             terms.insert(TermId::of(term));
         }
@@ -181,5 +211,29 @@ mod tests {
         let support = Evidence::of(&passage)
             .support(&passage, "Покупатель получает двухлетнее обслуживание устройства");
         assert_eq!(support.unwrap().quote, passage.text);
+    }
+
+    #[test]
+    fn a_number_that_the_source_does_not_have_is_not_supported() {
+        let digits = passage(1, "a", "The warranty lasts 2 years. Batteries are covered for 1,000 cycles.");
+        let supports = |statement: &str| Evidence::of(&digits).support(&digits, statement).is_some();
+        assert!(supports("The warranty lasts 2 years"));
+        assert!(!supports("The warranty lasts 3 years"));
+        assert!(supports("1. Batteries are covered for 1000 cycles"));
+        assert!(!supports("Batteries are covered for 1500 cycles"));
+        assert!(!supports("1500"));
+        let words = passage(1, "a", "The warranty lasts two years. See section 4.");
+        let supports = |statement: &str| Evidence::of(&words).support(&words, statement).is_some();
+        assert!(supports("The warranty lasts 2 years"));
+        assert!(!supports("The warranty lasts 24 months"));
+    }
+
+    #[test]
+    fn words_of_grammar_support_nothing() {
+        let passage =
+            passage(1, "a", "What is done when there have been errors, and which of them does it show?");
+        let evidence = Evidence::of(&passage);
+        assert_eq!(evidence.support(&passage, "When does the bakery have bread, and which?"), None);
+        assert!(evidence.terms_of("What does this have?").is_empty());
     }
 }

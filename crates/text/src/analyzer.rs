@@ -90,6 +90,20 @@ impl Analyzer {
         if terms.is_empty() { self.analyze(question) } else { terms }
     }
 
+    /// Calls `visit` with every occurrence of a term that is not grammar alone.
+    pub fn visit_content(&self, text: &str, mut visit: impl FnMut(TermKind, &str)) {
+        self.visit(text, |occurrence| {
+            if !self.is_grammar(&occurrence) {
+                visit(occurrence.kind, occurrence.term);
+            }
+        });
+    }
+
+    /// Whether it is known which words of the language are grammar alone.
+    pub fn knows_grammar(&self) -> bool {
+        self.function_words.is_some()
+    }
+
     /// How many words of a text are grammar alone.
     pub(crate) fn count_grammar(&self, text: &str) -> usize {
         let mut count = 0;

@@ -17,6 +17,7 @@ mod stem;
 
 pub mod bm25;
 pub mod grams;
+pub mod numbers;
 pub mod question;
 pub mod terms;
 
@@ -25,5 +26,6 @@ pub use bm25::{Bm25, SparseVector};
 pub use detect::{Detection, detect, detect_reliably};
 pub use grams::character_grams;
 pub use language::{Language, LanguageError};
+pub use numbers::numbers;
 pub use question::question_terms;
 pub use terms::{TermId, Terms};
