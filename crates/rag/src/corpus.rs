@@ -62,8 +62,16 @@ pub(crate) struct View {
 struct Writer {
     /// Whether something was written since the last flush.
     dirty: bool,
+    order: Order,
     /// Revisions whose chunks are out of the index, and whose rows can go after the next flush.
     to_purge: Vec<Revision>,
+}
+
+/// How many points were written since the index was last put in order, and how many there were then.
+#[derive(Default)]
+struct Order {
+    loose: usize,
+    settled: usize,
 }
 
 /// How the index of a corpus is made, as the store keeps it with the corpus.
@@ -78,6 +86,11 @@ struct Recipe {
     /// Counts the rebuilds: each has a namespace of its own, so that the old index answers until the new is complete.
     generation: u32,
 }
+
+/// Points that may lie loose in the index: the time to insert one grows with their number. In a large index more may, in
+/// proportion, because putting them in order rewrites a part of what is there.
+const FEWEST_LOOSE: usize = 2_000;
+const LOOSE_SHARE: usize = 4;
 
 /// Points that are sent to the index at once.
 const POINTS_PER_WRITE: usize = 1_024;
@@ -151,6 +164,11 @@ impl OpenCorpus {
             }
             Err(error) => return Err(error.into()),
         }
+        let chunks = library.documents.counts(&open.tenant, &open.name).await?.chunks;
+        let mut writer = open.writer.lock().await;
+        writer.order.settled =
+            usize::try_from(chunks).unwrap_or(usize::MAX).saturating_sub(writer.order.loose);
+        drop(writer);
         open.refresh_languages(library).await?;
         Ok(open)
     }
@@ -218,6 +236,10 @@ impl OpenCorpus {
         accepted: &AcceptedBatch,
     ) -> Result<(), LibraryError> {
         writer.dirty = true;
+        writer.order.loose += points.len();
+        if writer.order.has_many_loose() {
+            library.wake_maintenance();
+        }
         upsert(library, view, points).await?;
         let published = library.documents.publish(accepted).await?;
         self.unindex(library, writer, view, &published.retired).await
@@ -247,6 +269,7 @@ impl OpenCorpus {
         let chunks: Vec<ChunkId> = retired.iter().flat_map(|revision| revision.chunks.ids()).collect();
         if !chunks.is_empty() {
             writer.dirty = true;
+            writer.order.loose += chunks.len();
             library.index.delete(&view.namespace, chunks).await?;
         }
         writer.to_purge.extend(retired.iter().map(|revision| revision.revision));
@@ -288,7 +311,9 @@ impl OpenCorpus {
             }
             writer.dirty = true;
             for document in library.maintenance.visible(&revisions).await? {
-                upsert(library, &view, points_of(library, &view, &document).await?).await?;
+                let points = points_of(library, &view, &document).await?;
+                writer.order.loose += points.len();
+                upsert(library, &view, points).await?;
             }
         }
         let retired = library.maintenance.retired(usize::MAX >> 1).await?;
@@ -297,20 +322,34 @@ impl OpenCorpus {
         self.unindex(library, &mut writer, &view, &ours).await
     }
 
-    /// Makes the index durable and orderly, if it was written to.
+    /// Makes the index durable if it was written to, and puts it in order when that is worth it: when much lies loose, or
+    /// when nothing was written since the last time.
     pub(crate) async fn tidy_up(&self, library: &Library) -> Result<(), LibraryError> {
         let mut writer = self.writer.lock().await;
         let view = self.view();
-        if !writer.dirty || view.obstacle.is_some() {
+        if view.obstacle.is_some() || !(writer.dirty || writer.order.loose > 0) {
             return Ok(());
         }
-        let through = library.maintenance.last_event().await?;
-        library.index.flush(&view.namespace, Checkpoint(through.0)).await?;
-        writer.dirty = false;
-        let purged = std::mem::take(&mut writer.to_purge);
-        library.maintenance.purge(&purged).await?;
+        let quiet = !writer.dirty;
+        if writer.dirty {
+            let through = library.maintenance.last_event().await?;
+            library.index.flush(&view.namespace, Checkpoint(through.0)).await?;
+            writer.dirty = false;
+            let purged = std::mem::take(&mut writer.to_purge);
+            library.maintenance.purge(&purged).await?;
+        }
+        if !quiet && !writer.order.has_many_loose() {
+            return Ok(());
+        }
+        writer.order.settle();
         drop(writer);
         Ok(library.index.optimize(&view.namespace).await?)
+    }
+
+    /// Makes the index durable and orderly, for an end.
+    pub(crate) async fn close(&self, library: &Library) -> Result<(), LibraryError> {
+        self.tidy_up(library).await?;
+        self.tidy_up(library).await
     }
 
     /// Builds the index anew beside the old one, which answers until the new is complete.
@@ -326,7 +365,7 @@ impl OpenCorpus {
         // What an interrupted rebuild left under this name is not complete.
         library.index.drop_namespace(&view.namespace).await?;
         library.index.open(&view.namespace, &view.index_settings()).await?;
-        let mut chunks = 0;
+        let mut order = Order::default();
         let mut after = None;
         loop {
             let documents = library.documents.live(&self.tenant, &self.name, after, PAGE).await?;
@@ -334,8 +373,12 @@ impl OpenCorpus {
             after = Some(last.revision);
             for document in &documents {
                 let points = points_of(library, &view, document).await?;
-                chunks += points.len() as u64;
+                order.loose += points.len();
                 upsert(library, &view, points).await?;
+            }
+            if order.has_many_loose() {
+                library.index.optimize(&view.namespace).await?;
+                order.settle();
             }
         }
         let through = library.maintenance.last_event().await?;
@@ -346,6 +389,8 @@ impl OpenCorpus {
         self.set_view(view);
         library.index.drop_namespace(&old.namespace).await?;
         writer.dirty = true;
+        let chunks = (order.settled + order.loose) as u64;
+        writer.order = order;
         drop(writer);
         self.refresh_languages(library).await?;
         Ok(chunks)
@@ -380,6 +425,16 @@ impl OpenCorpus {
             self.set_view(View { languages, ..view.copy() });
         }
         Ok(())
+    }
+}
+
+impl Order {
+    fn has_many_loose(&self) -> bool {
+        self.loose >= FEWEST_LOOSE.max(self.settled / LOOSE_SHARE)
+    }
+
+    fn settle(&mut self) {
+        self.settled += std::mem::take(&mut self.loose);
     }
 }
 

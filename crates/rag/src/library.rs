@@ -16,6 +16,7 @@ use mainstay_store::documents::{
 };
 use mainstay_vectors::{IndexError, VectorIndex};
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::corpus::{CorpusSettings, OpenCorpus};
@@ -29,6 +30,8 @@ pub struct Library {
     pub(crate) settings: LibrarySettings,
     pub(crate) clock: Clock,
     corpora: RwLock<HashMap<(TenantId, CorpusName), Arc<OpenCorpus>>>,
+    /// Tells the maintenance not to wait any longer.
+    much_to_do: Notify,
 }
 
 /// What is configured of the corpora.
@@ -193,7 +196,15 @@ impl Library {
         settings: LibrarySettings,
         clock: Clock,
     ) -> Result<Self, LibraryError> {
-        let library = Self { documents, maintenance, index, settings, clock, corpora: RwLock::default() };
+        let library = Self {
+            documents,
+            maintenance,
+            index,
+            settings,
+            clock,
+            corpora: RwLock::default(),
+            much_to_do: Notify::new(),
+        };
         for corpus in library.maintenance.all_corpora().await? {
             let configured = library.settings_of(&corpus.name).clone();
             let open = OpenCorpus::open(&library, corpus, configured).await?;
@@ -400,7 +411,11 @@ impl Library {
 
     /// Keeps the index durable and in order, until it is told to stop.
     pub async fn maintain(self: Arc<Self>, stop: CancellationToken) {
-        while stop.run_until_cancelled(self.clock.sleep(FLUSH_INTERVAL)).await.is_some() {
+        let woken = async || {
+            // Every few seconds, and at once when much was written.
+            self.clock.timeout(FLUSH_INTERVAL, self.much_to_do.notified()).await;
+        };
+        while stop.run_until_cancelled(woken()).await.is_some() {
             for open in self.open_corpora() {
                 if let Err(error) = open.tidy_up(&self).await {
                     tracing::warn!(corpus = %open.name(), %error, "the index could not be made durable; trying again");
@@ -409,10 +424,14 @@ impl Library {
         }
     }
 
+    pub(crate) fn wake_maintenance(&self) {
+        self.much_to_do.notify_one();
+    }
+
     /// Makes everything durable, for an orderly end.
     pub async fn close(&self) -> Result<(), LibraryError> {
         for open in self.open_corpora() {
-            open.tidy_up(self).await?;
+            open.close(self).await?;
         }
         Ok(self.index.close().await?)
     }
