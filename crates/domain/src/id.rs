@@ -33,9 +33,10 @@ macro_rules! text_id {
             }
         }
 
+        /// As quoted text, which is how error messages name it.
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({})"), &self.0)
+                fmt::Debug::fmt(self.as_str(), f)
             }
         }
 
@@ -155,5 +156,10 @@ mod tests {
         let second = RequestId::generate(&clock);
         assert_ne!(first, second);
         assert!(first.as_str().starts_with("req_") && first.as_str().len() == 32, "{first}");
+    }
+
+    #[test]
+    fn messages_quote_an_id_as_text() {
+        assert_eq!(format!("there is no corpus {:?}", CorpusName::new("nope")), "there is no corpus \"nope\"");
     }
 }
