@@ -91,9 +91,21 @@ impl TenantId {
 }
 
 impl CorpusName {
+    /// Longest name, in bytes.
+    pub const MAX_BYTES: usize = 128;
+
     /// The corpus that is used where none is named.
     pub fn unnamed() -> Self {
         Self::new("default")
+    }
+
+    /// Refuses what no corpus may be called: a name that is hard to see or to type makes a second corpus by mistake.
+    pub fn check(&self) -> Result<(), NameFault> {
+        check_text(self.as_str(), Self::MAX_BYTES)?;
+        if self.as_str().trim() != self.as_str() {
+            return Err(NameFault::Padded);
+        }
+        Ok(())
     }
 }
 
@@ -112,9 +124,48 @@ impl TurnId {
 }
 
 impl DocumentId {
+    /// Longest id, in bytes.
+    pub const MAX_BYTES: usize = 1_024;
+
+    /// Refuses what no document may be called.
+    pub fn check(&self) -> Result<(), NameFault> {
+        check_text(self.as_str(), Self::MAX_BYTES)
+    }
+
     /// A new id for a document that came without one.
     pub fn generate(clock: &Clock) -> Self {
         Self::from(ordered_id("doc_", clock))
+    }
+}
+
+/// What is wrong with a name that somebody chose for a corpus or a document.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NameFault {
+    /// There is nothing in it.
+    #[error("is empty")]
+    Empty,
+    /// It is longer than names may be.
+    #[error("has {bytes} bytes; at most {limit} are allowed")]
+    TooLong {
+        /// Its length in bytes.
+        bytes: usize,
+        /// The most that is allowed.
+        limit: usize,
+    },
+    /// It would move the cursor of whoever prints it.
+    #[error("contains a control character, such as a tab or a line break")]
+    ControlCharacter,
+    /// It looks like another name.
+    #[error("begins or ends with a blank")]
+    Padded,
+}
+
+fn check_text(text: &str, limit: usize) -> Result<(), NameFault> {
+    match text {
+        "" => Err(NameFault::Empty),
+        _ if text.len() > limit => Err(NameFault::TooLong { bytes: text.len(), limit }),
+        _ if text.chars().any(char::is_control) => Err(NameFault::ControlCharacter),
+        _ => Ok(()),
     }
 }
 
@@ -159,7 +210,29 @@ mod tests {
     }
 
     #[test]
+    fn a_corpus_has_a_name_that_can_be_seen_and_typed() {
+        let fault = |name: &str| CorpusName::new(name).check().err();
+        assert_eq!([fault("default"), fault("Schiffe 2026"), fault("a/b")], [None; 3]);
+        assert_eq!(fault(""), Some(NameFault::Empty));
+        assert_eq!([fault(" a"), fault("a\u{a0}")], [Some(NameFault::Padded); 2]);
+        assert_eq!([fault("a\nb"), fault("\u{1b}[2J")], [Some(NameFault::ControlCharacter); 2]);
+        assert_eq!(fault(&"a".repeat(129)), Some(NameFault::TooLong { bytes: 129, limit: 128 }));
+    }
+
+    #[test]
+    fn a_document_may_have_the_name_of_any_file_but_no_control_characters() {
+        let fault = |id: &str| DocumentId::new(id).check().err();
+        assert_eq!([fault("guide/Über uns.md"), fault(" x ")], [None; 2]);
+        assert_eq!(fault(""), Some(NameFault::Empty));
+        assert_eq!(fault("a\0b"), Some(NameFault::ControlCharacter));
+        assert_eq!(fault(&"i".repeat(1_025)), Some(NameFault::TooLong { bytes: 1_025, limit: 1_024 }));
+    }
+
+    #[test]
     fn messages_quote_an_id_as_text() {
-        assert_eq!(format!("there is no corpus {:?}", CorpusName::new("nope")), "there is no corpus \"nope\"");
+        assert_eq!(
+            format!("there is no corpus {:?}", CorpusName::new("nope")),
+            "there is no corpus \"nope\""
+        );
     }
 }

@@ -22,7 +22,7 @@ pub mod port;
 pub use chat::{ChatEvent, ChatRequest, Completion};
 pub use citation::{ByteRange, Citation, Passage};
 pub use error::{ModelError, ModelErrorKind, TimeoutPhase};
-pub use id::{AssistantName, ChunkId, CorpusName, DocumentId, KeyId, RequestId, TenantId, TurnId};
+pub use id::{AssistantName, ChunkId, CorpusName, DocumentId, KeyId, NameFault, RequestId, TenantId, TurnId};
 pub use identity::Caller;
 pub use ledger::{Outcome, TurnRecord};
 pub use money::NanoUsd;

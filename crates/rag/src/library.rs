@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, TenantId};
+use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, NameFault, TenantId};
 use mainstay_store::StorageFault;
 use mainstay_store::documents::{
     CorpusCounts, DocumentMaintenance, DocumentRecord, DocumentStore, DocumentStoreError, Fingerprint,
@@ -147,6 +147,11 @@ pub enum LibraryError {
 }
 
 impl LibraryError {
+    /// The id is none that a document may have.
+    fn invalid_id(fault: NameFault) -> Self {
+        Self::Refused { code: "invalid_document", reason: format!("the document's id {fault}") }
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {
@@ -235,16 +240,20 @@ impl Library {
         corpus: &CorpusName,
         uploads: Vec<Upload>,
     ) -> Result<Vec<Result<Receipt, LibraryError>>, LibraryError> {
-        let named: Vec<(DocumentId, Upload, Fingerprint)> = uploads
-            .into_iter()
-            .map(|upload| {
-                let id = upload.doc_id.clone().unwrap_or_else(|| DocumentId::generate(&self.clock));
-                let fingerprint = fingerprint(&upload);
-                (id, upload, fingerprint)
-            })
-            .collect();
+        let mut results: Vec<Option<Result<Receipt, LibraryError>>> = vec![None; uploads.len()];
+        let mut named: Vec<(usize, DocumentId, Upload, Fingerprint)> = Vec::with_capacity(uploads.len());
+        for (position, upload) in uploads.into_iter().enumerate() {
+            let id = upload.doc_id.clone().unwrap_or_else(|| DocumentId::generate(&self.clock));
+            match id.check() {
+                Ok(()) => {
+                    let fingerprint = fingerprint(&upload);
+                    named.push((position, id, upload, fingerprint));
+                }
+                Err(fault) => results[position] = Some(Err(LibraryError::invalid_id(fault))),
+            }
+        }
         let known: Vec<(DocumentId, Fingerprint)> =
-            named.iter().map(|(id, _, print)| (id.clone(), *print)).collect();
+            named.iter().map(|(_, id, _, print)| (id.clone(), *print)).collect();
         let unchanged = if self.known(tenant, corpus).is_some() {
             self.documents.unchanged(tenant, corpus, &known).await?
         } else {
@@ -252,9 +261,8 @@ impl Library {
         };
 
         // Everything up to the commit needs no lock: several callers prepare at once, one commits.
-        let mut results: Vec<Option<Result<Receipt, LibraryError>>> = vec![None; named.len()];
         let mut changed = Vec::new();
-        for (position, ((id, upload, print), unchanged)) in named.into_iter().zip(unchanged).enumerate() {
+        for ((position, id, upload, print), unchanged) in named.into_iter().zip(unchanged) {
             if unchanged && let Some(record) = self.documents.get(tenant, corpus, &id).await? {
                 results[position] = Some(Ok(unchanged_receipt(record)));
             } else {

@@ -232,6 +232,19 @@ async fn a_library_that_was_left_without_a_word_opens_with_all_that_it_acknowled
 }
 
 #[tokio::test]
+async fn one_document_with_an_impossible_id_is_refused_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open(folder.path()).await;
+    let (tenant, corpus) = (TenantId::new(TENANT), CorpusName::new(CORPUS));
+    let uploads = vec![upload("a", "The quay is closed."), upload("", "x"), upload("b", "The quay is open.")];
+    let results = site.library.add(&tenant, &corpus, uploads).await;
+    assert!(results[0].is_ok() && results[2].is_ok(), "{results:?}");
+    assert_eq!(results[1].as_ref().unwrap_err().to_string(), "the document's id is empty");
+    assert_eq!(site.library.list(&tenant, &corpus, None, 10).await.unwrap().len(), 2);
+    site.close().await;
+}
+
+#[tokio::test]
 async fn a_rebuilt_index_answers_as_the_old_one() {
     let folder = tempfile::tempdir().unwrap();
     let site = Site::open_with(folder.path(), Fusion::ReciprocalRank).await;

@@ -1,6 +1,6 @@
 //! The promises of the document store, one by one.
 
-use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId};
+use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, NameFault, TenantId};
 use serde_json::json;
 
 use super::Backend;
@@ -523,8 +523,11 @@ async fn a_bad_document_is_refused_and_takes_its_batch_with_it<B: Backend>(backe
     let outside = DocumentFlaw::ChunkOutsideText { chunk: 0 };
     let orphan = DocumentFlaw::ParentOutsideText { chunk: 0 };
     for (bad, expected) in [
-        (document("", "x\n"), DocumentFlaw::IdLength(0)),
-        (document(&"i".repeat(1_025), "x\n"), DocumentFlaw::IdLength(1_025)),
+        (document("", "x\n"), DocumentFlaw::Id(NameFault::Empty)),
+        (
+            document(&"i".repeat(1_025), "x\n"),
+            DocumentFlaw::Id(NameFault::TooLong { bytes: 1_025, limit: 1_024 }),
+        ),
         (with_chunk((0, 99), (0, 99)), outside),
         (with_chunk((0, 2), (0, 4)), outside),
         (with_chunk((3, 1), (0, 4)), outside),

@@ -1,6 +1,6 @@
 //! How the document store fails.
 
-use mainstay_domain::{CorpusName, DocumentId};
+use mainstay_domain::{CorpusName, DocumentId, NameFault};
 
 use crate::error::StorageError;
 
@@ -43,9 +43,9 @@ pub enum DocumentStoreError {
 /// What can be wrong with a document that is to be stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DocumentFlaw {
-    /// Its id is empty, or longer than 1,024 bytes.
-    #[error("its id has {0} bytes, and an id has 1 to 1,024")]
-    IdLength(usize),
+    /// Its id is none that a document may have.
+    #[error("its id {0}")]
+    Id(NameFault),
     /// A chunk is not a piece of the text.
     #[error("chunk {chunk} is not a range of characters of its text")]
     ChunkOutsideText {

@@ -13,9 +13,6 @@ use crate::documents::{
 };
 use crate::sqlite::{IdList, MultiRowInsert, Row, column, number, sql_number};
 
-/// Longest id of a document, in bytes.
-const MAX_ID_BYTES: usize = 1_024;
-
 static SELECT_DOCUMENTS: IdList = IdList::new(
     "SELECT doc_id, document_row, pending_revision FROM documents WHERE corpus_row = ? AND doc_id IN",
     1,
@@ -145,10 +142,7 @@ pub(super) async fn set_state(
 
 fn check(document: &NewDocument) -> Result<()> {
     let invalid = |flaw| DocumentStoreError::InvalidDocument { document: document.doc_id.clone(), flaw };
-    let id_bytes = document.doc_id.as_str().len();
-    if id_bytes == 0 || id_bytes > MAX_ID_BYTES {
-        return Err(invalid(DocumentFlaw::IdLength(id_bytes)));
-    }
+    document.doc_id.check().map_err(|fault| invalid(DocumentFlaw::Id(fault)))?;
     let is_text = |range: ByteRange| document.text.get(range.start..range.end).is_some();
     for (index, chunk) in document.chunks.iter().enumerate() {
         let NewChunk { range, parent_range, .. } = chunk;
