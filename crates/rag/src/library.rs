@@ -4,7 +4,7 @@
 //! readers see it, in place of the version before). [`Library::add`] returns after the last step, so whoever added a
 //! document finds it. What a crash leaves between the steps is completed by [`Library::open`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -260,10 +260,17 @@ impl Library {
             vec![false; known.len()]
         };
 
+        // Of a document that comes several times the last one holds, even where what it says is what is stored already.
+        let changing: HashSet<DocumentId> =
+            known.into_iter().zip(&unchanged).filter(|(_, same)| !**same).map(|((id, _), _)| id).collect();
+
         // Everything up to the commit needs no lock: several callers prepare at once, one commits.
         let mut changed = Vec::new();
         for ((position, id, upload, print), unchanged) in named.into_iter().zip(unchanged) {
-            if unchanged && let Some(record) = self.documents.get(tenant, corpus, &id).await? {
+            if unchanged
+                && !changing.contains(&id)
+                && let Some(record) = self.documents.get(tenant, corpus, &id).await?
+            {
                 results[position] = Some(Ok(unchanged_receipt(record)));
             } else {
                 changed.push((position, id, upload, print));

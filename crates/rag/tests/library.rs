@@ -245,6 +245,18 @@ async fn one_document_with_an_impossible_id_is_refused_alone() {
 }
 
 #[tokio::test]
+async fn of_a_document_that_comes_twice_at_once_the_last_one_holds_even_if_it_is_the_stored_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open(folder.path()).await;
+    let (old, new) = (("a", "The bridge opens at noon."), ("a", "The bridge opens at dusk."));
+    site.add(&[old]).await;
+    site.add(&[new, old]).await;
+    assert_eq!(site.documents_with("noon").await, ["a"]);
+    assert_eq!(site.documents_with("dusk").await, [""; 0]);
+    site.close().await;
+}
+
+#[tokio::test]
 async fn a_rebuilt_index_answers_as_the_old_one() {
     let folder = tempfile::tempdir().unwrap();
     let site = Site::open_with(folder.path(), Fusion::ReciprocalRank).await;
