@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::json::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::{Request, StatusCode};
 use mainstay_domain::identity::Scope;
-use mainstay_domain::{Caller, CorpusName, KeyId};
+use mainstay_domain::{Caller, KeyId};
 use mainstay_security::{KeyOrder, KeyRingError, KeySummary};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::App;
 use crate::context::{context_of, read_body};
 use crate::error::{Failure, Tag, parse_json};
+use crate::extract::{FoundPath, corpus_named, path_text};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,15 +90,15 @@ fn describe(key: &KeySummary, state: &str) -> Value {
 /// `POST /admin/keys/{id}/rotate`
 pub(crate) async fn rotate_key(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: FoundPath,
     request: Request<Body>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let (caller, tag) = administrator(&app, &request)?;
+    let id = KeyId::from(path_text(id).map_err(|error| tag.fail(error))?);
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: Rotation = parse_json(&body).map_err(|error| tag.fail(error))?;
     let overlap = HOUR * wanted.overlap_hours.unwrap_or(24);
-    let key =
-        app.keys.rotate(&caller.tenant, &KeyId::from(id), overlap).await.map_err(|error| tag.fail(error))?;
+    let key = app.keys.rotate(&caller.tenant, &id, overlap).await.map_err(|error| tag.fail(error))?;
     Ok((
         StatusCode::CREATED,
         Json(json!({ "object": "api_key", "id": key.id, "api_key": key.text.expose() })),
@@ -107,11 +108,11 @@ pub(crate) async fn rotate_key(
 /// `DELETE /admin/keys/{id}`
 pub(crate) async fn revoke_key(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: FoundPath,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
     let (caller, tag) = administrator(&app, &request)?;
-    let id = KeyId::from(id);
+    let id = KeyId::from(path_text(id).map_err(|error| tag.fail(error))?);
     let found = app.keys.revoke(&caller.tenant, &id).await.map_err(|error| tag.fail(error))?;
     if !found {
         return Err(tag.fail(KeyRingError::Unknown(id)));
@@ -127,7 +128,7 @@ pub(crate) async fn rebuild_index(
     let (caller, tag) = administrator(&app, &request)?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: Rebuild = parse_json(&body).map_err(|error| tag.fail(error))?;
-    let corpus = wanted.corpus.map_or_else(CorpusName::unnamed, CorpusName::from);
+    let corpus = corpus_named(wanted.corpus).map_err(|error| tag.fail(error))?;
     let chunks = app.library.rebuild(&caller.tenant, &corpus).await.map_err(|error| tag.fail(error))?;
     Ok(Json(json!({ "object": "index.rebuilt", "corpus": corpus, "chunks": chunks })))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::json::Json;
 use axum::body::Body;
-use axum::extract::{FromRequest, Multipart, Path, Query, State};
+use axum::extract::{FromRequest, Multipart, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::App;
 use crate::context::{context_of, media_type, read_body};
 use crate::error::{Failure, HttpError, Tag, identify, parse_json};
+use crate::extract::{FoundPath, corpus_named, limit_of, path_text, query_of};
 
 /// A document as JSON: its text, or several documents at once.
 #[derive(Deserialize)]
@@ -48,25 +49,50 @@ struct DocumentJson {
     media_type: Option<String>,
 }
 
-/// What the address says of a document that comes as bare bytes, and of a list.
-#[derive(Deserialize, Default)]
+/// What the address says of a document that comes as bare bytes.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DocumentQuery {
+struct UploadQuery {
     corpus: Option<String>,
     doc_id: Option<String>,
     title: Option<String>,
     filename: Option<String>,
     language: Option<String>,
-    limit: Option<usize>,
-    after: Option<String>,
-    include: Option<String>,
 }
 
-impl DocumentQuery {
-    fn corpus(&self) -> CorpusName {
-        self.corpus.as_deref().map_or_else(CorpusName::unnamed, CorpusName::new)
-    }
+/// What the address says of a list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    corpus: Option<String>,
+    limit: Option<usize>,
+    after: Option<String>,
 }
+
+/// What the address says of a document that is to be shown.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GetQuery {
+    corpus: Option<String>,
+    include: Option<Include>,
+}
+
+/// What is shown of a document beside what is known about it.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Include {
+    Text,
+}
+
+/// What the address says of a document that is to be deleted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeleteQuery {
+    corpus: Option<String>,
+}
+
+/// Most documents of one page of a list.
+const LONGEST_PAGE: usize = 1_000;
 
 /// Documents that arrived in one request.
 struct Delivery {
@@ -107,33 +133,32 @@ pub(crate) async fn add(State(app): State<Arc<App>>, request: Request<Body>) -> 
 
 /// Reads the documents of a request, in whichever form they come.
 async fn receive(app: &App, request: Request<Body>) -> Result<Delivery, HttpError> {
-    let query: DocumentQuery = Query::try_from_uri(request.uri())
-        .map_err(|error| HttpError::Invalid { message: error.body_text(), param: None })?
-        .0;
+    let query: UploadQuery = query_of(request.uri())?;
     let declared = media_type(request.headers());
     match declared.as_deref() {
-        Some("application/json") => from_json(&read_body(app, request).await?, &query),
+        Some("application/json") => from_json(&read_body(app, request).await?, query),
         Some("application/x-ndjson" | "application/jsonl" | "application/json-lines") => {
-            from_json_lines(&read_body(app, request).await?, &query)
+            from_json_lines(&read_body(app, request).await?, query)
         }
         Some("multipart/form-data") => from_form(app, request, query).await,
         _ => {
+            let corpus = corpus_named(query.corpus)?;
             let upload = Upload {
-                doc_id: query.doc_id.as_deref().map(DocumentId::new),
-                title: query.title.clone(),
-                language: query.language.clone(),
-                file_name: query.filename.clone(),
+                doc_id: query.doc_id.map(DocumentId::from),
+                title: query.title,
+                language: query.language,
+                file_name: query.filename,
                 media_type: declared.filter(|declared| declared != "application/octet-stream"),
                 bytes: read_body(app, request).await?,
             };
-            Ok(Delivery { corpus: query.corpus(), uploads: vec![upload], many: false })
+            Ok(Delivery { corpus, uploads: vec![upload], many: false })
         }
     }
 }
 
-fn from_json(body: &Bytes, query: &DocumentQuery) -> Result<Delivery, HttpError> {
+fn from_json(body: &Bytes, query: UploadQuery) -> Result<Delivery, HttpError> {
     let json: DocumentsJson = parse_json(body)?;
-    let corpus = json.corpus.map_or_else(|| query.corpus(), CorpusName::from);
+    let corpus = corpus_named(json.corpus.or(query.corpus))?;
     if let Some(documents) = json.documents {
         return Ok(Delivery { corpus, uploads: documents.into_iter().map(upload_of).collect(), many: true });
     }
@@ -155,7 +180,8 @@ fn from_json(body: &Bytes, query: &DocumentQuery) -> Result<Delivery, HttpError>
     Ok(Delivery { corpus, uploads: vec![upload_of(document)], many: false })
 }
 
-fn from_json_lines(body: &Bytes, query: &DocumentQuery) -> Result<Delivery, HttpError> {
+fn from_json_lines(body: &Bytes, query: UploadQuery) -> Result<Delivery, HttpError> {
+    let corpus = corpus_named(query.corpus)?;
     let lines = body.split(|byte| *byte == b'\n').enumerate();
     let mut uploads = Vec::new();
     for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
@@ -165,7 +191,7 @@ fn from_json_lines(body: &Bytes, query: &DocumentQuery) -> Result<Delivery, Http
         })?;
         uploads.push(upload_of(document));
     }
-    Ok(Delivery { corpus: query.corpus(), uploads, many: true })
+    Ok(Delivery { corpus, uploads, many: true })
 }
 
 fn upload_of(document: DocumentJson) -> Upload {
@@ -180,11 +206,7 @@ fn upload_of(document: DocumentJson) -> Upload {
 }
 
 /// A form as `curl -F file=@handbook.pdf` sends it: `file`, and optionally `corpus`, `doc_id`, `title`, `language`.
-async fn from_form(
-    app: &App,
-    request: Request<Body>,
-    mut query: DocumentQuery,
-) -> Result<Delivery, HttpError> {
+async fn from_form(app: &App, request: Request<Body>, mut query: UploadQuery) -> Result<Delivery, HttpError> {
     let malformed = |error: &dyn std::fmt::Display| HttpError::Invalid {
         message: format!("the form cannot be read: {error}"),
         param: None,
@@ -239,21 +261,22 @@ async fn from_form(
     for upload in &mut uploads {
         upload.language.clone_from(&query.language);
     }
-    Ok(Delivery { corpus: query.corpus(), uploads, many })
+    Ok(Delivery { corpus: corpus_named(query.corpus)?, uploads, many })
 }
 
 /// `GET /v1/documents`: by id, `limit` at a time, after the id `after`.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    Query(query): Query<DocumentQuery>,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
     let (caller, tag) = reader(&app, &request)?;
-    let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
-    let after = query.after.as_deref().map(DocumentId::new);
+    let query: ListQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
+    let limit = limit_of(query.limit, 100, LONGEST_PAGE).map_err(|error| tag.fail(error))?;
+    let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
+    let after = query.after.map(DocumentId::from);
     let mut documents = app
         .library
-        .list(&caller.tenant, &query.corpus(), after.as_ref(), limit + 1)
+        .list(&caller.tenant, &corpus, after.as_ref(), limit + 1)
         .await
         .map_err(|error| tag.fail(error))?;
     let has_more = documents.len() > limit;
@@ -266,23 +289,24 @@ pub(crate) async fn list(
 /// `GET /v1/documents/{doc_id}`; with `include=text` also the text that byte ranges refer to.
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
-    Path(doc_id): Path<String>,
-    Query(query): Query<DocumentQuery>,
+    doc_id: FoundPath,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
     let (caller, tag) = reader(&app, &request)?;
-    let corpus = query.corpus();
+    let doc_id = path_text(doc_id).map_err(|error| tag.fail(error))?;
+    let query: GetQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
+    let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
     let document = DocumentId::from(doc_id.clone());
     let found = app.library.get(&caller.tenant, &corpus, &document).await.map_err(|error| tag.fail(error))?;
     let missing =
         || tag.fail(HttpError::NoSuchDocument { doc_id: doc_id.clone(), corpus: corpus.to_string() });
     let info = found.ok_or_else(missing)?;
-    let text = match query.include.as_deref() {
-        Some("text") => {
+    let text = match query.include {
+        Some(Include::Text) => {
             let text = app.library.text(&caller.tenant, &corpus, &document).await;
             Some(text.map_err(|error| tag.fail(error))?.ok_or_else(missing)?)
         }
-        _ => None,
+        None => None,
     };
     Ok(Json(describe(&info, text)))
 }
@@ -290,14 +314,15 @@ pub(crate) async fn get(
 /// `DELETE /v1/documents/{doc_id}`: from the answer on, it is in no result.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
-    Path(doc_id): Path<String>,
-    Query(query): Query<DocumentQuery>,
+    doc_id: FoundPath,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
     let context = context_of(&app, request.headers());
     let tag = Tag::of(&context);
     let caller = app.gateway.caller(&context, Scope::Write).map_err(|error| tag.fail(error))?;
-    let corpus = query.corpus();
+    let doc_id = path_text(doc_id).map_err(|error| tag.fail(error))?;
+    let query: DeleteQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
+    let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
     let document = DocumentId::from(doc_id.clone());
     let deleted =
         app.library.delete(&caller.tenant, &corpus, &document).await.map_err(|error| tag.fail(error))?;

@@ -298,23 +298,6 @@ impl IntoResponse for Failure {
     }
 }
 
-/// An error before there was a context: a route that does not exist.
-impl IntoResponse for HttpError {
-    fn into_response(self) -> Response {
-        let look = self.appearance();
-        let message = self.to_string();
-        let error = CallerError {
-            status: look.status.as_u16(),
-            message: &message,
-            param: None,
-            code: Some(look.code),
-            request_id: None,
-        };
-        (look.status, [(header::CONTENT_TYPE, "application/json")], openai::error::encode(&error))
-            .into_response()
-    }
-}
-
 /// Puts the request's id on a response, under the names that both SDKs look for.
 pub(crate) fn identify(headers: &mut http::HeaderMap, request: &RequestId) {
     if let Ok(value) = HeaderValue::from_str(request.as_str()) {

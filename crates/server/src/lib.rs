@@ -15,6 +15,7 @@ mod search;
 
 mod context;
 pub mod error;
+mod extract;
 mod json;
 mod sse;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use crate::App;
 use crate::context::{context_of, read_body};
 use crate::error::{Failure, HttpError, Tag, identify};
+use crate::extract::{FoundPath, path_text};
 use crate::sse;
 
 /// `POST /v1/chat/completions`
@@ -112,11 +113,12 @@ pub(crate) async fn models(State(app): State<Arc<App>>, request: Request<Body>) 
 /// `GET /v1/models/{model}`
 pub(crate) async fn model(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    name: FoundPath,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
     let tag = Tag::of(&context_of(&app, request.headers()));
     let entries = entries(&app, &request)?;
+    let name = path_text(name).map_err(|error| tag.fail(error))?;
     match entries.iter().find(|entry| entry.id == name) {
         Some(entry) => Ok(json_response(models::encode_model(entry))),
         None => {

@@ -12,7 +12,8 @@ use mainstay_ops::measure;
 use serde_json::json;
 
 use crate::App;
-use crate::error::HttpError;
+use crate::context::context_of;
+use crate::error::{Failure, HttpError, Tag};
 
 /// The process runs.
 pub(crate) async fn healthz() -> impl IntoResponse {
@@ -49,13 +50,15 @@ pub(crate) async fn console() -> impl IntoResponse {
 }
 
 /// No such route.
-pub(crate) async fn not_found(request: Request) -> HttpError {
-    HttpError::NoSuchRoute { path: request.uri().path().to_owned() }
+pub(crate) async fn not_found(State(app): State<Arc<App>>, request: Request) -> Failure {
+    let error = HttpError::NoSuchRoute { path: request.uri().path().to_owned() };
+    Tag::of(&context_of(&app, request.headers())).fail(error)
 }
 
 /// The route exists, with other methods.
-pub(crate) async fn method_not_allowed(request: Request) -> HttpError {
-    HttpError::MethodNotAllowed { method: request.method().to_string() }
+pub(crate) async fn method_not_allowed(State(app): State<Arc<App>>, request: Request) -> Failure {
+    let error = HttpError::MethodNotAllowed { method: request.method().to_string() };
+    Tag::of(&context_of(&app, request.headers())).fail(error)
 }
 
 /// Counts requests by route and status, those in flight until the last byte of their body.

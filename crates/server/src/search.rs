@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::App;
 use crate::context::{context_of, read_body};
-use crate::error::{Failure, HttpError, Tag, parse_json};
+use crate::error::{Failure, Tag, parse_json};
+use crate::extract::{corpus_named, limit_of};
 
 /// What may be asked.
 #[derive(Deserialize)]
@@ -83,13 +84,9 @@ pub(crate) async fn search(
     app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: SearchRequest = parse_json(&body).map_err(|error| tag.fail(error))?;
-    let limit = wanted.limit.unwrap_or(10);
-    if limit == 0 || limit > MOST_RESULTS {
-        let message = format!("limit is {limit}; it must be from 1 to {MOST_RESULTS}");
-        return Err(tag.fail(HttpError::Invalid { message, param: Some("limit".to_owned()) }));
-    }
+    let limit = limit_of(wanted.limit, 10, MOST_RESULTS).map_err(|error| tag.fail(error))?;
     let by_document = wanted.group_by == Some(GroupBy::Documents);
-    let corpus = wanted.corpus.map_or_else(CorpusName::unnamed, CorpusName::from);
+    let corpus = corpus_named(wanted.corpus).map_err(|error| tag.fail(error))?;
     let call = SearchCall {
         text: wanted.query,
         corpus: corpus.clone(),
