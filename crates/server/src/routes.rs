@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
 
 use crate::{App, admin, anthropic, documents, openai, operations, search};
@@ -40,6 +41,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/console", get(operations::console))
         .fallback(operations::not_found)
         .method_not_allowed_fallback(operations::method_not_allowed)
+        // axum's own limit, which would stop a form early; `context::read_body` holds the one of the configuration.
+        .layer(DefaultBodyLimit::disable())
         .layer(axum::middleware::from_fn_with_state(app.clone(), operations::observe))
         .with_state(app)
 }
