@@ -53,37 +53,114 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
 
 /// Reads a request's body, within the limits of size and time.
 pub(crate) async fn read_body(app: &App, request: Request<Body>) -> Result<Bytes, HttpError> {
-    let reading = collect(request.into_body(), app.settings.body_limit);
-    match app.clock.timeout(app.settings.body_timeout, reading).await {
-        Some(body) => body,
+    let limit = app.settings.body_limit;
+    let waits = text(request.headers(), header::EXPECT.as_str()).is_some();
+    check_encoding(request.headers())?;
+    let mut body = request.into_body();
+    let mut reading = Reading::default();
+    let read = app.clock.timeout(app.settings.body_timeout, reading.read(&mut body, limit, waits)).await;
+    match read {
+        Some(Ok(())) => Ok(reading.whole()),
+        Some(Err(error)) => Err(error),
+        None if reading.is_too_large => Err(HttpError::BodyTooLarge { limit }),
         None => Err(HttpError::BodyTimeout { limit: app.settings.body_timeout }),
     }
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Bytes, HttpError> {
-    let announced = http_body::Body::size_hint(&body).lower();
-    if announced > limit as u64 {
-        return Err(HttpError::BodyTooLarge { limit });
+/// Refuses a body that is compressed: what it unpacks to has no bound that was agreed on.
+fn check_encoding(headers: &HeaderMap) -> Result<(), HttpError> {
+    let encoding = text(headers, header::CONTENT_ENCODING.as_str()).unwrap_or("identity").trim();
+    if encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") {
+        return Ok(());
     }
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| HttpError::BodyInterrupted)?.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > limit {
+    let message =
+        format!("the body has the content-encoding {encoding:?}; send it as it is, without content-encoding");
+    Err(HttpError::UnsupportedMediaType { message })
+}
+
+/// A body on its way.
+#[derive(Default)]
+struct Reading {
+    first: Bytes,
+    rest: BytesMut,
+    is_too_large: bool,
+}
+
+impl Reading {
+    /// Reads until the end. What is more than the limit is read and thrown away: who still writes when the connection
+    /// closes sees a broken pipe and never the answer. Who waits for a go-ahead (`waits`) has not begun to write.
+    async fn read(&mut self, body: &mut Body, limit: usize, waits: bool) -> Result<(), HttpError> {
+        self.is_too_large = http_body::Body::size_hint(body).lower() > limit as u64;
+        if self.is_too_large && waits {
             return Err(HttpError::BodyTooLarge { limit });
         }
-        if first.is_empty() {
-            // Most bodies come in one piece, which needs no copy.
-            first = data;
-        } else {
-            rest.extend_from_slice(&data);
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| HttpError::BodyInterrupted)?.into_data() else { continue };
+            self.is_too_large |= self.first.len() + self.rest.len() + data.len() > limit;
+            if self.is_too_large {
+                (self.first, self.rest) = (Bytes::new(), BytesMut::new());
+            } else if self.first.is_empty() {
+                // Most bodies come in one piece, which needs no copy.
+                self.first = data;
+            } else {
+                self.rest.extend_from_slice(&data);
+            }
         }
+        if self.is_too_large { Err(HttpError::BodyTooLarge { limit }) } else { Ok(()) }
     }
-    if rest.is_empty() {
-        return Ok(first);
+
+    fn whole(self) -> Bytes {
+        if self.rest.is_empty() {
+            return self.first;
+        }
+        let mut whole = BytesMut::with_capacity(self.first.len() + self.rest.len());
+        whole.extend_from_slice(&self.first);
+        whole.extend_from_slice(&self.rest);
+        whole.freeze()
     }
-    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
-    Ok(whole.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    async fn read(pieces: &[&'static [u8]], limit: usize) -> Result<Bytes, HttpError> {
+        let pieces: Vec<_> =
+            pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece))).collect();
+        let mut body = Body::from_stream(stream::iter(pieces));
+        let mut reading = Reading::default();
+        reading.read(&mut body, limit, false).await?;
+        // Nothing is left that the sender would still have to write.
+        assert!(body.frame().await.is_none());
+        Ok(reading.whole())
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_the_limit_and_to_its_end_beyond_it() {
+        assert_eq!(read(&[b"ab", b"cd", b"e"], 5).await.unwrap(), "abcde");
+        let error = read(&[b"ab", b"cd", b"ef"], 5).await.unwrap_err();
+        assert!(matches!(error, HttpError::BodyTooLarge { limit: 5 }));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_go_ahead_is_refused_before_anything_is_sent() {
+        let (mut reading, mut body) = (Reading::default(), Body::from("abcdef"));
+        let refused = reading.read(&mut body, 5, true).await;
+        assert!(matches!(refused, Err(HttpError::BodyTooLarge { .. })));
+        assert!(body.frame().await.is_some(), "the body was read");
+    }
+
+    #[test]
+    fn a_compressed_body_is_refused_by_its_encoding() {
+        let with = |encoding: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_ENCODING, encoding.parse().unwrap());
+            check_encoding(&headers)
+        };
+        assert!(check_encoding(&HeaderMap::new()).is_ok() && with("Identity").is_ok());
+        let message = with("gzip").unwrap_err().to_string();
+        assert!(message.contains("content-encoding \"gzip\""), "{message}");
+    }
 }
