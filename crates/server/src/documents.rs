@@ -182,6 +182,8 @@ fn from_json(body: &Bytes, query: UploadQuery) -> Result<Delivery, HttpError> {
 
 fn from_json_lines(body: &Bytes, query: UploadQuery) -> Result<Delivery, HttpError> {
     let corpus = corpus_named(query.corpus)?;
+    // The mark that some editors of Windows put before UTF-8.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let lines = body.split(|byte| *byte == b'\n').enumerate();
     let mut uploads = Vec::new();
     for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
