@@ -247,23 +247,40 @@ async fn from_form(app: &App, request: Request<Body>, mut query: UploadQuery) ->
             }
         }
     }
+    name_files(&mut uploads, &query)?;
     let many = uploads.len() > 1;
-    match uploads.as_mut_slice() {
-        [] => {
-            let message =
-                "the form has no file: send it as the field \"file\", as curl -F file=@handbook.pdf does";
-            return Err(HttpError::Invalid { message: message.to_owned(), param: Some("file".to_owned()) });
-        }
-        [one] => {
-            one.doc_id = query.doc_id.as_deref().map(DocumentId::new);
-            one.title = query.title.clone();
-        }
-        _ => {}
-    }
-    for upload in &mut uploads {
-        upload.language.clone_from(&query.language);
-    }
     Ok(Delivery { corpus: corpus_named(query.corpus)?, uploads, many })
+}
+
+/// Gives the files of a form their ids: a file is called what the form says, or else as it is called where it comes from,
+/// so that the same file sent again replaces itself.
+fn name_files(uploads: &mut [Upload], query: &UploadQuery) -> Result<(), HttpError> {
+    if uploads.is_empty() {
+        let message =
+            "the form has no file: send it as the field \"file\", as curl -F file=@handbook.pdf does";
+        return Err(HttpError::Invalid { message: message.to_owned(), param: Some("file".to_owned()) });
+    }
+    for upload in &mut *uploads {
+        upload.language.clone_from(&query.language);
+        upload.doc_id = upload.file_name.as_deref().filter(|name| !name.is_empty()).map(DocumentId::new);
+    }
+    if let [one] = uploads {
+        one.doc_id = query.doc_id.as_deref().map(DocumentId::new).or_else(|| one.doc_id.take());
+        one.title.clone_from(&query.title);
+    }
+    let mut names: Vec<&DocumentId> = uploads.iter().filter_map(|upload| upload.doc_id.as_ref()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(HttpError::Invalid {
+            message: format!(
+                "two files of the form are called {:?}, and one would replace the other: send them one by one, each with \
+                 its doc_id",
+                pair[0]
+            ),
+            param: Some("file".to_owned()),
+        }),
+    }
 }
 
 /// `GET /v1/documents`: by id, `limit` at a time, after the id `after`.
