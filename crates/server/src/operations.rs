@@ -6,7 +6,7 @@ use crate::json::Json;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::{StatusCode, header};
 use mainstay_ops::measure;
 use serde_json::json;
@@ -47,6 +47,11 @@ pub(crate) async fn console() -> impl IntoResponse {
     let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     ([(header::CONTENT_SECURITY_POLICY, policy)], Html(include_str!("../assets/console.html")))
+}
+
+/// The first address that somebody types who was told where Mainstay is.
+pub(crate) async fn root() -> Redirect {
+    Redirect::temporary("/console")
 }
 
 /// No such route.

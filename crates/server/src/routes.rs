@@ -10,7 +10,7 @@ use axum::routing::{delete, get, post};
 use crate::{App, admin, anthropic, documents, openai, operations, search};
 
 /// Routes that need no key: they tell nothing about anybody's data.
-pub const PUBLIC: &[&str] = &["/healthz", "/readyz", "/metrics", "/openapi.json", "/console"];
+pub const PUBLIC: &[&str] = &["/healthz", "/readyz", "/metrics", "/openapi.json", "/console", "/"];
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
@@ -39,6 +39,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(operations::metrics))
         .route("/openapi.json", get(operations::openapi))
         .route("/console", get(operations::console))
+        .route("/", get(operations::root))
         .fallback(operations::not_found)
         .method_not_allowed_fallback(operations::method_not_allowed)
         // axum's own limit, which would stop a form early; `context::read_body` holds the one of the configuration.
