@@ -1,7 +1,7 @@
-//! What people see: colours only on a terminal, tables, progress, and errors with their causes.
-#![expect(clippy::print_stderr, reason = "a failure is told on standard error")]
+//! What people see: results on standard output, colours only on a terminal, tables, progress, and errors with their causes.
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -12,11 +12,44 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 #[error("{0}")]
 pub(crate) struct BadInput(pub(crate) String);
 
-/// Tells what failed, and why, and ends with the exit code that fits.
+/// Why standard output could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutputError {
+    /// Whoever read it has seen enough, as in `mainstay search … | head -1`.
+    #[error("nobody reads standard output any more")]
+    Closed,
+    /// The disk is full, most likely.
+    #[error("standard output cannot be written")]
+    Failed(#[source] io::Error),
+}
+
+/// Writes a line to standard output.
+pub(crate) fn say(text: impl Display) -> Result<(), OutputError> {
+    say_piece(format_args!("{text}\n"))
+}
+
+/// Writes a piece of a line to standard output, where it is seen at once.
+pub(crate) fn say_piece(text: impl Display) -> Result<(), OutputError> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => OutputError::Closed,
+        _ => OutputError::Failed(error),
+    })
+}
+
+/// Writes a line to standard error. Where that fails, there is nobody left to tell.
+pub(crate) fn complain(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Tells what failed, and why, and ends with the exit code that fits. A reader who has seen enough is no failure.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error}");
+    if matches!(error.downcast_ref(), Some(OutputError::Closed)) {
+        return ExitCode::SUCCESS;
+    }
+    complain(format_args!("error: {error}"));
     for cause in error.chain().skip(1) {
-        eprintln!("  because {cause}");
+        complain(format_args!("  because {cause}"));
     }
     ExitCode::from(if error.is::<BadInput>() { 2 } else { 1 })
 }

@@ -1,7 +1,5 @@
 //! `mainstay ask`: a question; the answer streams into the terminal, its sources follow as footnotes.
-#![expect(clippy::print_stdout, reason = "the answer is what the verb is for")]
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::session::{self, Target};
+use crate::terminal::{self, OutputError};
 
 /// Asks a question.
 #[derive(Args)]
@@ -34,12 +33,12 @@ pub(crate) fn run(args: AskArgs, config: Option<&Path>) -> anyhow::Result<ExitCo
             "messages": [{ "role": "user", "content": args.question }],
         });
         if args.json {
-            println!("{}", client.post("/v1/chat/completions", &body).await?);
+            terminal::say(client.post("/v1/chat/completions", &body).await?)?;
             return Ok(ExitCode::SUCCESS);
         }
         body["stream"] = Value::Bool(true);
         let citations = stream_answer(client, &body).await?;
-        print_footnotes(&citations);
+        print_footnotes(&citations)?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -48,31 +47,29 @@ pub(crate) fn run(args: AskArgs, config: Option<&Path>) -> anyhow::Result<ExitCo
 async fn stream_answer(client: &Client, body: &Value) -> anyhow::Result<Vec<Value>> {
     let mut events = client.stream("/v1/chat/completions", body).await?;
     let mut citations = Vec::new();
-    let mut out = std::io::stdout();
     while let Some(event) = events.next().await? {
         if let Some(message) = event["error"]["message"].as_str() {
-            println!();
+            terminal::say("")?;
             anyhow::bail!("the answer broke off: {message}");
         }
         let delta = &event["choices"][0]["delta"];
         if let Some(text) = delta["content"].as_str() {
-            write!(out, "{text}")?;
-            out.flush()?;
+            terminal::say_piece(text)?;
         }
         if let Some(annotations) = delta["annotations"].as_array() {
             citations.extend(annotations.iter().cloned());
         }
     }
-    println!();
+    terminal::say("")?;
     Ok(citations)
 }
 
 /// Each source once, with the bytes that were cited and the quote.
-fn print_footnotes(citations: &[Value]) {
+fn print_footnotes(citations: &[Value]) -> Result<(), OutputError> {
     if citations.is_empty() {
-        return;
+        return Ok(());
     }
-    println!();
+    terminal::say("")?;
     let mut printed: Vec<(&Value, &Value, &Value)> = Vec::new();
     for citation in citations {
         let place = (&citation["index"], &citation["doc_id"], &citation["start_byte"]);
@@ -84,9 +81,10 @@ fn print_footnotes(citations: &[Value]) {
         let title = citation["title"].as_str().filter(|title| *title != document);
         let title = title.map_or(String::new(), |title| format!(" ({title})"));
         let bytes = format!("{}–{}", citation["start_byte"], citation["end_byte"]);
-        println!("[{}] {document}{title}, bytes {bytes}", citation["index"]);
+        terminal::say(format_args!("[{}] {document}{title}, bytes {bytes}", citation["index"]))?;
         for line in citation["quote"].as_str().unwrap_or_default().lines() {
-            println!("    {line}");
+            terminal::say(format_args!("    {line}"))?;
         }
     }
+    Ok(())
 }

@@ -1,6 +1,5 @@
 //! `mainstay bench`: how fast the parts are on this machine, one after the other on one core, over Mainstay's own handbook.
 //! The whole product is measured by the programs in `bench/`.
-#![expect(clippy::print_stdout, reason = "the measures are what the verb is for")]
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,7 +55,7 @@ pub(crate) fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
             .iter()
             .map(|one| json!({ "part": one.part, "mb_per_second": one.megabytes_per_second, "rounds": one.rounds }))
             .collect();
-        println!("{}", json!({ "parts": parts }));
+        terminal::say(json!({ "parts": parts }))?;
     } else {
         let mut table = terminal::table(&["part", "MB/s", "rounds"]);
         for one in &measures {
@@ -66,7 +65,7 @@ pub(crate) fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
                 one.rounds.to_string(),
             ]);
         }
-        println!("{table}");
+        terminal::say(table)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,4 @@
 //! `mainstay index`: shows or rebuilds the search index, which is derived from the documents.
-#![expect(clippy::print_stdout, reason = "the state of the index is what the verb is for")]
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::session::{self, Target};
-use crate::terminal::{self, grouped};
+use crate::terminal::{self, OutputError, grouped};
 
 /// Shows or rebuilds the search index.
 #[derive(Subcommand)]
@@ -45,26 +44,26 @@ pub(crate) fn run(verb: IndexVerb, config: Option<&Path>) -> anyhow::Result<Exit
         IndexVerb::Status(args) => session::with_client(&args.target, config, async |client| {
             let answer = client.get("/v1/corpora").await?;
             if args.json {
-                println!("{answer}");
+                terminal::say(answer)?;
             } else {
-                print_status(&answer);
+                print_status(&answer)?;
             }
             Ok(ExitCode::SUCCESS)
         }),
         IndexVerb::Rebuild(args) => session::with_client(&args.target, config, async |client| {
             let answer = client.post("/admin/index/rebuild", &json!({ "corpus": args.corpus })).await?;
             if args.json {
-                println!("{answer}");
+                terminal::say(answer)?;
             } else {
                 let chunks = grouped(answer["chunks"].as_u64().unwrap_or(0));
-                println!("The index of \"{}\" is rebuilt: {chunks} chunks.", args.corpus);
+                terminal::say(format_args!("The index of \"{}\" is rebuilt: {chunks} chunks.", args.corpus))?;
             }
             Ok(ExitCode::SUCCESS)
         }),
     }
 }
 
-fn print_status(answer: &Value) {
+fn print_status(answer: &Value) -> Result<(), OutputError> {
     let mut table = terminal::table(&["corpus", "documents", "chunks", "text", "embedder"]);
     for corpus in answer["data"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let number = |name: &str| grouped(corpus[name].as_u64().unwrap_or(0));
@@ -72,5 +71,5 @@ fn print_status(answer: &Value) {
         let bytes = format!("{:.1} MB", corpus["bytes"].as_f64().unwrap_or(0.0) / 1e6);
         table.add_row([text("corpus"), number("documents"), number("chunks"), bytes, text("embedder")]);
     }
-    println!("{table}");
+    terminal::say(table)
 }

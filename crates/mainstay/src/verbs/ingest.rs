@@ -1,6 +1,5 @@
 //! `mainstay ingest`: files, folders and JSON Lines into a corpus. It can be stopped at any moment and started again:
 //! what was accepted stays, and unchanged documents are skipped by their hash.
-#![expect(clippy::print_stdout, reason = "the summary is what the verb is for")]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -41,9 +40,9 @@ pub(crate) fn run(args: IngestArgs, config: Option<&Path>) -> anyhow::Result<Exi
     session::with_client(&args.target, config, async |client| {
         let summary = ingest(client, &args.paths, &args.corpus, !args.json).await?;
         if args.json {
-            println!("{}", serde_json::to_string(&summary)?);
+            terminal::say(serde_json::to_string(&summary)?)?;
         } else {
-            println!("{}", summary.table());
+            terminal::say(summary.table())?;
         }
         Ok(if summary.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     })

@@ -1,9 +1,4 @@
 //! `mainstay init`: writes a commented `mainstay.toml`. Asks on a terminal, or takes flags.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "questions and what to do next are what the verb tells"
-)]
 
 use std::io::{BufRead, IsTerminal, Write as _, stderr, stdin};
 use std::path::{Path, PathBuf};
@@ -14,7 +9,7 @@ use clap::{Args, ValueEnum};
 use mainstay_planner::requirements::Audience;
 
 use crate::config::{FILE_NAME, check_text};
-use crate::terminal::BadInput;
+use crate::terminal::{self, BadInput, OutputError};
 
 /// Writes a mainstay.toml.
 #[derive(Args, Clone, Default)]
@@ -136,7 +131,7 @@ pub(crate) fn run(args: InitArgs) -> anyhow::Result<ExitCode> {
     check_text(&text, &args.output).map_err(|diagnostics| BadInput(diagnostics.to_string()))?;
     std::fs::write(&args.output, text)
         .with_context(|| format!("{} cannot be written", args.output.display()))?;
-    print_next(&args.output, &answers);
+    print_next(&args.output, &answers)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -194,9 +189,9 @@ fn question<T>(
 ) -> anyhow::Result<T> {
     loop {
         if default.is_empty() {
-            eprint!("{prompt}: ");
+            write!(stderr(), "{prompt}: ")?;
         } else {
-            eprint!("{prompt} [{default}]: ");
+            write!(stderr(), "{prompt} [{default}]: ")?;
         }
         stderr().flush()?;
         let mut line = String::new();
@@ -209,7 +204,7 @@ fn question<T>(
         let answer = if line.trim().is_empty() { default } else { line.trim() };
         match understand(answer) {
             Ok(understood) => return Ok(understood),
-            Err(reason) => eprintln!("  {reason}"),
+            Err(reason) => terminal::complain(format_args!("  {reason}")),
         }
     }
 }
@@ -271,17 +266,17 @@ fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-fn print_next(output: &Path, answers: &Answers) {
-    println!("Wrote {}.", output.display());
+fn print_next(output: &Path, answers: &Answers) -> Result<(), OutputError> {
+    terminal::say(format_args!("Wrote {}.", output.display()))?;
     if let Some(variable) = answers.provider.key_variable() {
-        println!("Set {variable} to your key before you start.");
+        terminal::say(format_args!("Set {variable} to your key before you start."))?;
     }
     let config = if output == Path::new(FILE_NAME) {
         String::new()
     } else {
         format!(" --config {}", output.display())
     };
-    println!("Next: mainstay spec check{config}, then mainstay up{config}");
+    terminal::say(format_args!("Next: mainstay spec check{config}, then mainstay up{config}"))
 }
 
 #[cfg(test)]

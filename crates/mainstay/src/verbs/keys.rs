@@ -1,5 +1,4 @@
 //! `mainstay keys`: makes, lists, rotates and revokes API keys.
-#![expect(clippy::print_stdout, reason = "the keys are what the verb is for")]
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::session::{self, Target};
-use crate::terminal;
+use crate::terminal::{self, OutputError};
 
 /// Makes, lists, rotates and revokes API keys.
 #[derive(Subcommand)]
@@ -102,18 +101,18 @@ pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitC
         KeysVerb::List(args) => session::with_client(&args.output.target, config, async |client| {
             let answer = client.get("/admin/keys").await?;
             if args.output.json {
-                println!("{answer}");
+                terminal::say(answer)?;
             } else {
-                print_list(&answer);
+                print_list(&answer)?;
             }
             Ok(ExitCode::SUCCESS)
         }),
         KeysVerb::Revoke(args) => session::with_client(&args.output.target, config, async |client| {
             let answer = client.delete(&format!("/admin/keys/{}", args.id)).await?;
             if args.output.json {
-                println!("{answer}");
+                terminal::say(answer)?;
             } else {
-                println!("The key {} is revoked.", args.id);
+                terminal::say(format_args!("The key {} is revoked.", args.id))?;
             }
             Ok(ExitCode::SUCCESS)
         }),
@@ -125,20 +124,20 @@ fn made(output: &Output, config: Option<&Path>, path: String, body: Value) -> an
     session::with_client(&output.target, config, async |client| {
         let answer = client.post(&path, &body).await?;
         if output.json {
-            println!("{answer}");
+            terminal::say(answer)?;
         } else {
-            println!("{}", answer["api_key"].as_str().unwrap_or_default());
-            println!("Keep it now: it is stored only as a hash and cannot be shown again.");
+            terminal::say(answer["api_key"].as_str().unwrap_or_default())?;
+            terminal::say("Keep it now: it is stored only as a hash and cannot be shown again.")?;
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-fn print_list(answer: &Value) {
+fn print_list(answer: &Value) -> Result<(), OutputError> {
     let mut table = terminal::table(&["id", "name", "scope", "tenant", "state"]);
     for key in answer["data"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let field = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
         table.add_row([field("id"), field("name"), field("scope"), field("tenant"), field("state")]);
     }
-    println!("{table}");
+    terminal::say(table)
 }

@@ -1,5 +1,4 @@
 //! `mainstay search`: passages for a question, with the scores of each channel.
-#![expect(clippy::print_stdout, reason = "the results are what the verb is for")]
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,12 +33,12 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
         let body = json!({ "query": args.query, "corpus": args.corpus, "limit": args.limit });
         let answer = client.post("/v1/search", &body).await?;
         if args.json {
-            println!("{answer}");
+            terminal::say(answer)?;
             return Ok(ExitCode::SUCCESS);
         }
         let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
         if results.is_empty() {
-            println!("Nothing was found in the corpus \"{}\".", args.corpus);
+            terminal::say(format_args!("Nothing was found in the corpus \"{}\".", args.corpus))?;
             return Ok(ExitCode::SUCCESS);
         }
         let mut table =
@@ -59,7 +58,7 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
                 excerpt(result["text"].as_str().unwrap_or_default()),
             ]);
         }
-        println!("{table}");
+        terminal::say(table)?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -1,7 +1,5 @@
 //! `mainstay spec`: checks `mainstay.toml` and prints its schema.
-#![expect(clippy::print_stderr, reason = "what is wrong is told on standard error")]
 
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -44,11 +42,11 @@ pub(crate) fn run(verb: SpecVerb, config: Option<&Path>) -> anyhow::Result<ExitC
     match verb {
         SpecVerb::Check(args) => check(&args, config),
         SpecVerb::Defaults => {
-            print(DEFAULTS_FOR_PEOPLE)?;
+            terminal::say(DEFAULTS_FOR_PEOPLE)?;
             Ok(ExitCode::SUCCESS)
         }
         SpecVerb::Schema => {
-            print(&format!("{:#}", schema_of::<RawConfig>()))?;
+            terminal::say(format_args!("{:#}", schema_of::<RawConfig>()))?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -66,25 +64,17 @@ fn check(args: &CheckArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
             } else {
                 good_text(file, &checked)
             };
-            print(&found)?;
+            terminal::say(found)?;
             Ok(ExitCode::SUCCESS)
         }
         Err(diagnostics) => {
             if args.json {
-                print(&format!("{:#}", diagnostics.to_json()))?;
+                terminal::say(format_args!("{:#}", diagnostics.to_json()))?;
             } else {
-                eprintln!("{diagnostics}");
+                terminal::complain(diagnostics);
             }
             Ok(ExitCode::from(2))
         }
-    }
-}
-
-/// Prints a text and a line end. A reader that has seen enough (`… | head`) is no failure.
-fn print(text: &str) -> io::Result<()> {
-    match writeln!(io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
     }
 }
 

@@ -1,5 +1,4 @@
 //! `mainstay up`: the whole product on this machine. Creates the data folder, adds the documents, serves API and console.
-#![expect(clippy::print_stdout, reason = "what to do next is what the verb tells")]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +9,7 @@ use serde_json::json;
 use crate::compose::{self, Instance, Listen, StopSignals};
 use crate::verbs::ingest::{self, Summary};
 use crate::verbs::serve::Place;
-use crate::{config, handbook};
+use crate::{config, handbook, terminal};
 
 /// Starts the whole product.
 #[derive(Args)]
@@ -40,13 +39,15 @@ pub(crate) fn run(args: UpArgs, config: Option<&Path>) -> anyhow::Result<ExitCod
                 return Ok(ExitCode::FAILURE);
             }
         };
-        if args.json {
-            println!("{}", ready_line(&mut instance));
+        let told = if args.json {
+            ready_line(&mut instance).to_string()
         } else {
-            if let Some(summary) = summary {
-                println!("{}", summary.table());
-            }
-            print_ready(&mut instance);
+            summary.map_or_else(String::new, |summary| format!("{}\n", summary.table()))
+                + &ready_text(&mut instance)
+        };
+        if let Err(error) = terminal::say(told) {
+            instance.stop().await;
+            return Err(error.into());
         }
         instance.until(signals).await;
         Ok(ExitCode::SUCCESS)
@@ -73,26 +74,25 @@ fn ready_line(instance: &mut Instance) -> serde_json::Value {
     line
 }
 
-fn print_ready(instance: &mut Instance) {
-    let url = instance.url().to_owned();
-    println!("Mainstay is ready at {url} (console: {})", instance.console_url());
-    let key = match instance.take_first_key() {
-        Some(key) => {
-            println!("\nAPI key, shown only now:\n\n  {key}\n");
-            key
-        }
-        None => {
-            println!(
-                "Use the API key of the first start, or make another: mainstay keys create --name NAME --scope admin\n"
-            );
-            "$MAINSTAY_API_KEY".to_owned()
-        }
+fn ready_text(instance: &mut Instance) -> String {
+    let first_key = instance.take_first_key();
+    let first_key = first_key.as_deref();
+    let (url, console, model) = (instance.url(), instance.console_url(), instance.first_assistant());
+    let ready = format!("Mainstay is ready at {url} (console: {console})\n");
+    let ask = |key: &str| {
+        format!(
+            "Ask something:\n\n  \
+             curl -N {url}/v1/chat/completions -H \"Authorization: Bearer {key}\" -H \"Content-Type: application/json\" \
+             -d '{{\"model\":\"{model}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"How do I add documents?\"}}]}}'\n\n\
+             Stop with Ctrl-C."
+        )
     };
-    println!("Ask something:\n");
-    println!(
-        "  curl -N {url}/v1/chat/completions -H \"Authorization: Bearer {key}\" -H \"Content-Type: application/json\" \
-         -d '{{\"model\":\"{model}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"How do I add documents?\"}}]}}'\n",
-        model = instance.first_assistant(),
-    );
-    println!("Stop with Ctrl-C.");
+    match first_key {
+        Some(key) => format!("{ready}\nAPI key, shown only now:\n\n  {key}\n\n{}", ask(key)),
+        None => format!(
+            "{ready}Use the API key of the first start, or make another: \
+             mainstay keys create --name NAME --scope admin\n\n{}",
+            ask("$MAINSTAY_API_KEY")
+        ),
+    }
 }
