@@ -10,6 +10,8 @@ use hyper_util::rt::TokioExecutor;
 use mainstay_wire::sse;
 use serde_json::Value;
 
+use crate::printable;
+
 /// A client of one running Mainstay.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -29,7 +31,7 @@ pub(crate) enum ClientError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It refused.
-    #[error("{message} (status {status}, code {code})")]
+    #[error("{} (status {status}, code {code})", printable::lines(.message))]
     Refused { status: u16, code: String, message: String },
     /// It broke off, or said what is no JSON.
     #[error("the answer of {url} cannot be read: {reason}")]

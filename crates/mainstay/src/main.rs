@@ -8,6 +8,7 @@ mod verbs;
 
 mod client;
 mod handbook;
+mod printable;
 mod session;
 mod sources;
 mod terminal;

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::printable;
 use crate::session::{self, Target};
 use crate::terminal::{self, OutputError};
 
@@ -50,11 +51,11 @@ async fn stream_answer(client: &Client, body: &Value) -> anyhow::Result<Vec<Valu
     while let Some(event) = events.next().await? {
         if let Some(message) = event["error"]["message"].as_str() {
             terminal::say("")?;
-            anyhow::bail!("the answer broke off: {message}");
+            anyhow::bail!("the answer broke off: {}", printable::lines(message));
         }
         let delta = &event["choices"][0]["delta"];
         if let Some(text) = delta["content"].as_str() {
-            terminal::say_piece(text)?;
+            terminal::say_piece(printable::lines(text))?;
         }
         if let Some(annotations) = delta["annotations"].as_array() {
             citations.extend(annotations.iter().cloned());
@@ -79,11 +80,12 @@ fn print_footnotes(citations: &[Value]) -> Result<(), OutputError> {
         printed.push(place);
         let document = citation["doc_id"].as_str().unwrap_or_default();
         let title = citation["title"].as_str().filter(|title| *title != document);
-        let title = title.map_or(String::new(), |title| format!(" ({title})"));
+        let title = title.map_or(String::new(), |title| format!(" ({})", printable::line(title)));
+        let document = printable::line(document);
         let bytes = format!("{}–{}", citation["start_byte"], citation["end_byte"]);
         terminal::say(format_args!("[{}] {document}{title}, bytes {bytes}", citation["index"]))?;
         for line in citation["quote"].as_str().unwrap_or_default().lines() {
-            terminal::say(format_args!("    {line}"))?;
+            terminal::say(format_args!("    {}", printable::line(line)))?;
         }
     }
     Ok(())

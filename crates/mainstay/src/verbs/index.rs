@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use crate::printable;
 use crate::session::{self, Target};
 use crate::terminal::{self, OutputError, grouped};
 
@@ -67,7 +68,7 @@ fn print_status(answer: &Value) -> Result<(), OutputError> {
     let mut table = terminal::table(&["corpus", "documents", "chunks", "text", "embedder"]);
     for corpus in answer["data"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let number = |name: &str| grouped(corpus[name].as_u64().unwrap_or(0));
-        let text = |name: &str| corpus[name].as_str().unwrap_or_default().to_owned();
+        let text = |name: &str| printable::line(corpus[name].as_str().unwrap_or_default()).into_owned();
         let bytes = format!("{:.1} MB", corpus["bytes"].as_f64().unwrap_or(0.0) / 1e6);
         table.add_row([text("corpus"), number("documents"), number("chunks"), bytes, text("embedder")]);
     }

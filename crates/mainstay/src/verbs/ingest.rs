@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::client::{Client, ClientError};
+use crate::printable;
 use crate::session::{self, Target};
 use crate::sources::{self, Delivery};
 use crate::terminal::{self, BadInput, grouped};
@@ -99,8 +100,11 @@ impl Summary {
 /// The first few of a list; all of them are in `--json`.
 fn describe(list: &[Refusal]) -> String {
     const SHOWN: usize = 12;
-    let mut lines: Vec<String> =
-        list.iter().take(SHOWN).map(|one| format!("{}: {}", one.source, one.reason)).collect();
+    let mut lines: Vec<String> = list
+        .iter()
+        .take(SHOWN)
+        .map(|one| format!("{}: {}", printable::line(&one.source), printable::line(&one.reason)))
+        .collect();
     if list.len() > SHOWN {
         lines.push(format!("… and {} more (--json shows all)", list.len() - SHOWN));
     }
@@ -127,7 +131,7 @@ pub(crate) async fn ingest(
         .buffer_unordered(2);
     while let Some(result) = results.next().await {
         let (delivery, outcome) = result?;
-        bar.set_message(delivery.label.clone());
+        bar.set_message(printable::line(&delivery.label).into_owned());
         bar.inc(delivery.source_bytes);
         summary.bytes += delivery.source_bytes;
         summary.refused.extend(delivery.refused);

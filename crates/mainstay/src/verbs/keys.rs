@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::printable;
 use crate::session::{self, Target};
 use crate::terminal::{self, OutputError};
 
@@ -136,7 +137,7 @@ fn made(output: &Output, config: Option<&Path>, path: String, body: Value) -> an
 fn print_list(answer: &Value) -> Result<(), OutputError> {
     let mut table = terminal::table(&["id", "name", "scope", "tenant", "state"]);
     for key in answer["data"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        let field = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
+        let field = |name: &str| printable::line(key[name].as_str().unwrap_or_default()).into_owned();
         table.add_row([field("id"), field("name"), field("scope"), field("tenant"), field("state")]);
     }
     terminal::say(table)

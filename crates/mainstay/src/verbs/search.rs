@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
+use crate::printable;
 use crate::session::{self, Target};
 use crate::terminal;
 
@@ -38,7 +39,7 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
         }
         let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
         if results.is_empty() {
-            terminal::say(format_args!("Nothing was found in the corpus \"{}\".", args.corpus))?;
+            terminal::say(format_args!("Nothing was found in the corpus {:?}.", args.corpus))?;
             return Ok(ExitCode::SUCCESS);
         }
         let mut table =
@@ -53,7 +54,7 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
                 number(&result["scores"]["dense"]),
                 number(&result["scores"]["sparse"]),
                 number(&result["scores"]["parent"]),
-                result["doc_id"].as_str().unwrap_or_default().to_owned(),
+                printable::line(result["doc_id"].as_str().unwrap_or_default()).into_owned(),
                 format!("{}–{}", result["start_byte"], result["end_byte"]),
                 excerpt(result["text"].as_str().unwrap_or_default()),
             ]);
@@ -66,9 +67,20 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
 /// The beginning of a text on one line.
 fn excerpt(text: &str) -> String {
     const LONGEST: usize = 160;
-    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = printable::line(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
     if line.chars().count() > LONGEST {
         line = line.chars().take(LONGEST).collect::<String>() + " …";
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_one_line_that_a_terminal_can_show() {
+        assert_eq!(excerpt("two\r\n lines\u{1b}[31m"), "two lines␛[31m");
+        assert_eq!(excerpt(&"x".repeat(200)).chars().count(), 162);
+    }
 }
