@@ -38,6 +38,13 @@ pub(crate) enum ClientError {
     Unreadable { url: String, reason: String },
 }
 
+impl ClientError {
+    /// Whether what was asked is wrong, so that asking again does not help.
+    pub(crate) fn is_bad_input(&self) -> bool {
+        matches!(self, Self::Refused { status: 400 | 401 | 403 | 404 | 413 | 415 | 422, .. })
+    }
+}
+
 impl Client {
     /// A client of the Mainstay at `url` with this API key.
     pub(crate) fn new(url: &str, key: &str) -> Self {

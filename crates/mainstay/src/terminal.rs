@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write as _};
 use std::process::ExitCode;
 
+use crate::client::ClientError;
+use crate::config::Diagnostics;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -51,7 +53,14 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     for cause in error.chain().skip(1) {
         complain(format_args!("  because {cause}"));
     }
-    ExitCode::from(if error.is::<BadInput>() { 2 } else { 1 })
+    ExitCode::from(if is_bad_input(error) { 2 } else { 1 })
+}
+
+/// Whether the one who called is to blame: for the command line, for mainstay.toml, or for what was sent.
+fn is_bad_input(error: &anyhow::Error) -> bool {
+    error.is::<BadInput>()
+        || error.is::<Diagnostics>()
+        || error.downcast_ref().is_some_and(ClientError::is_bad_input)
 }
 
 /// Whether this stream shows colours: a terminal, and NO_COLOR is not set.
@@ -95,6 +104,17 @@ pub(crate) fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_caller_got_wrong_is_told_from_what_failed() {
+        let refused = |status| {
+            let (code, message) = ("x".to_owned(), "x".to_owned());
+            anyhow::Error::new(ClientError::Refused { status, code, message }).context("stopped")
+        };
+        assert!(is_bad_input(&BadInput("no question".to_owned()).into()));
+        assert!([400, 404, 422].into_iter().all(|status| is_bad_input(&refused(status))));
+        assert!(![429, 500, 503].into_iter().any(|status| is_bad_input(&refused(status))));
+    }
 
     #[test]
     fn numbers_are_grouped_by_thousands() {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::printable;
 use crate::session::{self, Target};
-use crate::terminal::{self, OutputError};
+use crate::terminal::{self, BadInput, OutputError};
 
 /// Asks a question.
 #[derive(Args)]
@@ -28,6 +28,9 @@ pub(crate) struct AskArgs {
 }
 
 pub(crate) fn run(args: AskArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    if args.question.trim().is_empty() {
+        return Err(BadInput("the question is empty: say what you want to know".to_owned()).into());
+    }
     session::with_client(&args.target, config, async |client| {
         let mut body = json!({
             "model": args.model,

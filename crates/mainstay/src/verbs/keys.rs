@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::printable;
@@ -97,7 +98,7 @@ pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitC
         }
         KeysVerb::Rotate(args) => {
             let body = json!({ "overlap_hours": args.overlap_hours });
-            made(&args.output, config, format!("/admin/keys/{}/rotate", args.id), body)
+            made(&args.output, config, format!("/admin/keys/{}/rotate", in_path(&args.id)), body)
         }
         KeysVerb::List(args) => session::with_client(&args.output.target, config, async |client| {
             let answer = client.get("/admin/keys").await?;
@@ -109,7 +110,7 @@ pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitC
             Ok(ExitCode::SUCCESS)
         }),
         KeysVerb::Revoke(args) => session::with_client(&args.output.target, config, async |client| {
-            let answer = client.delete(&format!("/admin/keys/{}", args.id)).await?;
+            let answer = client.delete(&format!("/admin/keys/{}", in_path(&args.id))).await?;
             if args.output.json {
                 terminal::say(answer)?;
             } else {
@@ -118,6 +119,11 @@ pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitC
             Ok(ExitCode::SUCCESS)
         }),
     }
+}
+
+/// An id as a part of a path, whatever it contains.
+fn in_path(id: &str) -> String {
+    utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
 }
 
 /// Posts, and prints the key that was made.
