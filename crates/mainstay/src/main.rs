@@ -9,6 +9,7 @@ mod verbs;
 mod client;
 mod handbook;
 mod printable;
+mod sending;
 mod session;
 mod sources;
 mod terminal;

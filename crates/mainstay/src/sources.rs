@@ -31,7 +31,7 @@ pub(crate) struct Delivery {
     /// For the progress bar.
     pub(crate) label: String,
     /// The documents, in the order of the body.
-    pub(crate) names: Vec<String>,
+    pub(crate) documents: Vec<Named>,
     /// Whether the body is JSON Lines; else it is the bytes of the only document.
     pub(crate) is_json_lines: bool,
     /// What is sent.
@@ -40,6 +40,15 @@ pub(crate) struct Delivery {
     pub(crate) source_bytes: u64,
     /// Lines that are no document.
     pub(crate) refused: Vec<Refusal>,
+}
+
+/// A document of a delivery.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    /// Its id.
+    pub(crate) id: String,
+    /// Where it is: its path, or its line in a file of JSON Lines.
+    pub(crate) place: String,
 }
 
 /// How large a request of several documents grows: large enough that its cost is spread, small enough that progress is
@@ -137,7 +146,7 @@ impl File {
         match fs::read(&self.path) {
             Ok(bytes) => Delivery {
                 label: self.name.clone(),
-                names: vec![self.name],
+                documents: vec![Named { id: self.name.clone(), place: self.name }],
                 is_json_lines: false,
                 body: Bytes::from(bytes),
                 source_bytes: self.bytes,
@@ -151,7 +160,7 @@ impl File {
         let reason = format!("it cannot be read: {error}");
         Delivery {
             label: self.name.clone(),
-            names: Vec::new(),
+            documents: Vec::new(),
             is_json_lines: false,
             body: Bytes::new(),
             source_bytes: self.bytes,
@@ -216,7 +225,7 @@ impl JsonLines {
     fn read_batch(&mut self) -> std::io::Result<Delivery> {
         let mut delivery = Delivery {
             label: self.name.clone(),
-            names: Vec::new(),
+            documents: Vec::new(),
             is_json_lines: true,
             body: Bytes::new(),
             source_bytes: 0,
@@ -224,7 +233,7 @@ impl JsonLines {
         };
         let mut body = Vec::with_capacity(BATCH_BYTES + (BATCH_BYTES >> 2));
         let mut line = Vec::new();
-        while body.len() < BATCH_BYTES && delivery.names.len() < BATCH_DOCUMENTS {
+        while body.len() < BATCH_BYTES && delivery.documents.len() < BATCH_DOCUMENTS {
             let Some(length) = self.next_line(&mut line)? else {
                 self.ended = true;
                 break;
@@ -247,7 +256,7 @@ impl JsonLines {
                     let document = Line { doc_id: Some(id.clone()), ..document };
                     serde_json::to_writer(&mut body, &document)?;
                     body.push(b'\n');
-                    delivery.names.push(id);
+                    delivery.documents.push(Named { id, place });
                 }
                 Err(error) => {
                     let reason = format!("no document with doc_id and text: {error}");
@@ -287,8 +296,9 @@ mod tests {
         let plan = plan(&[folder.path().to_owned()]).unwrap();
         let skipped: Vec<&str> = plan.skipped.iter().map(|one| one.source.as_str()).collect();
         assert_eq!(skipped, [".hidden.md", "c.png"]);
-        let names: Vec<String> = plan.deliveries().flat_map(|delivery| delivery.unwrap().names).collect();
-        assert_eq!(names, ["b.txt", "guide/a.md"]);
+        let ids: Vec<String> =
+            plan.deliveries().flat_map(|delivery| delivery.unwrap().documents).map(|one| one.id).collect();
+        assert_eq!(ids, ["b.txt", "guide/a.md"]);
     }
 
     #[test]
@@ -301,9 +311,11 @@ mod tests {
         )
         .unwrap();
         let deliveries: Vec<Delivery> = plan(&[path]).unwrap().deliveries().map(Result::unwrap).collect();
-        let names: Vec<&str> =
-            deliveries.iter().flat_map(|one| one.names.iter().map(String::as_str)).collect();
-        assert_eq!(names, ["1", "4"]);
+        let documents: Vec<(&str, &str)> = deliveries
+            .iter()
+            .flat_map(|one| one.documents.iter().map(|named| (named.id.as_str(), named.place.as_str())))
+            .collect();
+        assert_eq!(documents, [("1", "corpus.jsonl line 1"), ("4", "corpus.jsonl line 4")]);
         let refused: Vec<&str> =
             deliveries.iter().flat_map(|one| one.refused.iter().map(|line| line.source.as_str())).collect();
         assert_eq!(refused, ["corpus.jsonl line 3"]);

@@ -6,15 +6,15 @@ use std::process::ExitCode;
 
 use clap::Args;
 use comfy_table::Table;
-use futures_util::{StreamExt, stream};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::client::{Client, ClientError};
 use crate::printable;
+use crate::sending::{Arrival, Sending};
 use crate::session::{self, Target};
-use crate::sources::{self, Delivery};
+use crate::sources::{self, Named};
 use crate::terminal::{self, BadInput, grouped};
 
 /// Adds documents.
@@ -119,62 +119,63 @@ pub(crate) async fn ingest(
     visible: bool,
 ) -> anyhow::Result<Summary> {
     let mut plan = sources::plan(paths)?;
-    let bar = terminal::byte_progress(plan.bytes, visible);
-    let mut summary = Summary { skipped: std::mem::take(&mut plan.skipped), ..Summary::default() };
-    // Two requests at a time keep both sides busy: one is parsed and embedded while the other is read.
-    let mut results = stream::iter(plan.deliveries())
-        .map(|delivery| async {
-            let delivery = delivery?;
-            let outcome = send(client, corpus, &delivery).await;
-            anyhow::Ok((delivery, outcome))
-        })
-        .buffer_unordered(2);
-    while let Some(result) = results.next().await {
-        let (delivery, outcome) = result?;
-        bar.set_message(printable::line(&delivery.label).into_owned());
-        bar.inc(delivery.source_bytes);
+    let summary = Summary { skipped: std::mem::take(&mut plan.skipped), ..Summary::default() };
+    let mut progress = Progress { bar: terminal::byte_progress(plan.bytes, visible), summary };
+    let mut sending = Sending::new(client, corpus);
+    for delivery in plan.deliveries() {
+        let delivery = delivery?;
+        while sending.must_wait_for_others(&delivery) {
+            let Some(arrival) = sending.next().await else { break };
+            progress.account(arrival)?;
+        }
+        sending.begin(delivery);
+    }
+    while let Some(arrival) = sending.next().await {
+        progress.account(arrival)?;
+    }
+    progress.bar.finish_and_clear();
+    Ok(progress.summary)
+}
+
+/// What became of the documents until now.
+struct Progress {
+    bar: ProgressBar,
+    summary: Summary,
+}
+
+impl Progress {
+    fn account(&mut self, Arrival { delivery, answers }: Arrival) -> anyhow::Result<()> {
+        let summary = &mut self.summary;
+        self.bar.set_message(printable::line(&delivery.label).into_owned());
+        self.bar.inc(delivery.source_bytes);
         summary.bytes += delivery.source_bytes;
         summary.refused.extend(delivery.refused);
-        match outcome {
-            Ok(answers) => summary.count(&delivery.names, &answers),
+        match answers {
+            Ok(answers) => summary.count(&delivery.documents, &answers),
             Err(error @ ClientError::Refused { status: 400..500, .. }) => {
-                summary.refused.push(Refusal { source: delivery.label, reason: error.to_string() });
+                let reason = error.to_string();
+                let refused = delivery.documents.into_iter();
+                summary.refused.extend(
+                    refused.map(|document| Refusal { source: document.place, reason: reason.clone() }),
+                );
             }
             Err(error) => {
-                bar.abandon();
+                self.bar.abandon();
                 let done = summary.accepted + summary.unchanged;
                 return Err(anyhow::Error::new(error).context(format!(
                     "stopped after {done} documents; run the same command again to go on"
                 )));
             }
         }
+        Ok(())
     }
-    bar.finish_and_clear();
-    Ok(summary)
-}
-
-/// Sends one request's worth of documents; returns the answer for each.
-async fn send(client: &Client, corpus: &str, delivery: &Delivery) -> Result<Vec<Value>, ClientError> {
-    if delivery.names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let corpus = encode(corpus);
-    if delivery.is_json_lines {
-        let path = format!("/v1/documents?corpus={corpus}");
-        let answer = client.post_bytes(&path, "application/x-ndjson", delivery.body.clone()).await?;
-        return Ok(answer["data"].as_array().cloned().unwrap_or_default());
-    }
-    let name = encode(&delivery.names[0]);
-    let path = format!("/v1/documents?corpus={corpus}&doc_id={name}&filename={name}");
-    Ok(vec![client.post_bytes(&path, "application/octet-stream", delivery.body.clone()).await?])
 }
 
 impl Summary {
-    fn count(&mut self, names: &[String], answers: &[Value]) {
-        for (name, answer) in names.iter().zip(answers) {
+    fn count(&mut self, documents: &[Named], answers: &[Value]) {
+        for (document, answer) in documents.iter().zip(answers) {
             if let Some(message) = answer["error"]["message"].as_str() {
-                self.refused.push(Refusal { source: name.clone(), reason: message.to_owned() });
+                self.refused.push(Refusal { source: document.place.clone(), reason: message.to_owned() });
             } else if answer["unchanged"].as_bool() == Some(true) {
                 self.unchanged += 1;
             } else {
