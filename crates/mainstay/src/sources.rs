@@ -1,5 +1,6 @@
 //! What there is to ingest: walks folders, reads files, and cuts JSON Lines into requests of a bounded size.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,12 +12,17 @@ use serde::{Deserialize, Serialize};
 use crate::verbs::ingest::Refusal;
 
 /// Everything that was found.
+#[derive(Default)]
 pub(crate) struct Plan {
     files: Vec<File>,
+    /// The file of each id.
+    taken: HashMap<String, PathBuf>,
     /// Bytes of all files.
     pub(crate) bytes: u64,
     /// What is no document.
     pub(crate) skipped: Vec<Refusal>,
+    /// What may be one and cannot be taken.
+    pub(crate) refused: Vec<Refusal>,
 }
 
 struct File {
@@ -66,52 +72,21 @@ const EXTENSIONS: &[&str] = &[
 ];
 
 /// Finds the documents at `paths`. A file that is named is taken whatever its name; below a folder, only what may be a
-/// document.
-pub(crate) fn plan(paths: &[PathBuf]) -> anyhow::Result<Plan> {
-    let mut plan = Plan { files: Vec::new(), bytes: 0, skipped: Vec::new() };
+/// document. What cannot be read is refused, and the rest goes on.
+pub(crate) fn plan(paths: &[PathBuf]) -> Plan {
+    let mut plan = Plan::default();
     for path in paths {
-        let metadata = fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        if metadata.is_dir() {
-            walk(path, path, &mut plan)?;
-        } else {
-            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-            plan.take(path.clone(), name, metadata.len());
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => plan.walk(path, path),
+            Ok(metadata) => {
+                let name =
+                    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                plan.take(path.clone(), name, metadata.len());
+            }
+            Err(error) => plan.refuse(path, format!("it cannot be read: {error}")),
         }
     }
-    Ok(plan)
-}
-
-/// Adds what is below `folder`, in the order of names, without following links: a link could lead out of the folder or
-/// in a circle.
-fn walk(root: &Path, folder: &Path, plan: &mut Plan) -> anyhow::Result<()> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("the folder {} cannot be read", folder.display()))?;
-    let mut entries: Vec<fs::DirEntry> = entries.collect::<Result<_, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-        let mut skip =
-            |reason: &str| plan.skipped.push(Refusal { source: name.clone(), reason: reason.to_owned() });
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            skip("hidden");
-            continue;
-        }
-        let kind = entry.file_type()?;
-        if kind.is_symlink() {
-            skip("a link; name its target to ingest it");
-        } else if kind.is_dir() {
-            walk(root, &path, plan)?;
-        } else if !kind.is_file() {
-            skip("no regular file");
-        } else if !has_known_extension(&path) {
-            skip("no document format that is known by this name");
-        } else {
-            let bytes = entry.metadata()?.len();
-            plan.take(path, name, bytes);
-        }
-    }
-    Ok(())
+    plan
 }
 
 fn has_known_extension(path: &Path) -> bool {
@@ -120,9 +95,67 @@ fn has_known_extension(path: &Path) -> bool {
 }
 
 impl Plan {
+    /// Adds what is below `folder`, in the order of names, without following links: a link could lead out of the folder or
+    /// in a circle.
+    fn walk(&mut self, root: &Path, folder: &Path) {
+        let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        let mut entries: Vec<fs::DirEntry> = match entries {
+            Ok(entries) => entries,
+            Err(error) => return self.refuse(folder, format!("the folder cannot be read: {error}")),
+        };
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            match entry.file_type().and_then(|kind| Ok((kind, entry.metadata()?.len()))) {
+                Ok((kind, bytes)) => self.look_at(root, path, kind, bytes),
+                Err(error) => self.refuse(&path, format!("it cannot be read: {error}")),
+            }
+        }
+    }
+
+    /// Takes, skips or enters what is at `path`, below `root`.
+    fn look_at(&mut self, root: &Path, path: PathBuf, kind: fs::FileType, bytes: u64) {
+        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let reason = if is_hidden {
+            "hidden"
+        } else if kind.is_symlink() {
+            "a link; name its target to ingest it"
+        } else if kind.is_dir() {
+            return self.walk(root, &path);
+        } else if !kind.is_file() {
+            "no regular file"
+        } else if !has_known_extension(&path) {
+            "no document format that is known by this name"
+        } else {
+            return self.take(path, name, bytes);
+        };
+        self.skipped.push(Refusal { source: name, reason: reason.to_owned() });
+    }
+
+    /// Takes a file under a name that no other file has: the later of two would replace the earlier one.
     fn take(&mut self, path: PathBuf, name: String, bytes: u64) {
-        self.bytes += bytes;
-        self.files.push(File { path, name, bytes });
+        let Some(earlier) = self.taken.get(&name) else {
+            self.taken.insert(name.clone(), path.clone());
+            self.bytes += bytes;
+            self.files.push(File { path, name, bytes });
+            return;
+        };
+        if is_same_file(earlier, &path) {
+            self.skipped
+                .push(Refusal { source: path.display().to_string(), reason: "named twice".to_owned() });
+        } else {
+            let reason = format!(
+                "its id would be {name:?}, which is that of {}; ingest a folder above both, so that their ids differ, or \
+                 one of them into another corpus",
+                earlier.display()
+            );
+            self.refuse(&path, reason);
+        }
+    }
+
+    fn refuse(&mut self, path: &Path, reason: String) {
+        self.refused.push(Refusal { source: path.display().to_string(), reason });
     }
 
     /// The requests, made one at a time as they are asked for.
@@ -139,6 +172,10 @@ impl Plan {
             }
         })
     }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 impl File {
@@ -293,12 +330,38 @@ mod tests {
         for (name, text) in [("guide/a.md", "# A"), ("b.txt", "B"), ("c.png", "x"), (".hidden.md", "h")] {
             fs::write(folder.path().join(name), text).unwrap();
         }
-        let plan = plan(&[folder.path().to_owned()]).unwrap();
+        let plan = plan(&[folder.path().to_owned()]);
         let skipped: Vec<&str> = plan.skipped.iter().map(|one| one.source.as_str()).collect();
         assert_eq!(skipped, [".hidden.md", "c.png"]);
         let ids: Vec<String> =
             plan.deliveries().flat_map(|delivery| delivery.unwrap().documents).map(|one| one.id).collect();
         assert_eq!(ids, ["b.txt", "guide/a.md"]);
+    }
+
+    #[test]
+    fn of_two_files_with_one_id_the_later_is_refused_and_both_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
+        for folder in [&one, &two] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join("readme.md"), "# Readme").unwrap();
+        }
+        let found = plan(&[one.clone(), two.clone(), one.join("readme.md")]);
+        assert_eq!(found.files.len(), 1);
+        assert_eq!(found.skipped[0].reason, "named twice");
+        let [refused] = found.refused.as_slice() else { panic!("{:?}", found.refused) };
+        assert_eq!(refused.source, two.join("readme.md").display().to_string());
+        assert!(refused.reason.contains(&one.join("readme.md").display().to_string()), "{}", refused.reason);
+        assert_eq!(plan(&[folder.path().to_owned()]).files.len(), 2, "above both, their ids differ");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_and_the_rest_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.md"), "# A").unwrap();
+        let mut found = plan(&[folder.path().join("gone"), folder.path().to_owned()]);
+        found.walk(folder.path(), &folder.path().join("a.md"));
+        assert_eq!((found.files.len(), found.refused.len()), (1, 2));
     }
 
     #[test]
@@ -310,7 +373,7 @@ mod tests {
             "{\"_id\":\"1\",\"text\":\"one\"}\n\nnot json\n{\"doc_id\":\"4\",\"text\":\"four\",\"extra\":1}",
         )
         .unwrap();
-        let deliveries: Vec<Delivery> = plan(&[path]).unwrap().deliveries().map(Result::unwrap).collect();
+        let deliveries: Vec<Delivery> = plan(&[path]).deliveries().map(Result::unwrap).collect();
         let documents: Vec<(&str, &str)> = deliveries
             .iter()
             .flat_map(|one| one.documents.iter().map(|named| (named.id.as_str(), named.place.as_str())))

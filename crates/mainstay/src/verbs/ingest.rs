@@ -118,8 +118,12 @@ pub(crate) async fn ingest(
     corpus: &str,
     visible: bool,
 ) -> anyhow::Result<Summary> {
-    let mut plan = sources::plan(paths)?;
-    let summary = Summary { skipped: std::mem::take(&mut plan.skipped), ..Summary::default() };
+    let mut plan = sources::plan(paths);
+    let summary = Summary {
+        skipped: std::mem::take(&mut plan.skipped),
+        refused: std::mem::take(&mut plan.refused),
+        ..Summary::default()
+    };
     let mut progress = Progress { bar: terminal::byte_progress(plan.bytes, visible), summary };
     let mut sending = Sending::new(client, corpus);
     for delivery in plan.deliveries() {
