@@ -18,7 +18,11 @@ pub(crate) struct Client {
     http: HyperClient<HttpConnector, Full<Bytes>>,
     url: String,
     key: String,
+    body_limit: usize,
 }
+
+/// More than this is not read into memory, whatever the other side would take.
+const LARGEST_BODY: usize = 1 << 30;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +55,22 @@ impl Client {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let http = HyperClient::builder(TokioExecutor::new()).build(connector);
-        Self { http, url: url.trim_end_matches('/').to_owned(), key: key.to_owned() }
+        Self {
+            http,
+            url: url.trim_end_matches('/').to_owned(),
+            key: key.to_owned(),
+            body_limit: LARGEST_BODY,
+        }
+    }
+
+    /// The same, where it is known how much one request may carry.
+    pub(crate) fn with_body_limit(self, body_limit: usize) -> Self {
+        Self { body_limit: body_limit.min(LARGEST_BODY), ..self }
+    }
+
+    /// The most bytes that one request may carry, as far as it is known.
+    pub(crate) fn body_limit(&self) -> usize {
+        self.body_limit
     }
 
     /// `GET`

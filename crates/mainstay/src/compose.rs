@@ -48,8 +48,7 @@ pub(crate) enum Listen {
 
 /// A running Mainstay.
 pub(crate) struct Instance {
-    url: String,
-    local_key: String,
+    itself: Running,
     first_key: Option<String>,
     default_corpus: CorpusName,
     first_assistant: String,
@@ -116,13 +115,13 @@ impl Instance {
         let serving = TaskTracker::new();
         let router = mainstay_server::router(app.clone());
         serving.spawn(mainstay_server::serve(listener, app, router, stop.clone()));
+        let itself = Running { url, key: local_key, body_limit: config.server.body_limit };
         let running = match listen {
-            Listen::Configured => Some(RunningFile::write(&config.storage.data_dir, &url, &local_key)?),
+            Listen::Configured => Some(RunningFile::write(&config.storage.data_dir, &itself)?),
             Listen::Private => None,
         };
         Ok(Self {
-            url,
-            local_key,
+            itself,
             first_key,
             default_corpus: config.default_corpus().clone(),
             first_assistant: first_assistant(&config),
@@ -138,12 +137,12 @@ impl Instance {
 
     /// Its address.
     pub(crate) fn url(&self) -> &str {
-        &self.url
+        &self.itself.url
     }
 
     /// The address of its console.
     pub(crate) fn console_url(&self) -> String {
-        format!("{}/console", self.url)
+        format!("{}/console", self.itself.url)
     }
 
     /// The corpus that is meant where none is named.
@@ -163,7 +162,7 @@ impl Instance {
 
     /// A client of it.
     pub(crate) fn client(&self) -> Client {
-        Client::new(&self.url, &self.local_key)
+        self.itself.client()
     }
 
     /// Whether there is no document in it.
@@ -438,9 +437,18 @@ fn prices(config: &Checked) -> PriceTable {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Running {
     /// Its address.
-    pub(crate) url: String,
+    url: String,
     /// A key for it, made anew at every start.
-    pub(crate) key: String,
+    key: String,
+    /// The most bytes that it takes in one request.
+    body_limit: usize,
+}
+
+impl Running {
+    /// A client of it.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.url, &self.key).with_body_limit(self.body_limit)
+    }
 }
 
 /// The file with a [`Running`]; removed when dropped.
@@ -451,15 +459,14 @@ struct RunningFile {
 const RUNNING_FILE: &str = "running.json";
 
 impl RunningFile {
-    fn write(data_dir: &Path, url: &str, key: &str) -> anyhow::Result<Self> {
+    fn write(data_dir: &Path, running: &Running) -> anyhow::Result<Self> {
         let path = data_dir.join(RUNNING_FILE);
-        let running = Running { url: url.to_owned(), key: key.to_owned() };
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-        serde_json::to_writer(file, &running)?;
+        serde_json::to_writer(file, running)?;
         Ok(Self { path })
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn with_client(
         checked.storage.data_dir.clone_from(data_dir);
     }
     if let Some(running) = compose::running_on(&checked.storage.data_dir) {
-        return runtime.block_on(work(&Client::new(&running.url, &running.key)));
+        return runtime.block_on(work(&running.client()));
     }
     runtime.block_on(async {
         let instance = Instance::start(checked, Listen::Private).await?;

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::terminal::grouped;
 use crate::verbs::ingest::Refusal;
 
 /// Everything that was found.
@@ -158,20 +158,24 @@ impl Plan {
         self.refused.push(Refusal { source: path.display().to_string(), reason });
     }
 
-    /// The requests, made one at a time as they are asked for.
-    pub(crate) fn deliveries(self) -> impl Iterator<Item = anyhow::Result<Delivery>> {
-        self.files.into_iter().flat_map(|file| -> Box<dyn Iterator<Item = anyhow::Result<Delivery>>> {
+    /// The requests, made one at a time as they are asked for, none larger than `limit` bytes.
+    pub(crate) fn deliveries(self, limit: usize) -> impl Iterator<Item = Delivery> {
+        self.files.into_iter().flat_map(move |file| -> Box<dyn Iterator<Item = Delivery>> {
             let extension = file.path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
             if extension == "jsonl" || extension == "ndjson" {
-                match JsonLines::open(&file) {
+                match JsonLines::open(&file, limit) {
                     Ok(lines) => Box::new(lines),
-                    Err(error) => Box::new(std::iter::once(Ok(file.unreadable(&error)))),
+                    Err(error) => Box::new(std::iter::once(file.refuse(unreadable(&error)))),
                 }
             } else {
-                Box::new(std::iter::once(Ok(file.deliver())))
+                Box::new(std::iter::once(file.deliver(limit)))
             }
         })
     }
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    format!("it cannot be read: {error}")
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {
@@ -179,29 +183,42 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 }
 
 impl File {
-    fn deliver(self) -> Delivery {
+    fn deliver(self, limit: usize) -> Delivery {
+        if self.bytes > limit as u64 {
+            return self.refuse(format!(
+                "it has {} bytes, and a request may have {}: raise server.body_limit in mainstay.toml",
+                grouped(self.bytes),
+                grouped(limit as u64)
+            ));
+        }
         match fs::read(&self.path) {
             Ok(bytes) => Delivery {
-                label: self.name.clone(),
-                documents: vec![Named { id: self.name.clone(), place: self.name }],
-                is_json_lines: false,
+                documents: vec![Named { id: self.name.clone(), place: self.name.clone() }],
                 body: Bytes::from(bytes),
                 source_bytes: self.bytes,
-                refused: Vec::new(),
+                ..Delivery::of(self.name)
             },
-            Err(error) => self.unreadable(&error),
+            Err(error) => self.refuse(unreadable(&error)),
         }
     }
 
-    fn unreadable(&self, error: &std::io::Error) -> Delivery {
-        let reason = format!("it cannot be read: {error}");
-        Delivery {
-            label: self.name.clone(),
+    /// Nothing to send, and why.
+    fn refuse(&self, reason: String) -> Delivery {
+        let refused = vec![Refusal { source: self.name.clone(), reason }];
+        Delivery { source_bytes: self.bytes, refused, ..Delivery::of(self.name.clone()) }
+    }
+}
+
+impl Delivery {
+    /// Nothing yet, of a file of this name.
+    fn of(label: String) -> Self {
+        Self {
+            label,
             documents: Vec::new(),
             is_json_lines: false,
             body: Bytes::new(),
-            source_bytes: self.bytes,
-            refused: vec![Refusal { source: self.name.clone(), reason }],
+            source_bytes: 0,
+            refused: Vec::new(),
         }
     }
 }
@@ -223,19 +240,32 @@ struct JsonLines {
     reader: BufReader<fs::File>,
     name: String,
     number: usize,
+    /// Most bytes of a request.
+    limit: usize,
+    /// A document that has no room in the request before.
+    held: Option<(Vec<u8>, Named)>,
     ended: bool,
 }
 
 impl JsonLines {
-    fn open(file: &File) -> std::io::Result<Self> {
-        let reader = BufReader::with_capacity(1 << 16, fs::File::open(&file.path)?);
-        Ok(Self { reader, name: file.name.clone(), number: 0, ended: false })
+    fn open(file: &File, limit: usize) -> std::io::Result<Self> {
+        let mut reader = BufReader::with_capacity(1 << 16, fs::File::open(&file.path)?);
+        // The mark that some editors of Windows put before UTF-8.
+        if reader.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+            reader.consume(3);
+        }
+        Ok(Self { reader, name: file.name.clone(), number: 0, limit, held: None, ended: false })
+    }
+
+    fn longest_line(&self) -> usize {
+        self.limit.min(LONGEST_LINE)
     }
 
     /// The next line without its end; `None` at the end of the file. The bytes of a line that is too long are passed
     /// over and it comes back empty.
     fn next_line(&mut self, line: &mut Vec<u8>) -> std::io::Result<Option<usize>> {
         line.clear();
+        let longest = self.longest_line();
         let mut length = 0;
         loop {
             let available = self.reader.fill_buf()?;
@@ -246,7 +276,7 @@ impl JsonLines {
                 Some(end) => (end + 1, true),
                 None => (available.len(), false),
             };
-            if length + part <= LONGEST_LINE {
+            if length + part <= longest {
                 line.extend_from_slice(&available[..part]);
             } else {
                 line.clear();
@@ -259,63 +289,75 @@ impl JsonLines {
         }
     }
 
-    fn read_batch(&mut self) -> std::io::Result<Delivery> {
-        let mut delivery = Delivery {
-            label: self.name.clone(),
-            documents: Vec::new(),
-            is_json_lines: true,
-            body: Bytes::new(),
-            source_bytes: 0,
-            refused: Vec::new(),
-        };
-        let mut body = Vec::with_capacity(BATCH_BYTES + (BATCH_BYTES >> 2));
+    fn read_batch(&mut self) -> Delivery {
+        let mut delivery = Delivery { is_json_lines: true, ..Delivery::of(self.name.clone()) };
+        let most = BATCH_BYTES.min(self.limit);
+        let mut body = Vec::with_capacity(most + (most >> 2));
         let mut line = Vec::new();
-        while body.len() < BATCH_BYTES && delivery.documents.len() < BATCH_DOCUMENTS {
-            let Some(length) = self.next_line(&mut line)? else {
-                self.ended = true;
-                break;
+        while delivery.documents.len() < BATCH_DOCUMENTS {
+            let next = match self.held.take() {
+                Some(held) => Some(held),
+                None => match self.next_line(&mut line) {
+                    Ok(Some(length)) => {
+                        self.number += 1;
+                        delivery.source_bytes += length as u64;
+                        self.read_document(&line, &mut delivery.refused)
+                    }
+                    Ok(None) => {
+                        self.ended = true;
+                        break;
+                    }
+                    Err(error) => {
+                        let source = format!("{} after line {}", self.name, self.number);
+                        delivery.refused.push(Refusal { source, reason: unreadable(&error) });
+                        self.ended = true;
+                        break;
+                    }
+                },
             };
-            self.number += 1;
-            delivery.source_bytes += length as u64;
-            let place = format!("{} line {}", self.name, self.number);
-            if line.is_empty() {
-                let reason = format!("the line is longer than {} MiB", LONGEST_LINE >> 20);
-                delivery.refused.push(Refusal { source: place, reason });
-                continue;
+            let Some((json, named)) = next else { continue };
+            if !body.is_empty() && body.len() + json.len() > most {
+                self.held = Some((json, named));
+                break;
             }
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            match serde_json::from_slice::<Line>(&line) {
-                Ok(document) => {
-                    let id =
-                        document.doc_id.clone().unwrap_or_else(|| format!("{}#{}", self.name, self.number));
-                    let document = Line { doc_id: Some(id.clone()), ..document };
-                    serde_json::to_writer(&mut body, &document)?;
-                    body.push(b'\n');
-                    delivery.documents.push(Named { id, place });
-                }
-                Err(error) => {
-                    let reason = format!("no document with doc_id and text: {error}");
-                    delivery.refused.push(Refusal { source: place, reason });
-                }
-            }
+            body.extend_from_slice(&json);
+            delivery.documents.push(named);
         }
         delivery.body = Bytes::from(body);
-        Ok(delivery)
+        delivery
+    }
+
+    /// The document of a line, as a line of a request. `None` where there is none, or where it is refused.
+    fn read_document(&self, line: &[u8], refused: &mut Vec<Refusal>) -> Option<(Vec<u8>, Named)> {
+        let place = format!("{} line {}", self.name, self.number);
+        let mut refuse = |reason: String| refused.push(Refusal { source: place.clone(), reason });
+        if line.is_empty() {
+            refuse(format!("the line is longer than {} bytes", grouped(self.longest_line() as u64)));
+            return None;
+        }
+        if line.trim_ascii().is_empty() {
+            return None;
+        }
+        let document = match serde_json::from_slice::<Line>(line) {
+            Ok(document) => document,
+            Err(error) => {
+                refuse(format!("no document with doc_id and text: {error}"));
+                return None;
+            }
+        };
+        let id = document.doc_id.clone().unwrap_or_else(|| format!("{}#{}", self.name, self.number));
+        let document = Line { doc_id: Some(id.clone()), ..document };
+        let mut json = serde_json::to_vec(&document).expect("texts serialise");
+        json.push(b'\n');
+        Some((json, Named { id, place }))
     }
 }
 
 impl Iterator for JsonLines {
-    type Item = anyhow::Result<Delivery>;
+    type Item = Delivery;
 
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let batch = self.read_batch().with_context(|| format!("{} cannot be read", self.name));
-        self.ended |= batch.is_err();
-        Some(batch)
+    fn next(&mut self) -> Option<Delivery> {
+        (!self.ended || self.held.is_some()).then(|| self.read_batch())
     }
 }
 
@@ -334,7 +376,7 @@ mod tests {
         let skipped: Vec<&str> = plan.skipped.iter().map(|one| one.source.as_str()).collect();
         assert_eq!(skipped, [".hidden.md", "c.png"]);
         let ids: Vec<String> =
-            plan.deliveries().flat_map(|delivery| delivery.unwrap().documents).map(|one| one.id).collect();
+            plan.deliveries(1 << 20).flat_map(|delivery| delivery.documents).map(|one| one.id).collect();
         assert_eq!(ids, ["b.txt", "guide/a.md"]);
     }
 
@@ -373,7 +415,7 @@ mod tests {
             "{\"_id\":\"1\",\"text\":\"one\"}\n\nnot json\n{\"doc_id\":\"4\",\"text\":\"four\",\"extra\":1}",
         )
         .unwrap();
-        let deliveries: Vec<Delivery> = plan(&[path]).deliveries().map(Result::unwrap).collect();
+        let deliveries: Vec<Delivery> = plan(&[path]).deliveries(1 << 20).collect();
         let documents: Vec<(&str, &str)> = deliveries
             .iter()
             .flat_map(|one| one.documents.iter().map(|named| (named.id.as_str(), named.place.as_str())))
@@ -382,5 +424,33 @@ mod tests {
         let refused: Vec<&str> =
             deliveries.iter().flat_map(|one| one.refused.iter().map(|line| line.source.as_str())).collect();
         assert_eq!(refused, ["corpus.jsonl line 3"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_first_line_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("corpus.jsonl");
+        fs::write(&path, "\u{feff}{\"doc_id\":\"1\",\"text\":\"one\"}").unwrap();
+        let delivery = plan(&[path]).deliveries(1 << 20).next().unwrap();
+        assert_eq!((delivery.documents.len(), delivery.refused.len()), (1, 0));
+    }
+
+    #[test]
+    fn no_request_is_larger_than_the_limit_and_what_cannot_fit_is_refused_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let line =
+            |id: usize, bytes: usize| format!("{{\"doc_id\":\"{id}\",\"text\":\"{}\"}}\n", "x".repeat(bytes));
+        let lines: String =
+            [60, 60, 900, 60, 120].iter().enumerate().map(|(id, bytes)| line(id, *bytes)).collect();
+        fs::write(folder.path().join("corpus.jsonl"), lines).unwrap();
+        fs::write(folder.path().join("large.txt"), "x".repeat(201)).unwrap();
+        let deliveries: Vec<Delivery> = plan(&[folder.path().to_owned()]).deliveries(200).collect();
+        assert!(deliveries.iter().all(|delivery| delivery.body.len() <= 200));
+        let ids: Vec<&str> =
+            deliveries.iter().flat_map(|one| one.documents.iter().map(|named| named.id.as_str())).collect();
+        assert_eq!(ids, ["0", "1", "3", "4"]);
+        let refused: Vec<&str> =
+            deliveries.iter().flat_map(|one| one.refused.iter().map(|line| line.source.as_str())).collect();
+        assert_eq!(refused, ["corpus.jsonl line 3", "large.txt"]);
     }
 }

@@ -126,8 +126,7 @@ pub(crate) async fn ingest(
     };
     let mut progress = Progress { bar: terminal::byte_progress(plan.bytes, visible), summary };
     let mut sending = Sending::new(client, corpus);
-    for delivery in plan.deliveries() {
-        let delivery = delivery?;
+    for delivery in plan.deliveries(client.body_limit()) {
         while sending.must_wait_for_others(&delivery) {
             let Some(arrival) = sending.next().await else { break };
             progress.account(arrival)?;
