@@ -49,7 +49,7 @@ pub(crate) enum Listen {
 /// A running Mainstay.
 pub(crate) struct Instance {
     itself: Running,
-    first_key: Option<String>,
+    app: Arc<App>,
     default_corpus: CorpusName,
     first_assistant: String,
     library: Arc<Library>,
@@ -71,7 +71,6 @@ impl Instance {
         background.spawn(store.ledger_drain().run(stop_background.clone()));
 
         let (keys, process_key) = KeyRing::open(store.keys(), clock).await?;
-        let first_key = keys.first_key().await?.map(|key| key.text.expose().to_owned());
         let local_key = process_key.text.expose().to_owned();
 
         let library = Arc::new(open_library(&config, &store, clock).await?);
@@ -114,7 +113,7 @@ impl Instance {
         });
         let serving = TaskTracker::new();
         let router = mainstay_server::router(app.clone());
-        serving.spawn(mainstay_server::serve(listener, app, router, stop.clone()));
+        serving.spawn(mainstay_server::serve(listener, app.clone(), router, stop.clone()));
         let itself = Running { url, key: local_key, body_limit: config.server.body_limit };
         let running = match listen {
             Listen::Configured => Some(RunningFile::write(&config.storage.data_dir, &itself)?),
@@ -122,7 +121,7 @@ impl Instance {
         };
         Ok(Self {
             itself,
-            first_key,
+            app,
             default_corpus: config.default_corpus().clone(),
             first_assistant: first_assistant(&config),
             library,
@@ -155,9 +154,9 @@ impl Instance {
         &self.first_assistant
     }
 
-    /// The API key that was made because there was none; shown once.
-    pub(crate) fn take_first_key(&mut self) -> Option<String> {
-        self.first_key.take()
+    /// Makes the first API key, where there has never been one. Only for who shows it: nobody can see it again.
+    pub(crate) async fn first_key(&self) -> anyhow::Result<Option<String>> {
+        Ok(self.app.keys.first_key().await?.map(|key| key.text.expose().to_owned()))
     }
 
     /// A client of it.

@@ -30,7 +30,7 @@ pub(crate) fn run(args: UpArgs, config: Option<&Path>) -> anyhow::Result<ExitCod
     let checked = args.place.apply(config::load(config)?)?;
     compose::runtime()?.block_on(async {
         let mut signals = StopSignals::listen()?;
-        let mut instance = Instance::start(checked, Listen::Configured).await?;
+        let instance = Instance::start(checked, Listen::Configured).await?;
         let summary = tokio::select! {
             summary = add_documents(&instance, &args) => summary?,
             // What was accepted until now stays; the next start goes on from there.
@@ -39,11 +39,14 @@ pub(crate) fn run(args: UpArgs, config: Option<&Path>) -> anyhow::Result<ExitCod
                 return Ok(ExitCode::FAILURE);
             }
         };
+        // Only now that it is shown for sure: a key that nobody has seen would stay the first one for ever.
+        let first_key = instance.first_key().await?;
+        let first_key = first_key.as_deref();
         let told = if args.json {
-            ready_line(&mut instance).to_string()
+            ready_line(&instance, first_key).to_string()
         } else {
             summary.map_or_else(String::new, |summary| format!("{}\n", summary.table()))
-                + &ready_text(&mut instance)
+                + &ready_text(&instance, first_key)
         };
         if let Err(error) = terminal::say(told) {
             instance.stop().await;
@@ -66,17 +69,15 @@ async fn add_documents(instance: &Instance, args: &UpArgs) -> anyhow::Result<Opt
     ingest::ingest(&client, &args.docs, instance.default_corpus(), !args.json).await.map(Some)
 }
 
-fn ready_line(instance: &mut Instance) -> serde_json::Value {
+fn ready_line(instance: &Instance, first_key: Option<&str>) -> serde_json::Value {
     let mut line = json!({ "url": instance.url(), "console": instance.console_url() });
-    if let Some(key) = instance.take_first_key() {
+    if let Some(key) = first_key {
         line["api_key"] = key.into();
     }
     line
 }
 
-fn ready_text(instance: &mut Instance) -> String {
-    let first_key = instance.take_first_key();
-    let first_key = first_key.as_deref();
+fn ready_text(instance: &Instance, first_key: Option<&str>) -> String {
     let (url, console, model) = (instance.url(), instance.console_url(), instance.first_assistant());
     let ready = format!("Mainstay is ready at {url} (console: {console})\n");
     let ask = |key: &str| {
