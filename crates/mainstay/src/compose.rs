@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use mainstay_documents::ChunkOptions;
 use mainstay_domain::port::Embedder;
-use mainstay_domain::{Clock, CorpusName, TenantId};
+use mainstay_domain::{Clock, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_gateway::Gateway;
 use mainstay_models::registry::EmbedderFactory;
@@ -50,7 +50,6 @@ pub(crate) enum Listen {
 pub(crate) struct Instance {
     itself: Running,
     app: Arc<App>,
-    default_corpus: CorpusName,
     first_assistant: String,
     library: Arc<Library>,
     store: EmbeddedStore,
@@ -122,7 +121,6 @@ impl Instance {
         Ok(Self {
             itself,
             app,
-            default_corpus: config.default_corpus().clone(),
             first_assistant: first_assistant(&config),
             library,
             store,
@@ -142,11 +140,6 @@ impl Instance {
     /// The address of its console.
     pub(crate) fn console_url(&self) -> String {
         format!("{}/console", self.itself.url)
-    }
-
-    /// The corpus that is meant where none is named.
-    pub(crate) fn default_corpus(&self) -> &str {
-        self.default_corpus.as_str()
     }
 
     /// An assistant to show in examples.

@@ -4,21 +4,26 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use mainstay_domain::CorpusName;
+use serde_json::{Value, json};
 
 use crate::compose::{self, Instance, Listen, StopSignals};
-use crate::verbs::ingest::{self, Summary};
+use crate::config::Checked;
+use crate::terminal::BadInput;
+use crate::verbs::ingest::{self, Refusal, Summary};
 use crate::verbs::serve::Place;
-use crate::{config, handbook, terminal};
+use crate::{config, handbook, printable, terminal};
 
 /// Starts the whole product.
 #[derive(Args)]
 #[command(after_help = "Example: mainstay up --docs ./my-documents")]
 pub(crate) struct UpArgs {
-    /// Documents to add first: files, folders, JSON Lines. Without any, and with an empty data folder, Mainstay's handbook.
+    /// Documents to add first: files, folders, JSON Lines. Without any, those that mainstay.toml names for its corpora; where
+    /// it names none and the data folder is empty, Mainstay's handbook.
     #[arg(long, value_name = "PATH")]
     docs: Vec<PathBuf>,
-    /// Prints one line of JSON when ready (url, console, and at the first start api_key) instead of text.
+    /// Prints one line of JSON when ready (url, console, at the first start api_key, and counts of the documents) instead of
+    /// text; refused documents are told on standard error.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -26,13 +31,13 @@ pub(crate) struct UpArgs {
 }
 
 pub(crate) fn run(args: UpArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    ingest::check_paths(&args.docs)?;
     let checked = args.place.apply(config::load(config)?)?;
+    let wanted = wanted_documents(&args, &checked)?;
     compose::runtime()?.block_on(async {
         let mut signals = StopSignals::listen()?;
         let instance = Instance::start(checked, Listen::Configured).await?;
-        let summary = tokio::select! {
-            summary = add_documents(&instance, &args) => summary?,
+        let added = tokio::select! {
+            added = add_documents(&instance, &wanted, !args.json) => added?,
             // What was accepted until now stays; the next start goes on from there.
             () = signals.wait() => {
                 instance.stop().await;
@@ -43,10 +48,10 @@ pub(crate) fn run(args: UpArgs, config: Option<&Path>) -> anyhow::Result<ExitCod
         let first_key = instance.first_key().await?;
         let first_key = first_key.as_deref();
         let told = if args.json {
-            ready_line(&instance, first_key).to_string()
+            added.iter().for_each(complain_of_refusals);
+            ready_line(&instance, first_key, &added).to_string()
         } else {
-            summary.map_or_else(String::new, |summary| format!("{}\n", summary.table()))
-                + &ready_text(&instance, first_key)
+            added.iter().map(describe_added).collect::<String>() + &ready_text(&instance, first_key)
         };
         if let Err(error) = terminal::say(told) {
             instance.stop().await;
@@ -57,24 +62,82 @@ pub(crate) fn run(args: UpArgs, config: Option<&Path>) -> anyhow::Result<ExitCod
     })
 }
 
-/// Adds what was named, or the handbook to an empty Mainstay.
-async fn add_documents(instance: &Instance, args: &UpArgs) -> anyhow::Result<Option<Summary>> {
-    let client = instance.client();
-    if args.docs.is_empty() {
-        if instance.is_empty().await? {
-            handbook::add(&client).await?;
-        }
-        return Ok(None);
-    }
-    ingest::ingest(&client, &args.docs, instance.default_corpus(), !args.json).await.map(Some)
+/// Documents that are to be in a corpus.
+struct Wanted {
+    corpus: CorpusName,
+    paths: Vec<PathBuf>,
 }
 
-fn ready_line(instance: &Instance, first_key: Option<&str>) -> serde_json::Value {
+/// What was added to a corpus.
+struct Added {
+    corpus: CorpusName,
+    summary: Summary,
+}
+
+/// The documents of the command line, or else those of the configuration; all of them exist.
+fn wanted_documents(args: &UpArgs, config: &Checked) -> Result<Vec<Wanted>, BadInput> {
+    if !args.docs.is_empty() {
+        ingest::check_paths(&args.docs)?;
+        return Ok(vec![Wanted { corpus: config.default_corpus().clone(), paths: args.docs.clone() }]);
+    }
+    let corpora = config.corpora.iter().filter(|(_, corpus)| !corpus.documents.is_empty());
+    let wanted = corpora.map(|(name, corpus)| match corpus.documents.iter().find(|path| !path.exists()) {
+        None => Ok(Wanted { corpus: name.clone(), paths: corpus.documents.clone() }),
+        Some(missing) => Err(BadInput(format!(
+            "there is no file or folder {}, which corpora.{name}.documents of mainstay.toml names; correct it there, or \
+             name other documents with --docs",
+            missing.display()
+        ))),
+    });
+    wanted.collect()
+}
+
+/// Adds what is wanted, or the handbook to an empty Mainstay.
+async fn add_documents(instance: &Instance, wanted: &[Wanted], visible: bool) -> anyhow::Result<Vec<Added>> {
+    let client = instance.client();
+    if wanted.is_empty() && instance.is_empty().await? {
+        handbook::add(&client).await?;
+    }
+    let mut added = Vec::with_capacity(wanted.len());
+    for Wanted { corpus, paths } in wanted {
+        let summary = ingest::ingest(&client, paths, corpus.as_str(), visible).await?;
+        added.push(Added { corpus: corpus.clone(), summary });
+    }
+    Ok(added)
+}
+
+/// What was added, for people.
+fn describe_added(added: &Added) -> String {
+    format!("Documents of the corpus {:?}:\n{}\n\n", added.corpus, added.summary.table())
+}
+
+/// What was refused, for people who watch a program read the line of JSON.
+fn complain_of_refusals(added: &Added) {
+    for Refusal { source, reason } in &added.summary.refused {
+        let (source, reason) = (printable::line(source), printable::line(reason));
+        terminal::complain(format_args!("refused for the corpus {:?}: {source}: {reason}", added.corpus));
+    }
+}
+
+fn ready_line(instance: &Instance, first_key: Option<&str>, added: &[Added]) -> Value {
     let mut line = json!({ "url": instance.url(), "console": instance.console_url() });
     if let Some(key) = first_key {
         line["api_key"] = key.into();
     }
+    if !added.is_empty() {
+        line["documents"] = added.iter().map(counts).collect();
+    }
     line
+}
+
+fn counts(Added { corpus, summary }: &Added) -> Value {
+    json!({
+        "corpus": corpus,
+        "accepted": summary.accepted,
+        "unchanged": summary.unchanged,
+        "skipped": summary.skipped.len(),
+        "refused": summary.refused.len(),
+    })
 }
 
 fn ready_text(instance: &Instance, first_key: Option<&str>) -> String {
