@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::client::Client;
 use crate::compose::{self, Instance, Listen};
-use crate::config;
+use crate::config::{self, Checked};
 use crate::terminal::BadInput;
 
 /// Which Mainstay is meant.
@@ -25,10 +25,29 @@ pub(crate) struct Target {
     pub(crate) data_dir: Option<PathBuf>,
 }
 
-/// Runs `work` against the Mainstay that is meant.
+/// Runs `work` against the Mainstay that is meant. It deals with documents and keys: one that is started for it asks for no
+/// secret of a provider that no corpus embeds with.
 pub(crate) fn with_client(
     target: &Target,
     config_path: Option<&Path>,
+    work: impl AsyncFnOnce(&Client) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    run(target, config_path, Checked::without_models, work)
+}
+
+/// The same for work that calls models.
+pub(crate) fn with_models(
+    target: &Target,
+    config_path: Option<&Path>,
+    work: impl AsyncFnOnce(&Client) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    run(target, config_path, |checked| checked, work)
+}
+
+fn run(
+    target: &Target,
+    config_path: Option<&Path>,
+    prepare: impl FnOnce(Checked) -> Checked,
     work: impl AsyncFnOnce(&Client) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     let runtime = compose::runtime()?;
@@ -46,7 +65,7 @@ pub(crate) fn with_client(
         return runtime.block_on(work(&running.client()));
     }
     runtime.block_on(async {
-        let instance = Instance::start(checked, Listen::Private).await?;
+        let instance = Instance::start(prepare(checked), Listen::Private).await?;
         let client = instance.client();
         let result = work(&client).await;
         instance.stop().await;

@@ -10,7 +10,7 @@ mod load;
 mod secrets;
 pub(crate) mod sections;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -99,6 +99,14 @@ impl Checked {
         let unnamed = CorpusName::unnamed();
         let found = self.corpora.get_key_value(&unnamed).or_else(|| self.corpora.first_key_value());
         found.map(|(name, _)| name).expect("a checked configuration has at least one corpus")
+    }
+
+    /// The same for work that calls no model: with those providers alone that corpora embed with.
+    pub(crate) fn without_models(mut self) -> Self {
+        let embedders: BTreeSet<&str> =
+            self.corpora.values().map(|corpus| corpus.embedder.provider.as_str()).collect();
+        self.providers.retain(|name, _| embedders.contains(name.as_str()));
+        self
     }
 }
 

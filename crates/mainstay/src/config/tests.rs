@@ -496,3 +496,14 @@ fn a_broken_file_does_not_stop_the_reader() {
     assert!(read::<RawConfig>("][").value.is_none());
     assert!(!problems("][").is_empty());
 }
+
+#[test]
+fn without_models_only_the_providers_that_embed_are_left() {
+    let checked = check(
+        "[providers.openai]\napi_key = \"env:A\"\n[providers.anthropic]\napi_key = \"env:B\"\n\
+         [corpora.default]\nembedder = \"openai/text-embedding-3-small\"\ndimensions = 1536\n\
+         [assistants.assistant]\ncorpus = \"default\"\nmodel = \"anthropic/claude-haiku-4-5\"\n",
+    );
+    let left: Vec<String> = checked.unwrap().without_models().providers.into_keys().collect();
+    assert_eq!(left, ["openai"]);
+}

@@ -31,7 +31,7 @@ pub(crate) fn run(args: AskArgs, config: Option<&Path>) -> anyhow::Result<ExitCo
     if args.question.trim().is_empty() {
         return Err(BadInput("the question is empty: say what you want to know".to_owned()).into());
     }
-    session::with_client(&args.target, config, async |client| {
+    session::with_models(&args.target, config, async |client| {
         let mut body = json!({
             "model": args.model,
             "messages": [{ "role": "user", "content": args.question }],
