@@ -38,15 +38,15 @@ enum Verb {
     /// Searches the documents.
     Search(search::SearchArgs),
     /// Shows or rebuilds the search index.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: mainstay index status")]
     Index(index::IndexVerb),
     /// Makes, lists, rotates and revokes API keys.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: mainstay keys create --name website --scope ask")]
     Keys(keys::KeysVerb),
     /// Writes a mainstay.toml.
     Init(init::InitArgs),
     /// Checks mainstay.toml: every target measurable, every error with its place.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: mainstay spec check mainstay.toml")]
     Spec(spec::SpecVerb),
     /// Measures the parts of Mainstay on this machine.
     Bench(bench::BenchArgs),
@@ -85,4 +85,28 @@ fn start_logging(filter: Option<&str>, long_running: bool) {
         .with_ansi(terminal::colours(&std::io::stderr()))
         .with_target(false)
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn without_example(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        for verb in command.get_subcommands() {
+            let path = format!("{path} {}", verb.get_name());
+            if !verb.get_after_help().is_some_and(|help| help.to_string().starts_with("Example: mainstay")) {
+                found.push(path.clone());
+            }
+            without_example(verb, &path, found);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_verb_has_an_example() {
+        let mut found = Vec::new();
+        without_example(&Cli::command(), "mainstay", &mut found);
+        assert_eq!(found, [""; 0]);
+    }
 }

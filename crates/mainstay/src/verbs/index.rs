@@ -14,8 +14,10 @@ use crate::terminal::{self, OutputError, grouped};
 #[derive(Subcommand)]
 pub(crate) enum IndexVerb {
     /// Documents, chunks and embedder of every corpus.
+    #[command(after_help = "Example: mainstay index status --json")]
     Status(StatusArgs),
     /// Builds the index of a corpus anew from its documents; searches are answered meanwhile.
+    #[command(after_help = "Example: mainstay index rebuild --corpus research")]
     Rebuild(RebuildArgs),
 }
 

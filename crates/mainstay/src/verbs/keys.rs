@@ -18,10 +18,13 @@ pub(crate) enum KeysVerb {
     #[command(after_help = "Example: mainstay keys create --name website --scope ask")]
     Create(CreateArgs),
     /// Lists the keys, without their secrets.
+    #[command(after_help = "Example: mainstay keys list")]
     List(ListArgs),
     /// Makes a successor of a key; the old one works on for a while.
+    #[command(after_help = "Example: mainstay keys rotate 3f9a1c04be77d215 --overlap-hours 24")]
     Rotate(RotateArgs),
     /// Makes a key worthless at once.
+    #[command(after_help = "Example: mainstay keys revoke 3f9a1c04be77d215")]
     Revoke(RevokeArgs),
 }
 
