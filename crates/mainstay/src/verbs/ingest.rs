@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use comfy_table::Table;
 use indicatif::ProgressBar;
+use mainstay_domain::CorpusName;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,6 +39,9 @@ pub(crate) struct IngestArgs {
 
 pub(crate) fn run(args: IngestArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     check_paths(&args.paths)?;
+    CorpusName::new(&args.corpus)
+        .check()
+        .map_err(|fault| BadInput(format!("the name of the corpus after --corpus {fault}")))?;
     session::with_client(&args.target, config, async |client| {
         let summary = ingest(client, &args.paths, &args.corpus, !args.json).await?;
         if args.json {
