@@ -1,16 +1,13 @@
 //! A Mainstay that is killed while it takes documents loses none that it acknowledged and has none twice, and the next
 //! start finds all of them by search.
-#![expect(clippy::unwrap_used, reason = "an unexpected failure is to be shown where it happens")]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::running::{Running, call};
 
 const ROUNDS: usize = 12;
 /// Clients that send documents at the same time.
@@ -124,64 +121,6 @@ fn send_until_killed(
             }
         }
     }
-}
-
-struct Running {
-    child: Child,
-    address: String,
-    api_key: Option<String>,
-}
-
-impl Running {
-    fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mainstay"))
-            .args(["up", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(folder.join("data"))
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value =
-            serde_json::from_str(&line).expect("`up --json` prints a line of JSON when it is ready");
-        let address = ready["url"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
-        Self { child, address, api_key: ready["api_key"].as_str().map(str::to_owned) }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Killed already, unless the test has failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// One request on a connection of its own.
-fn call(
-    address: &str,
-    key: &str,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-) -> std::io::Result<(u16, Value)> {
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let mut stream = TcpStream::connect(address)?;
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let cut = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(cut)?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(cut)?;
-    Ok((status, serde_json::from_str(body).map_err(|_| cut())?))
 }
 
 /// The same numbers in every run (Marsaglia's xorshift64).

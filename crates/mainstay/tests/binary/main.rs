@@ -1,0 +1,7 @@
+//! The real binary, as its users start and call it.
+#![expect(clippy::unwrap_used, reason = "an unexpected failure is to be shown where it happens")]
+
+mod api;
+mod command_line;
+mod kill;
+mod running;
