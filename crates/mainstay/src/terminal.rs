@@ -4,10 +4,11 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write as _};
 use std::process::ExitCode;
 
-use crate::client::ClientError;
-use crate::config::Diagnostics;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::client::ClientError;
+use crate::config::Diagnostics;
 
 /// Wrong use or bad input, in distinction to something that failed: exit code 2.
 #[derive(Debug, thiserror::Error)]
