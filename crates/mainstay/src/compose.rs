@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use mainstay_documents::ChunkOptions;
-use mainstay_domain::port::Embedder;
-use mainstay_domain::{Clock, TenantId};
+use mainstay_domain::identity::Scope;
+use mainstay_domain::port::{Embedder, Prices};
+use mainstay_domain::{Caller, Clock, KeyId, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_gateway::Gateway;
 use mainstay_models::registry::EmbedderFactory;
 use mainstay_models::{Assistant, ModelName, Provider as ListedProvider, Registry, RetrievalSettings};
-use mainstay_ops::{TurnBook, measure};
+use mainstay_ops::{BookedEmbedder, TurnBook, measure};
 use mainstay_providers::{
     Billing, EmbeddingOptions, Price, PriceTable, Provider, ProviderKind, ProviderOptions, ProviderSettings,
     Rates,
@@ -72,7 +73,9 @@ impl Instance {
         let (keys, process_key) = KeyRing::open(store.keys(), clock).await?;
         let local_key = process_key.text.expose().to_owned();
 
-        let library = Arc::new(open_library(&config, &store, clock).await?);
+        let turns = TurnBook::new(store.ledger(), clock);
+        let prices: Arc<dyn Prices> = Arc::new(prices(&config));
+        let library = Arc::new(open_library(&config, &store, &turns, &prices, clock).await?);
         background.spawn(library.clone().maintain(stop_background.clone()));
 
         let metrics = install_metrics()?;
@@ -98,8 +101,8 @@ impl Instance {
                 keys: keys.table(),
                 registry: registry(&config, clock)?,
                 retriever: library.clone(),
-                turns: TurnBook::new(store.ledger(), clock),
-                prices: Arc::new(prices(&config)),
+                turns,
+                prices,
                 clock,
             },
             library: library.clone(),
@@ -347,14 +350,29 @@ fn provider_options(
 }
 
 /// The documents: store, index and embedders put together.
-async fn open_library(config: &Checked, store: &EmbeddedStore, clock: Clock) -> anyhow::Result<Library> {
+async fn open_library(
+    config: &Checked,
+    store: &EmbeddedStore,
+    turns: &TurnBook,
+    prices: &Arc<dyn Prices>,
+    clock: Clock,
+) -> anyhow::Result<Library> {
     let index = EmbeddedIndex::new(store.folder().subfolder("index")?, EmbeddedOptions::default())?;
     let remote = remote_providers(config, clock)?;
     let settings_of = |corpus: &sections::corpora::Corpus| -> anyhow::Result<CorpusSettings> {
         let chunk_words = u32::try_from(corpus.chunk_words)?;
         let defaults = ChunkOptions::default();
         Ok(CorpusSettings {
-            embedder: embedder(&corpus.embedder, corpus.dimensions, &remote)?,
+            embedder: match embedder(&corpus.embedder, corpus.dimensions, &remote)? {
+                free if corpus.embedder.provider == "builtin" => free,
+                paid => Arc::new(BookedEmbedder::new(
+                    paid,
+                    turns.clone(),
+                    prices.clone(),
+                    library_itself(),
+                    clock,
+                )),
+            },
             chunking: ChunkOptions {
                 target_words: chunk_words,
                 max_words: defaults.max_words.max(chunk_words),
@@ -378,6 +396,11 @@ async fn open_library(config: &Checked, store: &EmbeddedStore, clock: Clock) -> 
         embedding_timeout: Duration::from_secs(300),
     };
     Ok(Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock).await?)
+}
+
+/// Whom the embedding of documents and of questions is booked to.
+fn library_itself() -> Caller {
+    Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask }
 }
 
 /// How much the dense channel counts where the configuration does not say: as much as its embedder is good for, as

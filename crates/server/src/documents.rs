@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use mainstay_domain::identity::Scope;
 use mainstay_domain::{Caller, CorpusName, DocumentId};
+use mainstay_ops::measure;
 use mainstay_rag::Upload;
 use mainstay_rag::library::{DocumentInfo, Receipt};
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,13 @@ pub(crate) async fn add(State(app): State<Arc<App>>, request: Request<Body>) -> 
     let caller = app.gateway.caller(&context, Scope::Write).map_err(|error| tag.fail(error))?;
     let delivery = receive(&app, request).await.map_err(|error| tag.fail(error))?;
     let results = app.library.add(&caller.tenant, &delivery.corpus, delivery.uploads).await;
+    for result in &results {
+        measure::document_ingested(match result {
+            Ok(receipt) if receipt.unchanged => "unchanged",
+            Ok(_) => "accepted",
+            Err(_) => "refused",
+        });
+    }
     let mut response = if delivery.many {
         let data: Vec<Value> = results
             .into_iter()
