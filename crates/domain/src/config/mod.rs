@@ -5,7 +5,7 @@
 //! `Deserialize` and `JsonSchema`, refuses unknown keys, and gives every key a sentence and an example. The *checked*
 //! type is what the program uses; only the section's `check` makes one, and reports contradictions to [`Findings`].
 //!
-//! The sentence and the example of a key are not only for the schema: [`read`] makes the hints of its problems from
+//! The sentence and the example of a key are not only for the schema: [`read()`] makes the hints of its problems from
 //! them, so that a target such as `p95 = "fast"` is answered with a measurable one for exactly that key.
 
 mod read;

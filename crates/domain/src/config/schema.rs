@@ -14,7 +14,7 @@ use super::path::{KeyPath, Step};
 use super::suggest::closest;
 use super::value::{ConfigValue, ValueError};
 
-/// The schema of a raw type, for editors and for [`read`](super::read): draft 7, which editors' TOML plug-ins
+/// The schema of a raw type, for editors and for [`read()`](super::read()): draft 7, which editors' TOML plug-ins
 /// understand, without references and without null, which TOML does not have.
 pub fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
