@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::stream;
 use mainstay_domain::chat::{
     AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Extra, FinishReason,
-    ResponseFormat, StreamStart,
+    ResponseFormat, StreamStart, ToolChoice,
 };
 use mainstay_domain::port::{ChatModel, ChatStream, ModelCall};
 use mainstay_domain::usage::estimate_tokens;
@@ -15,6 +15,7 @@ use mainstay_domain::{Clock, ModelError, ModelErrorKind, Passage, Usage};
 use mainstay_text::TermId;
 
 use crate::evidence::{Evidence, Sentence};
+use crate::limits::within;
 use crate::markers::{Reading, Token, next_token};
 use crate::sentences::{SpanKind, code_spans};
 
@@ -50,10 +51,10 @@ impl Extractive {
         Self { clock }
     }
 
-    fn answer(&self, call: &ModelCall) -> Result<Vec<String>, ModelError> {
+    fn answer(&self, call: &ModelCall) -> Result<(Vec<String>, FinishReason), ModelError> {
         check(&call.request)?;
         let question = call.request.last_user_text().unwrap_or_default();
-        Ok(compose(&question, &call.passages))
+        Ok(within(&call.request, compose(&question, &call.passages)))
     }
 
     fn id(&self) -> String {
@@ -64,21 +65,22 @@ impl Extractive {
 #[async_trait]
 impl ChatModel for Extractive {
     async fn complete(&self, call: ModelCall) -> Result<Completion, ModelError> {
-        let text = self.answer(&call)?.concat();
+        let (pieces, finish) = self.answer(&call)?;
+        let text = pieces.concat();
         let usage = usage(&call.request, &text);
         let message = AssistantMessage { text: Some(text), ..AssistantMessage::default() };
         Ok(Completion {
             id: self.id(),
             model: MODEL.to_owned(),
             created: Some(self.clock.now().as_seconds()),
-            choices: vec![Choice { index: 0, message, finish: FinishReason::Stop, logprobs: None }],
+            choices: vec![Choice { index: 0, message, finish, logprobs: None }],
             usage: Some(usage),
             extra: Extra::new(),
         })
     }
 
     async fn stream(&self, call: ModelCall) -> Result<ChatStream, ModelError> {
-        let pieces = self.answer(&call)?;
+        let (pieces, finish) = self.answer(&call)?;
         let usage = usage(&call.request, &pieces.concat());
         let start = StreamStart {
             id: self.id(),
@@ -88,7 +90,7 @@ impl ChatModel for Extractive {
         };
         let mut events = vec![ChatEvent::Start(start)];
         events.extend(pieces.into_iter().map(|piece| ChatEvent::Delta(ChoiceDelta::text(piece))));
-        events.push(ChatEvent::Delta(ChoiceDelta::finish(FinishReason::Stop)));
+        events.push(ChatEvent::Delta(ChoiceDelta::finish(finish)));
         events.push(ChatEvent::Usage(usage));
         Ok(Box::pin(stream::iter(events.into_iter().map(Ok))))
     }
@@ -107,6 +109,12 @@ fn check(request: &ChatRequest) -> Result<(), ModelError> {
     };
     if request.n.is_some_and(|n| n > 1) {
         return Err(unsupported("give several answers (n > 1)"));
+    }
+    if matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Function(_))) {
+        return Err(unsupported("call tools (tool_choice)"));
+    }
+    if request.extra.get("logprobs").is_some_and(|wanted| wanted.as_bool() == Some(true)) {
+        return Err(unsupported("tell probabilities (logprobs)"));
     }
     match request.response_format {
         None | Some(ResponseFormat::Text) => Ok(()),

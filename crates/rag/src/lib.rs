@@ -17,6 +17,7 @@ mod markers;
 mod sentences;
 
 pub mod extractive;
+mod limits;
 
 #[cfg(test)]
 mod testing;
