@@ -90,25 +90,14 @@ impl Embedder for BookedEmbedder {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::time::Duration;
 
     use mainstay_domain::identity::Scope;
     use mainstay_domain::ledger::{Outcome, TurnRecord};
-    use mainstay_domain::port::{Ledger, LedgerError};
     use mainstay_domain::{KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp};
 
     use super::*;
-
-    #[derive(Default)]
-    struct Booked(Mutex<Vec<TurnRecord>>);
-
-    impl Ledger for Booked {
-        fn book(&self, record: &TurnRecord) -> Result<(), LedgerError> {
-            self.0.lock().expect("no test panics while it holds the lock").push(record.clone());
-            Ok(())
-        }
-    }
+    use crate::testing::Booked;
 
     /// Ten nano-dollars a token.
     struct TenEach;
@@ -151,15 +140,14 @@ mod tests {
     }
 
     async fn booked(remote: Remote, purpose: EmbeddingPurpose) -> TurnRecord {
-        let ledger = Arc::new(Booked::default());
+        let ledger = Booked::new();
         let clock = Clock::starting_at(Timestamp::from_micros(0));
         let payer = Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask };
         let turns = TurnBook::new(ledger.clone(), clock);
         let embedder = BookedEmbedder::new(Arc::new(remote), turns, Arc::new(TenEach), payer, clock);
         let deadline = Deadline::after(&clock, Duration::from_secs(1));
         let _ = embedder.embed(&["a harbour", "a ferry"], purpose, deadline).await;
-        let mut records =
-            std::mem::take(&mut *ledger.0.lock().expect("no test panics while it holds the lock"));
+        let mut records = ledger.records();
         assert_eq!(records.len(), 1);
         records.remove(0)
     }

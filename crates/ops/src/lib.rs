@@ -5,5 +5,8 @@ pub mod embedder;
 pub mod measure;
 pub mod turn;
 
+#[cfg(test)]
+mod testing;
+
 pub use embedder::BookedEmbedder;
 pub use turn::{Turn, TurnBook};

@@ -175,27 +175,16 @@ impl Drop for Turn {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::time::Duration;
 
     use mainstay_domain::identity::Scope;
-    use mainstay_domain::port::LedgerError;
     use mainstay_domain::{KeyId, TenantId, Timestamp};
 
     use super::*;
-
-    #[derive(Default)]
-    struct Booked(Mutex<Vec<TurnRecord>>);
-
-    impl Ledger for Booked {
-        fn book(&self, record: &TurnRecord) -> Result<(), LedgerError> {
-            self.0.lock().expect("no test panics while it holds the lock").push(record.clone());
-            Ok(())
-        }
-    }
+    use crate::testing::Booked;
 
     fn open() -> (Arc<Booked>, Turn) {
-        let ledger = Arc::new(Booked::default());
+        let ledger = Booked::new();
         let clock = Clock::starting_at(Timestamp::from_micros(0));
         let turn = TurnBook::new(ledger.clone(), clock).open(Opening {
             request: RequestId::new("req_1"),
@@ -222,7 +211,7 @@ mod tests {
         let usage = Usage { prompt: 10, completion: 3, ..Usage::default() };
         turn.used(usage, UsageSource::Estimated, Some((NanoUsd::new(70), "2026-01-01")));
         drop(turn);
-        let booked = ledger.0.lock().unwrap();
+        let booked = ledger.records();
         assert_eq!(booked.len(), 1);
         assert_eq!(booked[0].outcome, Outcome::Cancelled);
         assert_eq!((booked[0].first_token_micros, booked[0].duration_micros), (Some(5_000), 10_000));
@@ -234,7 +223,7 @@ mod tests {
         let (ledger, mut turn) = open();
         turn.identified(&caller());
         turn.complete();
-        let booked = ledger.0.lock().unwrap();
+        let booked = ledger.records();
         assert_eq!(booked.iter().map(|record| record.outcome).collect::<Vec<_>>(), [Outcome::Completed]);
     }
 
@@ -242,6 +231,6 @@ mod tests {
     async fn a_turn_of_nobody_is_not_booked() {
         let (ledger, turn) = open();
         turn.fail("invalid_api_key");
-        assert!(ledger.0.lock().unwrap().is_empty());
+        assert!(ledger.records().is_empty());
     }
 }
