@@ -37,8 +37,10 @@ pub(super) struct Pool {
 struct Free {
     /// HTTP/1.1, the one that was used last at the end.
     idle: Vec<Idle>,
-    /// HTTP/2: these stay here while they are used.
+    /// HTTP/2, one for each server: these stay here while they are used.
     shared: Vec<Shared>,
+    /// How many of those were opened.
+    opened: u64,
 }
 
 struct Idle {
@@ -46,7 +48,10 @@ struct Idle {
     since: Instant,
 }
 
+#[derive(Clone)]
 struct Shared {
+    /// Tells it from others to the same server.
+    id: u64,
     origin: Origin,
     sender: http2::SendRequest<Outgoing>,
 }
@@ -109,10 +114,14 @@ impl Pool {
                     Ok(response) => return Ok((response, Some(lane))),
                     Err(failed) => (failed, true),
                 }
-            } else if let Some(mut sender) = self.shared(&origin) {
-                match sender.try_send_request(for_http2(request, &target)).await {
+            } else if let Some(mut shared) = self.shared(&origin) {
+                match shared.sender.try_send_request(for_http2(request, &target)).await {
                     Ok(response) => return Ok((response, None)),
-                    Err(failed) => (failed, true),
+                    Err(failed) => {
+                        // The server may have said that it takes no more on this one, and answers the rest first.
+                        self.free().shared.retain(|one| one.id != shared.id);
+                        (failed, true)
+                    }
                 }
             } else {
                 let link = self.dial.dial(target.clone()).await?;
@@ -165,10 +174,10 @@ impl Pool {
         }
     }
 
-    fn shared(&self, origin: &Origin) -> Option<http2::SendRequest<Outgoing>> {
+    fn shared(&self, origin: &Origin) -> Option<Shared> {
         let mut free = self.free();
         free.shared.retain(|shared| !shared.sender.is_closed());
-        free.shared.iter().find(|shared| shared.origin == *origin).map(|shared| shared.sender.clone())
+        free.shared.iter().find(|shared| shared.origin == *origin).cloned()
     }
 
     async fn open_shared(
@@ -186,7 +195,13 @@ impl Pool {
             // Those who wait for answers on it are told.
             drop(connection.await);
         });
-        self.free().shared.push(Shared { origin: origin.clone(), sender: sender.clone() });
+        let mut free = self.free();
+        free.opened += 1;
+        // Of several that were opened at once the first is kept; the others close with their exchange.
+        if !free.shared.iter().any(|shared| shared.origin == *origin) {
+            let id = free.opened;
+            free.shared.push(Shared { id, origin: origin.clone(), sender: sender.clone() });
+        }
         Ok(sender)
     }
 
