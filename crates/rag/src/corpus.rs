@@ -107,7 +107,7 @@ impl OpenCorpus {
         settings: CorpusSettings,
         first: &[PreparedDocument],
     ) -> Result<Self, LibraryError> {
-        let mut lengths = Lengths::default();
+        let mut lengths = Lengths::expected(&settings.chunking);
         for document in first {
             lengths.add(&pieces_of(document));
         }
@@ -548,6 +548,18 @@ struct Mean {
 }
 
 impl Lengths {
+    /// What is to be expected of documents that nobody has seen yet, as if a few had been: the first one may be a single
+    /// sentence, and the average stays until the index is built anew.
+    fn expected(chunking: &ChunkOptions) -> Self {
+        const SEEN: u32 = 16;
+        let mean = |length: f64| Mean { sum: length * f64::from(SEEN), count: SEEN };
+        // The last parent of a section is shorter than the others, and many sections have one alone.
+        Self {
+            chunks: mean(f64::from(chunking.target_words)),
+            parents: mean(f64::from(chunking.parent_words) * 0.6),
+        }
+    }
+
     /// Adds the chunks of a document.
     fn add(&mut self, pieces: &[Piece<'_>]) {
         for piece in pieces {
@@ -650,4 +662,24 @@ async fn embed<'a>(
         .map_err(|_| LibraryError::Storage("the embedder failed; please report it".to_owned()))?
         .map_err(LibraryError::Embedding)?;
     Ok(embeddings.vectors().map(<[f32]>::to_vec).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corpus_that_begins_with_a_sentence_does_not_expect_sentences_alone() {
+        let text = Analyzer::new(Language::ENGLISH);
+        let sentence = searchable(&text, None, &[], "The keeper winds the clock.", MediaType::PlainText);
+        let pieces = [Piece { parent: ByteRange { start: 0, end: 27 }, searchable: &sentence }];
+        let mut lengths = Lengths::expected(&ChunkOptions::default());
+        lengths.add(&pieces);
+        let begun = Recipe::new(lengths, 0);
+        assert!(begun.average_length > 80.0 && begun.average_parent_length > 200.0);
+        // Many of them do tell.
+        let mut lengths = Lengths::expected(&ChunkOptions::default());
+        (0..1_000).for_each(|_| lengths.add(&pieces));
+        assert!(Recipe::new(lengths, 0).average_length < 10.0);
+    }
 }
