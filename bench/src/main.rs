@@ -1,5 +1,5 @@
 //! Measures of Mainstay. Each compares two things in the same run, on the same machine, in alternating rounds: the upstream
-//! called directly with the upstream called through Mainstay; the retrieval of the product with published baselines.
+//! called directly with the upstream called through Mainstay. How good retrieval is, `mainstay eval retrieval` measures.
 //!
 //! The load generator and the upstream are separate processes (this program again), so that the CPU time of the Mainstay
 //! process is its own.
@@ -13,7 +13,6 @@ mod gateway;
 mod streaming;
 
 mod ingest;
-mod retrieval;
 mod search;
 
 mod corpus;
@@ -21,7 +20,6 @@ mod http;
 mod load;
 mod observe;
 mod product;
-mod ranking;
 mod report;
 mod upstream;
 
@@ -48,8 +46,6 @@ enum Measure {
     Ingest(ingest::IngestArgs),
     /// How fast a hybrid search answers.
     Search(search::SearchArgs),
-    /// How good the results of searches are, on data sets with judgements.
-    Retrieval(retrieval::RetrievalArgs),
     /// The upstream of the gateway measures.
     #[command(hide = true)]
     Upstream,
@@ -75,7 +71,6 @@ fn main() -> ExitCode {
         Measure::Streaming(args) => streaming::run(&args),
         Measure::Ingest(args) => ingest::run(&args),
         Measure::Search(args) => search::run(&args),
-        Measure::Retrieval(args) => retrieval::run(&args),
         Measure::Upstream => upstream::run(),
         Measure::Load(args) => load::run(&args),
     };

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Common;
 use crate::corpus::Author;
@@ -110,29 +110,4 @@ fn measure(site: &Site, chunks: usize, args: &SearchArgs) -> anyhow::Result<Sear
     };
     product.stop()?;
     Ok(searched)
-}
-
-/// The documents of a search result, each once, in the order of their best passage.
-pub(crate) fn documents_of(answer: &Value) -> Vec<String> {
-    let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut documents: Vec<String> = Vec::new();
-    for result in results {
-        if let Some(id) = result["doc_id"].as_str()
-            && !documents.iter().any(|known| known == id)
-        {
-            documents.push(id.to_owned());
-        }
-    }
-    documents
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_stands_where_its_best_passage_stands() {
-        let answer = json!({ "results": [{ "doc_id": "b" }, { "doc_id": "a" }, { "doc_id": "b" }, { "doc_id": "c" }] });
-        assert_eq!(documents_of(&answer), ["b", "a", "c"]);
-    }
 }

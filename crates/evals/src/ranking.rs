@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 /// Judged documents of one query: the higher the relevance, the better; 0 is irrelevant.
-pub(crate) type Judgements = HashMap<String, u32>;
+pub type Judgements = HashMap<String, u32>;
 
 /// The share of the relevant documents among the first `k` of the ranking. It stays below 1 where more than `k` documents
 /// are relevant.
-pub(crate) fn recall(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
+pub fn recall(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
     let relevant = judgements.values().filter(|&&relevance| relevance > 0).count();
     let found = ranking.iter().take(k).filter(|document| relevance(judgements, document) > 0).count();
     if relevant == 0 { 0.0 } else { found as f64 / relevant as f64 }
@@ -15,7 +15,7 @@ pub(crate) fn recall(ranking: &[String], judgements: &Judgements, k: usize) -> f
 
 /// Normalised discounted cumulative gain of the first `k`: the gain of a document is its relevance, discounted by log₂ of
 /// its rank plus one, over that of the best possible ranking (Järvelin and Kekäläinen, 2002).
-pub(crate) fn ndcg(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
+pub fn ndcg(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
     let discounted = |relevances: &mut dyn Iterator<Item = u32>| -> f64 {
         relevances
             .take(k)
@@ -31,7 +31,7 @@ pub(crate) fn ndcg(ranking: &[String], judgements: &Judgements, k: usize) -> f64
 }
 
 /// One over the rank of the first relevant document among the first `k`, or 0.
-pub(crate) fn reciprocal_rank(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
+pub fn reciprocal_rank(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
     let first = ranking.iter().take(k).position(|document| relevance(judgements, document) > 0);
     first.map_or(0.0, |index| 1.0 / (index as f64 + 1.0))
 }

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
-use crate::verbs::{ask, bench, index, ingest, init, keys, search, serve, spec, up};
+use crate::verbs::{ask, bench, eval, index, ingest, init, keys, search, serve, spec, up};
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
 #[derive(Parser)]
@@ -48,6 +48,9 @@ enum Verb {
     /// Checks mainstay.toml: every target measurable, every error with its place.
     #[command(subcommand, after_help = "Example: mainstay spec check mainstay.toml")]
     Spec(spec::SpecVerb),
+    /// Measures how good retrieval is on questions whose answers are known.
+    #[command(subcommand, after_help = "Example: mainstay eval retrieval ./golden")]
+    Eval(eval::EvalVerb),
     /// Measures the parts of Mainstay on this machine.
     Bench(bench::BenchArgs),
 }
@@ -67,6 +70,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Keys(verb) => keys::run(verb, config),
         Verb::Init(args) => init::run(args),
         Verb::Spec(verb) => spec::run(verb, config),
+        Verb::Eval(verb) => eval::run(verb, config),
         Verb::Bench(args) => bench::run(args),
     };
     result.unwrap_or_else(|error| terminal::report(&error))

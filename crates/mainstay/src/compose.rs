@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -233,13 +233,19 @@ fn settings(config: &Checked) -> ServerSettings {
     }
 }
 
+/// Starts the metrics of this process, once: a verb may start several Mainstays, one after the other.
 fn install_metrics() -> anyhow::Result<PrometheusHandle> {
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &measure::seconds_buckets())?
         .install_recorder()
         .context("the metrics cannot be started")?;
     measure::describe();
-    Ok(handle)
+    Ok(installed.insert(handle).clone())
 }
 
 fn first_assistant(config: &Checked) -> String {

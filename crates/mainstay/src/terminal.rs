@@ -78,6 +78,17 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
+/// A progress bar over things with rate and time left. Where standard error is no terminal, nothing is drawn.
+pub(crate) fn count_progress(total: u64, things: &'static str, visible: bool) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(
+        Some(total),
+        if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+    );
+    let template = "{pos}/{len} {msg} {wide_bar} {per_sec}, {eta} left";
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.with_message(things)
+}
+
 /// A progress bar over bytes with rate and time left. Where standard error is no terminal, nothing is drawn.
 pub(crate) fn byte_progress(total: u64, visible: bool) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(

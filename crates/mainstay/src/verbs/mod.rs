@@ -14,3 +14,4 @@ pub(crate) mod init;
 pub(crate) mod spec;
 
 pub(crate) mod bench;
+pub(crate) mod eval;

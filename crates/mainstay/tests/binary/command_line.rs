@@ -139,3 +139,39 @@ fn a_document_cannot_send_control_characters_to_the_terminal() {
         assert!(printed.chars().all(|c| c == '\n' || !c.is_control()), "{printed:?}");
     }
 }
+
+#[test]
+fn retrieval_is_measured_on_a_folder_without_a_server_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = folder.path().join("golden");
+    fs::create_dir(&golden).unwrap();
+    let facts = [
+        ("tide", "High water is at noon."),
+        ("lamp", "The lamp is lit at six."),
+        ("bell", "The bell is rung at seven."),
+    ];
+    let corpus: String = facts.iter().map(|(id, text)| line(id, text)).collect();
+    fs::write(golden.join("corpus.jsonl"), corpus).unwrap();
+    let questions: String = [("q1", "When is high water?"), ("q2", "When is the lamp lit?")]
+        .map(|(id, text)| format!("{}\n", serde_json::json!({ "query_id": id, "text": text })))
+        .concat();
+    fs::write(golden.join("queries.jsonl"), questions).unwrap();
+    // The second is judged wrongly on purpose: its document stands second at best.
+    fs::write(golden.join("qrels.tsv"), "query_id\tdoc_id\trelevance\nq1\ttide\t1\nq2\tbell\t1\n").unwrap();
+    let eval = |arguments: &[&str]| {
+        command(folder.path(), &[&["eval", "retrieval", "golden"], arguments].concat()).output().unwrap()
+    };
+    let measured: Value = serde_json::from_slice(&eval(&["--json"]).stdout).unwrap();
+    assert_eq!((measured["questions"].as_u64(), measured["documents"].as_u64()), (Some(2), Some(3)));
+    assert_eq!(measured["recall@5"]["mean"], 1.0);
+    assert_eq!(measured["MRR@10"]["mean"], 0.75);
+    assert!(measured["MRR@10"]["low"].as_f64() < measured["MRR@10"]["high"].as_f64());
+    assert!(measured["index_bytes"].as_u64() > Some(0));
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["golden"]);
+
+    fs::write(golden.join("qrels.tsv"), "q1\tgone\t1\n").unwrap();
+    let refused = eval(&[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("gone"));
+}
