@@ -79,6 +79,7 @@ impl Dial for GoesAway {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the body is limited")]
 async fn receive(
     request: http::Request<Incoming>,
     begun: Arc<tokio::sync::Notify>,
@@ -94,12 +95,15 @@ async fn receive(
 fn respond(streamed: bool) -> http::Response<BoxBody<Bytes, std::convert::Infallible>> {
     if !streamed {
         let body = Full::new(Bytes::from_static(ANSWER.as_bytes())).boxed();
-        return http::Response::builder().header("content-type", "application/json").body(body).unwrap();
+        return http::Response::builder()
+            .header("content-type", "application/json")
+            .body(body)
+            .expect("a response");
     }
     let chunk = r#"data: {"id":"a","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}"#;
     let first = futures_util::stream::iter([Ok(Frame::data(Bytes::from(format!("{chunk}\n\n"))))]);
     let body = BodyExt::boxed(StreamBody::new(first.chain(futures_util::stream::pending())));
-    http::Response::builder().header("content-type", "text/event-stream").body(body).unwrap()
+    http::Response::builder().header("content-type", "text/event-stream").body(body).expect("a response")
 }
 
 fn bench(answers: usize) -> (Bench, Arc<ClosesAfter>) {
