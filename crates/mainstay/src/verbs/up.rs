@@ -33,11 +33,12 @@ pub(crate) struct UpArgs {
 pub(crate) fn run(args: UpArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let checked = args.place.apply(config::load(config)?)?;
     let wanted = wanted_documents(&args, &checked)?;
+    let has_place_for_handbook = checked.corpora.contains_key(&CorpusName::unnamed());
     compose::runtime()?.block_on(async {
         let mut signals = StopSignals::listen()?;
         let instance = Instance::start(checked, Listen::Configured).await?;
         let added = tokio::select! {
-            added = add_documents(&instance, &wanted, !args.json) => added?,
+            added = add_documents(&instance, &wanted, has_place_for_handbook, !args.json) => added?,
             // What was accepted until now stays; the next start goes on from there.
             () = signals.wait() => {
                 instance.stop().await;
@@ -92,10 +93,15 @@ fn wanted_documents(args: &UpArgs, config: &Checked) -> Result<Vec<Wanted>, BadI
     wanted.collect()
 }
 
-/// Adds what is wanted, or the handbook to an empty Mainstay.
-async fn add_documents(instance: &Instance, wanted: &[Wanted], visible: bool) -> anyhow::Result<Vec<Added>> {
+/// Adds what is wanted, or the handbook to an empty Mainstay whose configuration has a corpus for it.
+async fn add_documents(
+    instance: &Instance,
+    wanted: &[Wanted],
+    has_place_for_handbook: bool,
+    visible: bool,
+) -> anyhow::Result<Vec<Added>> {
     let client = instance.client();
-    if wanted.is_empty() && instance.is_empty().await? {
+    if wanted.is_empty() && has_place_for_handbook && instance.is_empty().await? {
         handbook::add(&client).await?;
     }
     let mut added = Vec::with_capacity(wanted.len());

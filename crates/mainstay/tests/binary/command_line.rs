@@ -86,6 +86,19 @@ fn up_adds_the_documents_of_the_configuration_and_refuses_what_does_not_exist() 
 }
 
 #[test]
+fn the_handbook_goes_into_the_corpus_default_and_into_no_other() {
+    for (configuration, expected) in [("", 1), ("[corpora.default]\n", 1), ("[corpora.manuals]\n", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("mainstay.toml"), configuration).unwrap();
+        let running = Running::start(folder.path());
+        let (_, corpora) = running.call("GET", "/v1/corpora", None);
+        let filled =
+            corpora["data"].as_array().unwrap().iter().filter(|one| one["documents"].as_u64() > Some(0));
+        assert_eq!(filled.count(), expected, "{configuration:?}: {corpora}");
+    }
+}
+
+#[test]
 fn wrong_use_ends_with_2_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let _running = Running::start(folder.path());
