@@ -9,7 +9,6 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::terminal::grouped;
-use crate::verbs::ingest::Refusal;
 
 /// Everything that was found.
 #[derive(Default)]
@@ -55,6 +54,15 @@ pub(crate) struct Named {
     pub(crate) id: String,
     /// Where it is: its path, or its line in a file of JSON Lines.
     pub(crate) place: String,
+}
+
+/// A document that was not taken.
+#[derive(Serialize, Debug)]
+pub(crate) struct Refusal {
+    /// Its path, or its line in a file of JSON Lines.
+    pub(crate) source: String,
+    /// Why.
+    pub(crate) reason: String,
 }
 
 /// How large a request of several documents grows: large enough that its cost is spread, small enough that progress is

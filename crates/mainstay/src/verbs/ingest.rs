@@ -15,7 +15,7 @@ use crate::client::{Client, ClientError};
 use crate::printable;
 use crate::sending::{Arrival, Sending};
 use crate::session::{self, Target};
-use crate::sources::{self, Named};
+use crate::sources::{self, Named, Refusal};
 use crate::terminal::{self, BadInput, grouped};
 
 /// Adds documents.
@@ -76,15 +76,6 @@ pub(crate) struct Summary {
     pub(crate) refused: Vec<Refusal>,
     /// Files below the folders that are no documents: pictures, programs, hidden files.
     pub(crate) skipped: Vec<Refusal>,
-}
-
-/// A document that was not taken.
-#[derive(Serialize, Debug)]
-pub(crate) struct Refusal {
-    /// Its path, or its line in a file of JSON Lines.
-    pub(crate) source: String,
-    /// Why.
-    pub(crate) reason: String,
 }
 
 impl Summary {

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use crate::compose::{self, Instance, Listen, StopSignals};
 use crate::config::Checked;
+use crate::sources::Refusal;
 use crate::terminal::BadInput;
-use crate::verbs::ingest::{self, Refusal, Summary};
+use crate::verbs::ingest::{self, Summary};
 use crate::verbs::serve::Place;
 use crate::{config, handbook, printable, terminal};
 
