@@ -4,19 +4,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use mainstay_documents::{ChunkOptions, MediaType};
 use mainstay_domain::port::{Embedder, EmbeddingPurpose};
-use mainstay_domain::{ByteRange, ChunkId, CorpusName, TenantId};
+use mainstay_domain::{ChunkId, CorpusName, TenantId};
 use mainstay_store::documents::{
     AcceptedBatch, Corpus, EventKind, EventSeq, IndexableDocument, NewChunk, RetiredRevision, Revision,
 };
-use mainstay_text::{ANALYSIS_VERSION, Analyzer, Bm25, Language, Terms};
-use mainstay_vectors::{
-    Checkpoint, IndexError, IndexSettings, Namespace, Point, SparseChannel, SparseVector,
-};
+use mainstay_text::{ANALYSIS_VERSION, Analyzer, Language};
+use mainstay_vectors::{Checkpoint, IndexError, IndexSettings, Namespace, Point};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::fusion::Fusion;
 use crate::library::{Library, LibraryError, PreparedDocument};
+use crate::points::{Lengths, Piece, Weights, pieces_of, pieces_of_stored};
 use crate::prepare::{PreparedChunk, Searchable, analysed_as, searchable};
 
 /// What is configured of a corpus.
@@ -47,10 +46,7 @@ pub(crate) struct View {
     pub(crate) embedder: Arc<dyn Embedder>,
     pub(crate) fusion: Fusion,
     pub(crate) dense_weight: f32,
-    /// Weighs the words of chunks.
-    pub(crate) bm25: Bm25,
-    /// Weighs the words of parents.
-    parent_bm25: Bm25,
+    pub(crate) weights: Weights,
     /// By whose rules the words of its documents were analysed, most documents first.
     pub(crate) languages: Vec<Language>,
     /// Why the corpus cannot be searched or written, if so.
@@ -219,8 +215,9 @@ impl OpenCorpus {
         let new = documents.iter().map(PreparedDocument::to_store).collect();
         let accepted = library.documents.accept(&self.tenant, &self.name, new).await?;
         let each = accepted.documents.iter().zip(&pieces);
-        let points =
-            each.flat_map(|(document, pieces)| current.points(document.chunks.ids(), pieces, &mut vectors));
+        let points = each.flat_map(|(document, pieces)| {
+            current.weights.points(document.chunks.ids(), pieces, &mut vectors)
+        });
         let points = points.collect();
         self.index_and_publish(library, &mut writer, &current, points, &accepted).await?;
         drop(writer);
@@ -451,8 +448,7 @@ impl View {
             embedder: settings.embedder.clone(),
             fusion: settings.fusion,
             dense_weight: settings.dense_weight,
-            bm25: Bm25::new(recipe.average_length),
-            parent_bm25: Bm25::new(recipe.average_parent_length),
+            weights: Weights::new(recipe.average_length, recipe.average_parent_length),
             languages: Vec::new(),
             obstacle,
         }
@@ -464,8 +460,7 @@ impl View {
             embedder: self.embedder.clone(),
             fusion: self.fusion,
             dense_weight: self.dense_weight,
-            bm25: self.bm25,
-            parent_bm25: self.parent_bm25,
+            weights: self.weights,
             languages: self.languages.clone(),
             obstacle: self.obstacle.clone(),
         }
@@ -480,105 +475,8 @@ impl View {
         IndexSettings {
             embedder: self.embedder.model().to_owned(),
             dimension: self.embedder.dimension(),
-            channels: vec![SparseChannel::Bm25, SparseChannel::Parent],
+            channels: Weights::CHANNELS.to_vec(),
         }
-    }
-
-    /// The points of a document's chunks. The first chunk of each parent carries the parent's words.
-    fn points(
-        &self,
-        ids: impl Iterator<Item = ChunkId>,
-        pieces: &[Piece<'_>],
-        vectors: &mut impl Iterator<Item = Vec<f32>>,
-    ) -> Vec<Point> {
-        let parents = parents(pieces).flat_map(|(first, rest)| {
-            let parent = sparse(&self.parent_bm25, &first.together_with(&rest));
-            std::iter::once(Some(parent)).chain(rest.into_iter().map(|_| None))
-        });
-        let words = pieces.iter().zip(parents).map(|(piece, parent)| {
-            let own = (SparseChannel::Bm25, sparse(&self.bm25, &piece.searchable.terms()));
-            std::iter::once(own).chain(parent.map(|parent| (SparseChannel::Parent, parent))).collect()
-        });
-        let points = ids.zip(words).zip(vectors);
-        points.map(|((chunk, sparse), dense)| Point { chunk, dense, sparse }).collect()
-    }
-}
-
-fn sparse(bm25: &Bm25, terms: &Terms) -> SparseVector {
-    bm25.document_vector(terms).into_iter().map(|(term, weight)| (term.0, weight)).collect()
-}
-
-/// A chunk: the place of its parent, and what it is found by.
-struct Piece<'a> {
-    parent: ByteRange,
-    searchable: &'a Searchable,
-}
-
-/// The chunks of a document that was just prepared.
-fn pieces_of(document: &PreparedDocument) -> Vec<Piece<'_>> {
-    let chunks = document.content.chunks.iter();
-    chunks.map(|one| Piece { parent: one.chunk.parent_range, searchable: &one.searchable }).collect()
-}
-
-/// The chunks of a document that was read back.
-fn pieces_of_stored<'a>(document: &IndexableDocument, searchables: &'a [Searchable]) -> Vec<Piece<'a>> {
-    let chunks = document.chunks.iter().zip(searchables);
-    chunks.map(|(chunk, searchable)| Piece { parent: chunk.parent_range, searchable }).collect()
-}
-
-/// The chunks of each parent: its first and the others.
-fn parents<'a>(pieces: &[Piece<'a>]) -> impl Iterator<Item = (&'a Searchable, Vec<&'a Searchable>)> {
-    pieces.chunk_by(|one, next| one.parent == next.parent).map(|siblings| {
-        let rest = siblings[1..].iter().map(|piece| piece.searchable).collect();
-        (siblings[0].searchable, rest)
-    })
-}
-
-/// How long chunks and their parents are, in all.
-#[derive(Default)]
-struct Lengths {
-    chunks: Mean,
-    parents: Mean,
-}
-
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    count: u32,
-}
-
-impl Lengths {
-    /// What is to be expected of documents that nobody has seen yet, as if a few had been: the first one may be a single
-    /// sentence, and the average stays until the index is built anew.
-    fn expected(chunking: &ChunkOptions) -> Self {
-        const SEEN: u32 = 16;
-        let mean = |length: f64| Mean { sum: length * f64::from(SEEN), count: SEEN };
-        // The last parent of a section is shorter than the others, and many sections have one alone.
-        Self {
-            chunks: mean(f64::from(chunking.target_words)),
-            parents: mean(f64::from(chunking.parent_words) * 0.6),
-        }
-    }
-
-    /// Adds the chunks of a document.
-    fn add(&mut self, pieces: &[Piece<'_>]) {
-        for piece in pieces {
-            self.chunks.add(piece.searchable.terms().length());
-        }
-        for (first, rest) in parents(pieces) {
-            self.parents.add(first.together_with(&rest).length());
-        }
-    }
-}
-
-impl Mean {
-    fn add(&mut self, value: f32) {
-        self.sum += f64::from(value);
-        self.count += 1;
-    }
-
-    fn get(&self) -> f32 {
-        if self.count > 0 { (self.sum / f64::from(self.count)) as f32 } else { 0.0 }
     }
 }
 
@@ -586,8 +484,8 @@ impl Recipe {
     fn new(lengths: Lengths, generation: u32) -> Self {
         Self {
             analysis: ANALYSIS_VERSION,
-            average_length: lengths.chunks.get(),
-            average_parent_length: lengths.parents.get(),
+            average_length: lengths.of_chunks(),
+            average_parent_length: lengths.of_parents(),
             generation,
         }
     }
@@ -631,7 +529,7 @@ async fn points_of(
     let searchables = searchables_of(document);
     let mut vectors = embed(library, view, searchables.iter()).await?.into_iter();
     let ids = document.chunks.iter().map(|chunk| chunk.chunk);
-    Ok(view.points(ids, &pieces_of_stored(document, &searchables), &mut vectors))
+    Ok(view.weights.points(ids, &pieces_of_stored(document, &searchables), &mut vectors))
 }
 
 async fn upsert(library: &Library, view: &View, mut points: Vec<Point>) -> Result<(), LibraryError> {
@@ -662,24 +560,4 @@ async fn embed<'a>(
         .map_err(|_| LibraryError::Storage("the embedder failed; please report it".to_owned()))?
         .map_err(LibraryError::Embedding)?;
     Ok(embeddings.vectors().map(<[f32]>::to_vec).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_corpus_that_begins_with_a_sentence_does_not_expect_sentences_alone() {
-        let text = Analyzer::new(Language::ENGLISH);
-        let sentence = searchable(&text, None, &[], "The keeper winds the clock.", MediaType::PlainText);
-        let pieces = [Piece { parent: ByteRange { start: 0, end: 27 }, searchable: &sentence }];
-        let mut lengths = Lengths::expected(&ChunkOptions::default());
-        lengths.add(&pieces);
-        let begun = Recipe::new(lengths, 0);
-        assert!(begun.average_length > 80.0 && begun.average_parent_length > 200.0);
-        // Many of them do tell.
-        let mut lengths = Lengths::expected(&ChunkOptions::default());
-        (0..1_000).for_each(|_| lengths.add(&pieces));
-        assert!(Recipe::new(lengths, 0).average_length < 10.0);
-    }
 }

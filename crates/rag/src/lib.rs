@@ -5,6 +5,7 @@
 
 pub mod corpus;
 pub mod library;
+mod points;
 pub mod prepare;
 
 pub mod fusion;

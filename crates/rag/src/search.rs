@@ -8,7 +8,7 @@ use mainstay_domain::port::{EmbeddingPurpose, RetrievalError, RetrievalQuery, Re
 use mainstay_domain::{ChunkId, Passage};
 use mainstay_store::documents::{ChunkRow, ParentId};
 use mainstay_text::question_terms;
-use mainstay_vectors::{Accuracy, Hit, Query, Search, SparseChannel, SparseVector};
+use mainstay_vectors::{Accuracy, Hit, Query, Search, SparseChannel};
 
 use crate::corpus::View;
 use crate::fusion::{Channel, fuse};
@@ -103,8 +103,7 @@ async fn plan(view: &View, query: &RetrievalQuery) -> Result<Vec<Search>, Retrie
         .await
         .map_err(RetrievalError::Embedding)?;
     let terms = question_terms(&query.text, &view.languages);
-    let sparse: SparseVector =
-        view.bm25.query_vector(&terms).into_iter().map(|(term, weight)| (term.0, weight)).collect();
+    let sparse = view.weights.question(&terms);
     let dense = Query::Dense { vector: embedded.values, accuracy: Accuracy::Indexed };
     let words = |channel, vector| Query::Sparse { channel, vector };
     let (chunks, parents) =
