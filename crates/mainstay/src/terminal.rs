@@ -78,24 +78,22 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// A progress bar over things with rate and time left. Where standard error is no terminal, nothing is drawn.
+/// A progress bar over things with rate and time left.
 pub(crate) fn count_progress(total: u64, things: &'static str, visible: bool) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(
-        Some(total),
-        if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
-    );
-    let template = "{pos}/{len} {msg} {wide_bar} {per_sec}, {eta} left";
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.with_message(things)
+    progress(total, "{pos}/{len} {msg} {wide_bar} {per_sec}, {eta} left", visible).with_message(things)
 }
 
-/// A progress bar over bytes with rate and time left. Where standard error is no terminal, nothing is drawn.
+/// A progress bar over bytes with rate and time left.
 pub(crate) fn byte_progress(total: u64, visible: bool) -> ProgressBar {
+    progress(total, "{msg:<22!} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left", visible)
+}
+
+/// A progress bar of this form. Where standard error is no terminal, nothing is drawn.
+fn progress(total: u64, template: &str, visible: bool) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(
         Some(total),
         if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
     );
-    let template = "{msg:<22!} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }
