@@ -9,7 +9,7 @@
 
 mod check;
 mod clients;
-mod distill;
+mod models;
 mod process;
 mod service;
 mod test;
@@ -38,7 +38,9 @@ enum Chore {
     /// The tests of the crates, then the official clients against the real binary.
     Test(test::TestArgs),
     /// Makes the built-in embedding table anew and compares it with the one that is compiled in.
-    Distill(distill::DistillArgs),
+    Distill(models::ModelArgs),
+    /// Makes the built-in transformer anew and compares it with the one that is compiled in.
+    Quantise(models::ModelArgs),
     /// The rules that rustc and clippy cannot check: layers, manifests, licences, sources, documents.
     Tidy,
 }
@@ -58,7 +60,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.chore {
         Chore::Check => check::run(&workspace, &chores()),
         Chore::Test(args) => test::run(&workspace, &args),
-        Chore::Distill(args) => distill::run(&workspace, &args),
+        Chore::Distill(args) => models::run(&workspace, &models::STATIC_TABLE, &args),
+        Chore::Quantise(args) => models::run(&workspace, &models::TRANSFORMER, &args),
         Chore::Tidy => tidy::run(&workspace, &chores()),
     }
 }

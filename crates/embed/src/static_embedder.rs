@@ -8,6 +8,7 @@ use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings};
 use mainstay_domain::time::Deadline;
 
 use crate::table::TokenTable;
+use crate::vector::normalise;
 use crate::wordpiece::WordPiece;
 
 /// An embedder that averages a fixed vector per token. It has no notion of word order, costs about a microsecond per
@@ -16,7 +17,7 @@ use crate::wordpiece::WordPiece;
 /// It knows English well, the other languages in Latin script by the words they share with it, and of other scripts
 /// little more than letters: give its scores less weight there.
 pub struct StaticEmbedder {
-    tokenizer: WordPiece,
+    tokenizer: &'static WordPiece,
     table: TokenTable,
 }
 
@@ -31,7 +32,7 @@ impl StaticEmbedder {
     /// vocabulary, later ones nothing.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<StaticEmbedder> = LazyLock::new(|| StaticEmbedder {
-            tokenizer: WordPiece::new(include_str!("../assets/minilm-l6-vocabulary.txt")),
+            tokenizer: WordPiece::builtin(),
             table: TokenTable::read(include_bytes!("../assets/minilm-l6-static.bin"))
                 .expect("the asset was written by `cargo xtask distill`"),
         });
@@ -61,8 +62,10 @@ impl StaticEmbedder {
     fn embed_into(&self, text: &str, vector: &mut [f32]) -> u64 {
         let mut tokens = 0;
         self.tokenizer.visit_tokens(text, |row| {
-            self.table.add_row(row, vector);
-            tokens += 1;
+            if let Some(row) = row {
+                self.table.add_row(row, vector);
+                tokens += 1;
+            }
         });
         normalise(vector);
         tokens
@@ -88,15 +91,6 @@ impl Embedder for StaticEmbedder {
         _deadline: Deadline,
     ) -> Result<Embeddings, ModelError> {
         Ok(self.embed_texts(texts))
-    }
-}
-
-/// Brings the vector to length 1. A vector too short to have a direction becomes zero.
-fn normalise(vector: &mut [f32]) {
-    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
-    let factor = if length > f32::MIN_POSITIVE.sqrt() { length.recip() } else { 0.0 };
-    for value in vector {
-        *value *= factor;
     }
 }
 

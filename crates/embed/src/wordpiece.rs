@@ -2,6 +2,7 @@
 //! (<https://github.com/google-research/bert#tokenization>).
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
@@ -25,6 +26,14 @@ pub(crate) struct WordPiece {
 const EMPTY: u32 = u32::MAX;
 
 impl WordPiece {
+    /// With the vocabulary of all-MiniLM-L6-v2 without its special and reserved tokens. The first call takes a few
+    /// milliseconds to index it.
+    pub(crate) fn builtin() -> &'static Self {
+        static BUILTIN: LazyLock<WordPiece> =
+            LazyLock::new(|| WordPiece::new(include_str!("../assets/minilm-l6-vocabulary.txt")));
+        &BUILTIN
+    }
+
     /// Reads a vocabulary of one token a line; a token's number is its line, from 0.
     pub(crate) fn new(vocabulary: &'static str) -> Self {
         let mut start = 0;
@@ -49,12 +58,14 @@ impl WordPiece {
         Self { vocabulary, tokens, slots }
     }
 
-    /// Calls `visit` with the number of every token of the text, in order; unknown words are passed over.
-    pub(crate) fn visit_tokens(&self, text: &str, mut visit: impl FnMut(u32)) {
+    /// Calls `visit` with the number of every token of the text, in order; `None` stands for a word that no tokens make.
+    pub(crate) fn visit_tokens(&self, text: &str, mut visit: impl FnMut(Option<u32>)) {
         let mut pieces = Vec::new();
         visit_words(text, |word| {
             if self.cut(word, &mut pieces) {
-                pieces.iter().copied().for_each(&mut visit);
+                pieces.iter().copied().map(Some).for_each(&mut visit);
+            } else {
+                visit(None);
             }
         });
     }

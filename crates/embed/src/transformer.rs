@@ -1,0 +1,239 @@
+//! Embedders that run a transformer of the BERT family in this process.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use async_trait::async_trait;
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings};
+use mainstay_domain::{Clock, Deadline, ModelError, ModelErrorKind, TimeoutPhase};
+use rayon::prelude::*;
+use rten::ThreadPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::encoder::{Encoder, EncoderError, Tokens};
+use crate::folder::{Folder, FolderError, Pooling};
+use crate::threads;
+use crate::tokenizer::Tokenizer;
+use crate::vector::normalise;
+
+/// An embedder that runs a transformer: it reads words in their order, and costs a hundred times what
+/// [`crate::StaticEmbedder`] does (thousands of tokens a second on a core).
+///
+/// Texts are read up to the model's longest input; what stands behind it is not seen.
+pub struct Transformer {
+    model: String,
+    dimension: usize,
+    query_prefix: String,
+    passage_prefix: String,
+    clock: Clock,
+    network: Arc<dyn Fn() -> Result<Arc<Network>, EncoderError> + Send + Sync>,
+}
+
+/// How a model of a folder is used, where the folder's own files are not to say it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FolderOptions {
+    /// How the vector of a text is made.
+    pub pooling: Option<Pooling>,
+    /// What is put before a question: E5 wants `query: `.
+    pub query_prefix: Option<String>,
+    /// What is put before a passage: E5 wants `passage: `.
+    pub passage_prefix: Option<String>,
+}
+
+/// A model that is ready to run.
+struct Network {
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    /// Tokens that the model reads, the special ones included.
+    longest: usize,
+    pooling: Pooling,
+}
+
+/// Padded tokens of one run: larger ones do not run faster, but take memory and are slower to give up.
+const TOKENS_PER_RUN: usize = 1_024;
+
+impl Transformer {
+    /// The name of the built-in transformer. A change of the asset changes the name, and vectors of the old are made anew.
+    pub const MINILM: &str = "builtin/minilm-l6-int8-v1";
+
+    /// Numbers per vector of the built-in transformer.
+    pub const MINILM_DIMENSION: usize = 384;
+
+    /// all-MiniLM-L6-v2, which is compiled into the program. It takes its memory (some 60 MB) with the first text.
+    /// It was trained on English with inputs of up to 256 tokens.
+    pub fn minilm(clock: Clock) -> Self {
+        static NETWORK: LazyLock<Result<Arc<Network>, EncoderError>> = LazyLock::new(|| {
+            let encoder = Encoder::from_bytes(include_bytes!("../assets/minilm-l6-int8.onnx"))?;
+            let (tokenizer, pooling) = (Tokenizer::builtin(), Pooling::Mean);
+            Ok(Arc::new(Network { encoder, tokenizer, longest: 256, pooling }))
+        });
+        Self {
+            model: Self::MINILM.to_owned(),
+            dimension: Self::MINILM_DIMENSION,
+            query_prefix: String::new(),
+            passage_prefix: String::new(),
+            clock,
+            network: Arc::new(|| NETWORK.clone()),
+        }
+    }
+
+    /// A model of the BERT family in a folder, as model hubs hand it out: `tokenizer.json`, `config.json` and the graph
+    /// as ONNX. `name` is its name in the configuration; the model's own follows it, so that another model under the
+    /// same name is noticed.
+    ///
+    /// # Errors
+    ///
+    /// Which file is missing or unfit, and why.
+    pub fn from_folder(
+        name: &str,
+        path: &Path,
+        options: FolderOptions,
+        clock: Clock,
+    ) -> Result<Self, FolderError> {
+        let folder = Folder::read(path)?;
+        let prefix = |configured: Option<String>, own: Option<String>| configured.or(own).unwrap_or_default();
+        let network = Network {
+            encoder: folder.encoder,
+            tokenizer: folder.tokenizer,
+            longest: folder.longest,
+            pooling: options.pooling.unwrap_or(folder.pooling),
+        };
+        let dimension = network.encoder.width(&network.tokenizer.encode("a text", network.longest));
+        let dimension = dimension
+            .map_err(|error| FolderError::Content { path: path.to_owned(), reason: error.to_string() })?;
+        let network = Arc::new(network);
+        Ok(Self {
+            model: format!("{name}@{}", folder.digest),
+            dimension,
+            query_prefix: prefix(options.query_prefix, folder.query_prefix),
+            passage_prefix: prefix(options.passage_prefix, folder.passage_prefix),
+            clock,
+            network: Arc::new(move || Ok(network.clone())),
+        })
+    }
+}
+
+#[async_trait]
+impl Embedder for Transformer {
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// Runs on threads of its own. Dropping the future stops it after the run that it is in.
+    async fn embed(
+        &self,
+        texts: &[&str],
+        purpose: EmbeddingPurpose,
+        deadline: Deadline,
+    ) -> Result<Embeddings, ModelError> {
+        let prefix = match purpose {
+            EmbeddingPurpose::Query => &self.query_prefix,
+            EmbeddingPurpose::Passage => &self.passage_prefix,
+        };
+        let texts: Vec<String> = texts.iter().map(|text| format!("{prefix}{text}")).collect();
+        let (network, dimension, clock) = (self.network.clone(), self.dimension, self.clock);
+        let stop = CancellationToken::new();
+        let _stop_when_dropped = stop.clone().drop_guard();
+        let work = move || {
+            let threads = match purpose {
+                EmbeddingPurpose::Query => threads::for_questions(),
+                EmbeddingPurpose::Passage => threads::for_passages(),
+            };
+            let wanted = || !stop.is_cancelled() && !deadline.has_passed(&clock);
+            network()?.embed(&texts, dimension, threads, &wanted)
+        };
+        let embedded = tokio::task::spawn_blocking(work).await;
+        match embedded {
+            Ok(Ok(Some(embeddings))) => Ok(embeddings),
+            Ok(Ok(None)) => Err(self
+                .error(ModelErrorKind::Timeout(TimeoutPhase::Total), "no time was left to embed the text")),
+            Ok(Err(error)) => Err(self.error(ModelErrorKind::Provider, error.to_string())),
+            Err(_) => Err(self.error(ModelErrorKind::Provider, "the model failed; please report it")),
+        }
+    }
+}
+
+impl Transformer {
+    fn error(&self, kind: ModelErrorKind, message: impl Into<String>) -> ModelError {
+        ModelError {
+            kind,
+            provider: self.model.clone(),
+            status: None,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+}
+
+impl Network {
+    /// The vectors of the texts, or `None` where they were no longer wanted.
+    fn embed(
+        &self,
+        texts: &[String],
+        dimension: usize,
+        threads: &Arc<ThreadPool>,
+        wanted: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Embeddings>, EncoderError> {
+        let tokens: Vec<Tokens> =
+            texts.iter().map(|text| self.tokenizer.encode(text, self.longest)).collect();
+        let runs = runs(&tokens);
+        let run = |members: &Vec<usize>| -> Result<Option<Vec<Vec<f32>>>, EncoderError> {
+            if !wanted() {
+                return Ok(None);
+            }
+            let batch: Vec<&Tokens> = members.iter().map(|&member| &tokens[member]).collect();
+            let output = self.encoder.run(&batch, threads)?;
+            let vectors = output.rows().zip(&batch).map(|(row, tokens)| {
+                let positions = if self.pooling == Pooling::Cls { 1 } else { tokens.ids.len() };
+                mean(row, positions, output.width)
+            });
+            Ok(Some(vectors.collect()))
+        };
+        let results: Vec<_> = threads.run(|| runs.par_iter().map(run).collect::<Result<_, _>>())?;
+        let mut values = vec![0.0; texts.len() * dimension];
+        for (members, vectors) in runs.iter().zip(results) {
+            let Some(vectors) = vectors else { return Ok(None) };
+            for (&member, vector) in members.iter().zip(vectors).filter(|(member, _)| !tokens[**member].blank)
+            {
+                values[member * dimension..][..dimension].copy_from_slice(&vector);
+            }
+        }
+        let read = tokens.iter().map(|tokens| tokens.ids.len() as u64).sum();
+        Ok(Some(Embeddings { dimension, values, tokens: read }))
+    }
+}
+
+/// Which texts are run together: those of similar length, because all are padded to the longest.
+pub(crate) fn runs(tokens: &[Tokens]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..tokens.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(tokens[at].ids.len()));
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    let mut longest = 0;
+    for at in order {
+        match runs.last_mut() {
+            Some(run) if (run.len() + 1) * longest <= TOKENS_PER_RUN => run.push(at),
+            _ => {
+                longest = tokens[at].ids.len();
+                runs.push(vec![at]);
+            }
+        }
+    }
+    runs
+}
+
+/// The mean over the positions of a text, brought to length 1.
+fn mean(hidden: &[f32], length: usize, width: usize) -> Vec<f32> {
+    let mut vector = vec![0.0; width];
+    for position in hidden.chunks_exact(width).take(length) {
+        vector.iter_mut().zip(position).for_each(|(sum, value)| *sum += value);
+    }
+    normalise(&mut vector);
+    vector
+}
+
+#[cfg(test)]
+mod tests;
