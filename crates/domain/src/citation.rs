@@ -62,6 +62,8 @@ pub struct PassageScore {
     pub sparse: Option<f32>,
     /// BM25 of its parent.
     pub parent: Option<f32>,
+    /// Cosine similarity of the second, better vectors, where the corpus has them.
+    pub upgraded: Option<f32>,
 }
 
 /// A statement of an answer, tied to the bytes of a document that support it. Only citations whose quote was found in

@@ -11,7 +11,7 @@ use mainstay_documents::ChunkOptions;
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{Embedder, Prices};
 use mainstay_domain::{Caller, Clock, KeyId, TenantId};
-use mainstay_embed::StaticEmbedder;
+use mainstay_embed::{FolderOptions, Pooling, StaticEmbedder, Transformer};
 use mainstay_gateway::Gateway;
 use mainstay_models::registry::EmbedderFactory;
 use mainstay_models::{Assistant, ModelName, Provider as ListedProvider, Registry, RetrievalSettings};
@@ -21,7 +21,7 @@ use mainstay_providers::{
     Rates,
 };
 use mainstay_rag::fusion::Fusion;
-use mainstay_rag::{CorpusSettings, Extractive, Library, LibrarySettings};
+use mainstay_rag::{CorpusSettings, Extractive, Library, LibrarySettings, UpgradeSettings};
 use mainstay_security::KeyRing;
 use mainstay_server::{App, Readiness, ServerSettings};
 use mainstay_store::{DataDir, DataDirError, EmbeddedStore};
@@ -36,6 +36,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
 use crate::config::sections;
+use crate::config::sections::model_name::BUILTIN;
+use crate::config::sections::onnx::ONNX;
 use crate::config::{Checked, Surroundings};
 
 /// Where to listen.
@@ -77,6 +79,7 @@ impl Instance {
         let prices: Arc<dyn Prices> = Arc::new(prices(&config));
         let library = Arc::new(open_library(&config, &store, &turns, &prices, clock).await?);
         background.spawn(library.clone().maintain(stop_background.clone()));
+        background.spawn(library.clone().upgrade(stop_background.clone()));
 
         let metrics = install_metrics()?;
         let upkeep = metrics.clone();
@@ -368,9 +371,10 @@ async fn open_library(
     let settings_of = |corpus: &sections::corpora::Corpus| -> anyhow::Result<CorpusSettings> {
         let chunk_words = u32::try_from(corpus.chunk_words)?;
         let defaults = ChunkOptions::default();
+        let upgrade = upgrade(config, corpus, clock)?;
         Ok(CorpusSettings {
             embedder: match embedder(&corpus.embedder, corpus.dimensions, &remote)? {
-                free if corpus.embedder.provider == "builtin" => free,
+                free if runs_here(&corpus.embedder) => free,
                 paid => Arc::new(BookedEmbedder::new(
                     paid,
                     turns.clone(),
@@ -391,7 +395,9 @@ async fn open_library(
             },
             dense_weight: corpus
                 .dense_weight
+                .filter(|_| upgrade.is_none())
                 .map_or_else(|| default_dense_weight(&corpus.embedder), |weight| weight as f32),
+            upgrade,
         })
     };
     let corpora = config.corpora.iter().map(|(name, corpus)| Ok((name.clone(), settings_of(corpus)?)));
@@ -404,6 +410,40 @@ async fn open_library(
     Ok(Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock).await?)
 }
 
+/// Whether an embedder runs in this process: then the static table answers first, and its vectors are made in the
+/// background.
+fn runs_here(embedder: &sections::model_name::ModelName) -> bool {
+    [BUILTIN, ONNX].contains(&embedder.provider.as_str())
+}
+
+/// What makes the second vectors of a corpus.
+fn upgrade(
+    config: &Checked,
+    corpus: &sections::corpora::Corpus,
+    clock: Clock,
+) -> anyhow::Result<Option<UpgradeSettings>> {
+    let name = &corpus.embedder;
+    let embedder = match (name.provider.as_str(), name.model.as_str()) {
+        (BUILTIN, "minilm") => Transformer::minilm(clock),
+        (ONNX, model) => {
+            let onnx = &config.onnx[model];
+            let options = FolderOptions {
+                pooling: onnx.pooling.map(|pooling| match pooling {
+                    sections::onnx::Pooling::Mean => Pooling::Mean,
+                    sections::onnx::Pooling::Cls => Pooling::Cls,
+                }),
+                query_prefix: onnx.query_prefix.clone(),
+                passage_prefix: onnx.passage_prefix.clone(),
+            };
+            Transformer::from_folder(&name.to_string(), &onnx.folder, options, clock)
+                .with_context(|| format!("the model {name} cannot be used"))?
+        }
+        _ => return Ok(None),
+    };
+    let weight = corpus.dense_weight.map_or(DEFAULT_UPGRADED_WEIGHT, |weight| weight as f32);
+    Ok(Some(UpgradeSettings { embedder: Arc::new(embedder), weight }))
+}
+
 /// Whom the embedding of documents and of questions is booked to.
 fn library_itself() -> Caller {
     Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask }
@@ -412,15 +452,18 @@ fn library_itself() -> Caller {
 /// How much the dense channel counts where the configuration does not say: as much as its embedder is good for, as
 /// measured (docs/decisions).
 fn default_dense_weight(embedder: &sections::model_name::ModelName) -> f32 {
-    if embedder.provider == "builtin" { 0.2 } else { 0.4 }
+    if runs_here(embedder) { 0.2 } else { DEFAULT_UPGRADED_WEIGHT }
 }
+
+/// How much a transformer's vectors count where the configuration does not say.
+const DEFAULT_UPGRADED_WEIGHT: f32 = 0.4;
 
 fn embedder(
     model: &sections::model_name::ModelName,
     dimensions: Option<usize>,
     remote: &BTreeMap<String, Provider>,
 ) -> anyhow::Result<Arc<dyn Embedder>> {
-    if model.provider == "builtin" {
+    if runs_here(model) {
         return Ok(Arc::new(StaticEmbedder::builtin()));
     }
     let provider = remote.get(&model.provider);

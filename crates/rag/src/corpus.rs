@@ -11,12 +11,13 @@ use mainstay_store::documents::{
 use mainstay_text::{ANALYSIS_VERSION, Analyzer, Language};
 use mainstay_vectors::{Checkpoint, IndexError, IndexSettings, Namespace, Point};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::fusion::Fusion;
 use crate::library::{Library, LibraryError, PreparedDocument};
 use crate::points::{Lengths, Piece, Weights, pieces_of, pieces_of_stored};
 use crate::prepare::{PreparedChunk, Searchable, analysed_as, searchable};
+use crate::upgrade::{Progress, Upgrade, UpgradeSettings};
 
 /// What is configured of a corpus.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct CorpusSettings {
     pub fusion: Fusion,
     /// How much the dense channel counts, 0 to 1; the keywords count the rest.
     pub dense_weight: f32,
+    /// What makes a second, better vector of each chunk in the background, if anything does.
+    pub upgrade: Option<UpgradeSettings>,
 }
 
 /// A corpus that exists.
@@ -38,6 +41,7 @@ pub(crate) struct OpenCorpus {
     view: RwLock<Arc<View>>,
     /// Held while the index is written: one writer at a time, so that a checkpoint means what it says.
     writer: Mutex<Writer>,
+    upgrade: Option<Arc<Upgrade>>,
 }
 
 /// What a search of the corpus needs to know.
@@ -55,17 +59,18 @@ pub(crate) struct View {
 
 /// What the writer remembers between two batches.
 #[derive(Default)]
-struct Writer {
+pub(crate) struct Writer {
     /// Whether something was written since the last flush.
     dirty: bool,
     order: Order,
     /// Revisions whose chunks are out of the index, and whose rows can go after the next flush.
     to_purge: Vec<Revision>,
+    pub(crate) upgrade: Progress,
 }
 
 /// How many points were written since the index was last put in order, and how many there were then.
 #[derive(Default)]
-struct Order {
+pub(crate) struct Order {
     loose: usize,
     settled: usize,
 }
@@ -134,6 +139,15 @@ impl OpenCorpus {
                 corpus.name
             )
         });
+        let upgraded = match &settings.upgrade {
+            Some(upgrade) => Some(Upgrade::open(library, &corpus.tenant, &corpus.name, upgrade).await?),
+            None => {
+                Upgrade::remove(library, &corpus.tenant, &corpus.name).await?;
+                None
+            }
+        };
+        let (upgrade, progress) = upgraded.unzip();
+        let writer = Writer { upgrade: progress.unwrap_or_default(), ..Writer::default() };
         let open = Self {
             view: RwLock::new(Arc::new(View::new(
                 &corpus.tenant,
@@ -144,7 +158,8 @@ impl OpenCorpus {
             ))),
             tenant: corpus.tenant,
             name: corpus.name,
-            writer: Mutex::default(),
+            writer: Mutex::new(writer),
+            upgrade,
         };
         if let Some(obstacle) = obstacle {
             tracing::error!("{obstacle}");
@@ -166,6 +181,7 @@ impl OpenCorpus {
             usize::try_from(chunks).unwrap_or(usize::MAX).saturating_sub(writer.order.loose);
         drop(writer);
         open.refresh_languages(library).await?;
+        open.measure_upgrade(library).await?;
         Ok(open)
     }
 
@@ -175,6 +191,16 @@ impl OpenCorpus {
 
     pub(crate) fn name(&self) -> &CorpusName {
         &self.name
+    }
+
+    /// The second vectors, where the corpus is to have them.
+    pub(crate) fn upgrade(&self) -> Option<Arc<Upgrade>> {
+        self.upgrade.clone().filter(|_| self.view().obstacle.is_none())
+    }
+
+    /// The writer, when no other writes.
+    pub(crate) async fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().await
     }
 
     /// What a search needs to know; an error where the corpus cannot be searched.
@@ -203,7 +229,7 @@ impl OpenCorpus {
         let view = self.searchable_view()?;
         let pieces: Vec<Vec<Piece<'_>>> = documents.iter().map(pieces_of).collect();
         let texts = pieces.iter().flatten().map(|piece| piece.searchable);
-        let mut vectors = embed(library, &view, texts).await?.into_iter();
+        let mut vectors = embed(library, &view.embedder, texts).await?.into_iter();
         let mut writer = self.writer.lock().await;
         // A rebuild may have changed the embedder or the namespace meanwhile.
         let current = self.searchable_view()?;
@@ -221,7 +247,10 @@ impl OpenCorpus {
         let points = points.collect();
         self.index_and_publish(library, &mut writer, &current, points, &accepted).await?;
         drop(writer);
-        self.refresh_languages(library).await
+        self.refresh_languages(library).await?;
+        self.measure_upgrade(library).await?;
+        library.wake_upgrade();
+        Ok(())
     }
 
     async fn index_and_publish(
@@ -233,7 +262,7 @@ impl OpenCorpus {
         accepted: &AcceptedBatch,
     ) -> Result<(), LibraryError> {
         writer.dirty = true;
-        writer.order.loose += points.len();
+        writer.order.add(points.len());
         if writer.order.has_many_loose() {
             library.wake_maintenance();
         }
@@ -266,7 +295,11 @@ impl OpenCorpus {
         let chunks: Vec<ChunkId> = retired.iter().flat_map(|revision| revision.chunks.ids()).collect();
         if !chunks.is_empty() {
             writer.dirty = true;
-            writer.order.loose += chunks.len();
+            writer.order.add(chunks.len());
+            if let Some(upgrade) = &self.upgrade {
+                let revisions = retired.iter().map(|revision| revision.revision);
+                upgrade.withdraw(library, &mut writer.upgrade, revisions, chunks.clone()).await?;
+            }
             library.index.delete(&view.namespace, chunks).await?;
         }
         writer.to_purge.extend(retired.iter().map(|revision| revision.revision));
@@ -309,7 +342,7 @@ impl OpenCorpus {
             writer.dirty = true;
             for document in library.maintenance.visible(&revisions).await? {
                 let points = points_of(library, &view, &document).await?;
-                writer.order.loose += points.len();
+                writer.order.add(points.len());
                 upsert(library, &view, points).await?;
             }
         }
@@ -332,6 +365,9 @@ impl OpenCorpus {
             let through = library.maintenance.last_event().await?;
             library.index.flush(&view.namespace, Checkpoint(through.0)).await?;
             writer.dirty = false;
+            if let Some(upgrade) = &self.upgrade {
+                upgrade.flush(library, &mut writer.upgrade).await?;
+            }
             let purged = std::mem::take(&mut writer.to_purge);
             library.maintenance.purge(&purged).await?;
         }
@@ -370,7 +406,7 @@ impl OpenCorpus {
             after = Some(last.revision);
             for document in &documents {
                 let points = points_of(library, &view, document).await?;
-                order.loose += points.len();
+                order.add(points.len());
                 upsert(library, &view, points).await?;
             }
             if order.has_many_loose() {
@@ -408,6 +444,13 @@ impl OpenCorpus {
         Ok(Recipe::new(lengths, generation))
     }
 
+    /// Looks up how much of the corpus has its second vectors.
+    pub(crate) async fn measure_upgrade(&self, library: &Library) -> Result<(), LibraryError> {
+        let Some(upgrade) = &self.upgrade else { return Ok(()) };
+        let chunks = library.documents.counts(&self.tenant, &self.name).await?.chunks;
+        upgrade.measure(library, chunks).await
+    }
+
     async fn refresh_languages(&self, library: &Library) -> Result<(), LibraryError> {
         let counts = library.documents.counts(&self.tenant, &self.name).await?;
         let mut languages = Vec::with_capacity(counts.languages.len());
@@ -426,12 +469,19 @@ impl OpenCorpus {
 }
 
 impl Order {
-    fn has_many_loose(&self) -> bool {
+    pub(crate) fn add(&mut self, points: usize) {
+        self.loose += points;
+    }
+
+    pub(crate) fn has_many_loose(&self) -> bool {
         self.loose >= FEWEST_LOOSE.max(self.settled / LOOSE_SHARE)
     }
 
-    fn settle(&mut self) {
-        self.settled += std::mem::take(&mut self.loose);
+    /// Notes that the index is being put in order. False when nothing lay loose.
+    pub(crate) fn settle(&mut self) -> bool {
+        let loose = std::mem::take(&mut self.loose);
+        self.settled += loose;
+        loose > 0
     }
 }
 
@@ -509,7 +559,7 @@ impl PreparedChunk {
 }
 
 /// What the chunks of a stored document are found by.
-fn searchables_of(document: &IndexableDocument) -> Vec<Searchable> {
+pub(crate) fn searchables_of(document: &IndexableDocument) -> Vec<Searchable> {
     let analyzer = Analyzer::new(analysed_as(document.language.as_deref()));
     let media_type = MediaType::from_name(&document.media_type).unwrap_or(MediaType::PlainText);
     let chunks = document.chunks.iter();
@@ -527,7 +577,7 @@ async fn points_of(
     document: &IndexableDocument,
 ) -> Result<Vec<Point>, LibraryError> {
     let searchables = searchables_of(document);
-    let mut vectors = embed(library, view, searchables.iter()).await?.into_iter();
+    let mut vectors = embed(library, &view.embedder, searchables.iter()).await?.into_iter();
     let ids = document.chunks.iter().map(|chunk| chunk.chunk);
     Ok(view.weights.points(ids, &pieces_of_stored(document, &searchables), &mut vectors))
 }
@@ -542,13 +592,13 @@ async fn upsert(library: &Library, view: &View, mut points: Vec<Point>) -> Resul
 }
 
 /// Embeds away from the runtime's threads: the built-in embedder computes for as long as it takes.
-async fn embed<'a>(
+pub(crate) async fn embed<'a>(
     library: &Library,
-    view: &View,
+    embedder: &Arc<dyn Embedder>,
     texts: impl Iterator<Item = &'a Searchable>,
 ) -> Result<Vec<Vec<f32>>, LibraryError> {
     let texts: Vec<String> = texts.map(|searchable| searchable.dense_text.clone()).collect();
-    let embedder = view.embedder.clone();
+    let embedder = embedder.clone();
     let deadline = library.deadline();
     let runtime = tokio::runtime::Handle::current();
     let work = move || {

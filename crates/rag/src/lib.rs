@@ -7,6 +7,7 @@ pub mod corpus;
 pub mod library;
 mod points;
 pub mod prepare;
+pub mod upgrade;
 
 pub mod fusion;
 pub mod search;
@@ -27,3 +28,4 @@ pub use corpus::CorpusSettings;
 pub use extractive::Extractive;
 pub use library::{Library, LibraryError, LibrarySettings};
 pub use prepare::Upload;
+pub use upgrade::UpgradeSettings;

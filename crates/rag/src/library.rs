@@ -5,6 +5,7 @@
 //! document finds it. What a crash leaves between the steps is completed by [`Library::open`].
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ pub struct Library {
     corpora: RwLock<HashMap<(TenantId, CorpusName), Arc<OpenCorpus>>>,
     /// Tells the maintenance not to wait any longer.
     much_to_do: Notify,
+    /// Tells the upgrade that there are new documents.
+    pub(crate) to_upgrade: Notify,
+    /// Counts what was asked of the library, so that the upgrade sees whether others need the machine.
+    demand: AtomicU64,
 }
 
 /// What is configured of the corpora.
@@ -99,6 +104,9 @@ pub struct CorpusInfo {
     pub corpus: CorpusName,
     /// What its vectors are made by.
     pub embedder: String,
+    /// How far its second vectors are, where it is to have them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<UpgradeInfo>,
     /// Documents.
     pub documents: u64,
     /// Chunks.
@@ -107,6 +115,15 @@ pub struct CorpusInfo {
     pub bytes: u64,
     /// Chunks by language.
     pub languages: Vec<LanguageShare>,
+}
+
+/// The upgrade of a corpus as the API shows it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct UpgradeInfo {
+    /// What the second vectors are made by.
+    pub embedder: String,
+    /// Chunks that have one.
+    pub chunks: u64,
 }
 
 /// How much of a corpus is in one language.
@@ -209,6 +226,8 @@ impl Library {
             clock,
             corpora: RwLock::default(),
             much_to_do: Notify::new(),
+            to_upgrade: Notify::new(),
+            demand: AtomicU64::new(0),
         };
         for corpus in library.maintenance.all_corpora().await? {
             let configured = library.settings_of(&corpus.name).clone();
@@ -240,6 +259,7 @@ impl Library {
         corpus: &CorpusName,
         uploads: Vec<Upload>,
     ) -> Result<Vec<Result<Receipt, LibraryError>>, LibraryError> {
+        self.note_demand();
         let mut results: Vec<Option<Result<Receipt, LibraryError>>> = vec![None; uploads.len()];
         let mut named: Vec<(usize, DocumentId, Upload, Fingerprint)> = Vec::with_capacity(uploads.len());
         for (position, upload) in uploads.into_iter().enumerate() {
@@ -403,7 +423,11 @@ impl Library {
         let mut infos = Vec::new();
         for corpus in self.documents.corpora(tenant).await? {
             let counts = self.documents.counts(tenant, &corpus.name).await?;
-            infos.push(corpus_info(corpus.name, corpus.embedder, counts));
+            let upgrade = match self.known(tenant, &corpus.name).and_then(|open| open.upgrade()) {
+                Some(upgrade) => Some(upgrade.info(self).await?),
+                None => None,
+            };
+            infos.push(CorpusInfo { upgrade, ..corpus_info(corpus.name, corpus.embedder, counts) });
         }
         for (name, settings) in &self.settings.corpora {
             if !infos.iter().any(|info| info.corpus == *name) {
@@ -441,6 +465,20 @@ impl Library {
 
     pub(crate) fn wake_maintenance(&self) {
         self.much_to_do.notify_one();
+    }
+
+    pub(crate) fn wake_upgrade(&self) {
+        self.to_upgrade.notify_one();
+    }
+
+    /// How often something was asked of the library.
+    pub(crate) fn demand(&self) -> u64 {
+        self.demand.load(Ordering::Relaxed)
+    }
+
+    /// Notes that somebody needs the machine.
+    pub(crate) fn note_demand(&self) {
+        self.demand.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Makes everything durable, for an orderly end.
@@ -496,7 +534,7 @@ impl Library {
         corpora.entry(key).or_insert(open).clone()
     }
 
-    fn open_corpora(&self) -> Vec<Arc<OpenCorpus>> {
+    pub(crate) fn open_corpora(&self) -> Vec<Arc<OpenCorpus>> {
         self.corpora.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
@@ -577,6 +615,7 @@ fn corpus_info(corpus: CorpusName, embedder: String, counts: CorpusCounts) -> Co
         object: "corpus",
         corpus,
         embedder,
+        upgrade: None,
         documents: counts.documents,
         chunks: counts.chunks,
         bytes: counts.text_bytes,

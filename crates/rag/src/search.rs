@@ -13,6 +13,7 @@ use mainstay_vectors::{Accuracy, Hit, Query, Search, SparseChannel};
 use crate::corpus::View;
 use crate::fusion::{Channel, fuse};
 use crate::library::{Library, LibraryError};
+use crate::upgrade::Upgrade;
 
 /// Hits of each channel that are fused.
 const DEPTH: usize = 100;
@@ -32,17 +33,24 @@ impl Retriever for Library {
                 Err(RetrievalError::UnknownCorpus(query.corpus))
             };
         };
+        self.note_demand();
         let view = open.searchable_view().map_err(failed)?;
-        let searches = plan(&view, &query).await?;
+        let upgrade = open.upgrade().filter(|upgrade| upgrade.share() > 0.0);
+        let (searches, upgraded) =
+            tokio::try_join!(plan(&view, &query), self.search_upgraded(upgrade.as_deref(), &query))?;
         let found =
             self.index.search(&view.namespace, searches).await.map_err(|error| failed(error.into()))?;
         let [dense, sparse, parents] = <[Vec<Hit>; 3]>::try_from(found).unwrap_or_default();
-        let parents = self.spread(&query, &dense, &sparse, parents).await?;
-        let words = 1.0 - view.dense_weight;
+        let parents = self.spread(&query, [&dense, &upgraded, &sparse], parents).await?;
+        let share = upgrade.as_ref().map_or(0.0, |upgrade| upgrade.share());
+        let upgraded_weight = upgrade.as_ref().map_or(0.0, |upgrade| upgrade.share() * upgrade.weight);
+        let dense_weight = view.dense_weight * (1.0 - share);
+        let words = 1.0 - dense_weight - upgraded_weight;
         let channels = [
             Channel { hits: sparse, weight: words * (1.0 - PARENT_SHARE) },
-            Channel { hits: dense, weight: view.dense_weight },
+            Channel { hits: dense, weight: dense_weight },
             Channel { hits: parents, weight: words * PARENT_SHARE },
+            Channel { hits: upgraded, weight: upgraded_weight },
         ];
         let mut ranked = fuse(view.fusion, &channels);
         // The index may hold chunks that are gone already: the store has the last word, so a few more are asked for.
@@ -61,23 +69,50 @@ impl Retriever for Library {
             sparse: score_in(&channels[0], chunk),
             dense: score_in(&channels[1], chunk),
             parent: score_in(&channels[2], chunk),
+            upgraded: score_in(&channels[3], chunk),
         };
         Ok(rows.into_iter().take(query.limit).map(|row| passage(score(row.chunk), row)).collect())
     }
 }
 
 impl Library {
+    /// The chunks that are nearest by their second vectors. What fails there costs no answer: the first vectors have one.
+    async fn search_upgraded(
+        &self,
+        upgrade: Option<&Upgrade>,
+        query: &RetrievalQuery,
+    ) -> Result<Vec<Hit>, RetrievalError> {
+        let Some(upgrade) = upgrade else { return Ok(Vec::new()) };
+        let question = [query.text.as_str()];
+        let embedded = upgrade.embedder.embed(&question, EmbeddingPurpose::Query, query.deadline).await;
+        let vector = match embedded {
+            Ok(embedded) => embedded.values,
+            Err(error) => {
+                tracing::warn!(
+                    code = error.kind.code(),
+                    "the question was not embedded for the upgraded index"
+                );
+                return Ok(Vec::new());
+            }
+        };
+        let search = Search {
+            query: Query::Dense { vector, accuracy: Accuracy::Indexed },
+            limit: DEPTH.max(query.limit),
+        };
+        let found = self.index.search(&upgrade.namespace, vec![search]).await;
+        Ok(found.map_err(|error| failed(error.into()))?.swap_remove(0))
+    }
+
     /// Gives every chunk that a channel has found the score of its parent. The index knows only the first chunk of a
     /// parent for it.
     async fn spread(
         &self,
         query: &RetrievalQuery,
-        dense: &[Hit],
-        sparse: &[Hit],
+        channels: [&[Hit]; 3],
         parents: Vec<Hit>,
     ) -> Result<Vec<Hit>, RetrievalError> {
         let mut chunks: Vec<ChunkId> =
-            [dense, sparse, &parents].into_iter().flatten().map(|hit| hit.chunk).collect();
+            channels.into_iter().flatten().chain(&parents).map(|hit| hit.chunk).collect();
         chunks.sort_unstable();
         chunks.dedup();
         let places = self

@@ -40,6 +40,7 @@ impl Site {
             chunking: ChunkOptions::default(),
             fusion,
             dense_weight: 0.2,
+            upgrade: None,
         };
         let settings = LibrarySettings {
             corpora: HashMap::from([(CorpusName::new(CORPUS), corpus.clone())]),

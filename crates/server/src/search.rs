@@ -70,6 +70,7 @@ struct ChannelScores {
     dense: Option<f32>,
     sparse: Option<f32>,
     parent: Option<f32>,
+    upgraded: Option<f32>,
 }
 
 /// Most results of one search.
@@ -124,6 +125,7 @@ fn results(passages: Vec<Passage>) -> Vec<SearchResult> {
                     dense: passage.score.dense,
                     sparse: passage.score.sparse,
                     parent: passage.score.parent,
+                    upgraded: passage.score.upgraded,
                 },
             },
         })

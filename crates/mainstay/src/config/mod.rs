@@ -27,6 +27,7 @@ pub(crate) use load::{FILE_NAME, check_text, load};
 pub(crate) use secrets::Surroundings;
 use sections::assistants::{Assistant, RawAssistant, ReadFile};
 use sections::corpora::{Corpus, RawCorpus};
+use sections::onnx::{Onnx, RawOnnx};
 use sections::prices::{Price, RawPrice};
 use sections::providers::{Provider, RawProvider};
 use sections::server::{RawServer, Server};
@@ -54,6 +55,8 @@ pub(crate) struct RawConfig {
     storage: RawStorage,
     /// Who runs the models, by a name of your choice.
     providers: BTreeMap<String, RawProvider>,
+    /// Models that run in this process, each a folder, by a name of your choice.
+    onnx: BTreeMap<String, RawOnnx>,
     /// What clients name as `model`, by a name of your choice.
     assistants: BTreeMap<String, RawAssistant>,
     /// Collections of documents, by a name of your choice.
@@ -82,6 +85,8 @@ pub(crate) struct Checked {
     pub(crate) storage: Storage,
     /// Who runs the models, by name. `builtin` is not among them.
     pub(crate) providers: BTreeMap<String, Provider>,
+    /// Models that run in this process, by name.
+    pub(crate) onnx: BTreeMap<String, Onnx>,
     /// The assistants by name; at least one.
     pub(crate) assistants: BTreeMap<AssistantName, Assistant>,
     /// The corpora by name; at least one.
@@ -127,6 +132,7 @@ impl RawConfig {
         let slo = self.slo.check(&root.key("slo"), findings);
         let constraints = self.constraints.check(&root.key("constraints"), slo.cost.per_request, findings);
         let providers = check_each(self.providers, "providers", |raw, at| raw.check(at, findings));
+        let onnx = check_each(self.onnx, "onnx", |raw, at| raw.check(at, folder, findings));
         let mut corpora =
             check_each(self.corpora, "corpora", |raw, at| raw.check(at, folder, &providers, findings));
         if corpora.is_empty() {
@@ -144,6 +150,7 @@ impl RawConfig {
             constraints,
             folder: folder.to_owned(),
             providers,
+            onnx,
             assistants,
             corpora,
             prices,

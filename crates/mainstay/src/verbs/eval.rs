@@ -40,7 +40,7 @@ pub(crate) struct RetrievalArgs {
     /// A data set, or a folder of data sets.
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
-    /// The embedder: static (built in), or provider/model of mainstay.toml.
+    /// The embedder: static or minilm (built in), or provider/model of mainstay.toml.
     #[arg(long, value_name = "MODEL", default_value = "static")]
     embedder: String,
     /// At most so many questions of a set, evenly spaced.
@@ -151,9 +151,9 @@ fn bad_data(error: DataSetError) -> anyhow::Error {
 /// The embedder that is meant.
 fn embedder(name: &str, checked: &Checked) -> Result<ModelName, BadInput> {
     let (provider, model) = name.split_once('/').unwrap_or(("builtin", name));
-    if provider == "builtin" && model != "static" {
+    if provider == "builtin" && !matches!(model, "static" | "minilm") {
         return Err(BadInput(format!(
-            "no embedder {model:?} is built in, only \"static\"; others are named as provider/model of mainstay.toml"
+            "no embedder {model:?} is built in, only \"static\" and \"minilm\"; others are named as provider/model of mainstay.toml"
         )));
     }
     if provider != "builtin" && !checked.providers.contains_key(provider) {
@@ -190,6 +190,7 @@ fn measure(
             let (source, reason) = (printable::line(&refused.source), printable::line(&refused.reason));
             terminal::complain(format_args!("{source} was refused and cannot be found: {reason}"));
         }
+        wait_for_upgrade(&client, clock, !args.json).await?;
         let asked = ask(set, &client, clock, args).await;
         instance.stop().await;
         Ok(asked?.report(set, embedder, &summary, ingest_seconds, bytes_below(&index)))
@@ -200,6 +201,23 @@ fn measure(
 struct Asked {
     scores: Vec<(String, Measures<f64>)>,
     times: Vec<Duration>,
+}
+
+/// Waits until every chunk has its second vector, where the embedder makes them in the background.
+async fn wait_for_upgrade(client: &Client, clock: Clock, show: bool) -> anyhow::Result<()> {
+    let mut bar = None;
+    loop {
+        let answer = client.get("/v1/corpora").await?;
+        let corpora = answer["data"].as_array().into_iter().flatten();
+        let open = corpora
+            .filter_map(|corpus| Some((corpus["upgrade"]["chunks"].as_u64()?, corpus["chunks"].as_u64()?)));
+        let (done, all) = open.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        if done >= all {
+            return Ok(());
+        }
+        bar.get_or_insert_with(|| terminal::count_progress(all, "chunks embedded", show)).set_position(done);
+        clock.sleep(Duration::from_millis(200)).await;
+    }
 }
 
 async fn ask(set: &DataSet, client: &Client, clock: Clock, args: &RetrievalArgs) -> anyhow::Result<Asked> {

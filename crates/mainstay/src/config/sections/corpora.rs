@@ -9,18 +9,21 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::model_name::{BUILTIN, ModelName};
+use super::onnx::ONNX;
 use super::providers::{Provider, ProviderKind};
 use super::rules::check_name;
 
 /// The embedders that are built in; the first is the default.
-const BUILTIN_EMBEDDERS: [&str; 1] = ["static"];
+const BUILTIN_EMBEDDERS: [&str; 2] = ["static", "minilm"];
 
 /// A collection of documents.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawCorpus {
-    /// What turns its texts into vectors: builtin/static, or an embedding model of a provider.
-    #[schemars(example = "builtin/static")]
+    /// What turns its texts into vectors: builtin/static; builtin/minilm, which answers by the former at once and adds
+    /// the vectors of a transformer in the background; onnx/NAME, which does so with a model of yours; or an embedding
+    /// model of a provider.
+    #[schemars(example = "builtin/minilm")]
     embedder: Option<ModelName>,
     /// Numbers per vector of a provider's embedding model.
     #[schemars(example = 1536, range(min = 8, max = 8192))]
@@ -118,16 +121,16 @@ impl Corpus {
     fn check_embedder(&self, at: &KeyPath, providers: &BTreeMap<String, Provider>, findings: &mut Findings) {
         let (embedder_at, dimensions_at) = (at.key("embedder"), at.key("dimensions"));
         self.embedder.check_provider(&embedder_at, &BUILTIN_EMBEDDERS, findings);
-        let is_builtin = self.embedder.provider == BUILTIN;
+        let is_builtin = [BUILTIN, ONNX].contains(&self.embedder.provider.as_str());
         if providers.get(&self.embedder.provider).is_some_and(|p| p.kind == ProviderKind::Anthropic) {
             let hint = "take another provider's, or \"builtin/static\"";
             findings.report(&embedder_at, "Anthropic has no embedding models", hint);
         }
         if is_builtin && self.dimensions.is_some() && !findings.is_present(&embedder_at) {
             let hint = "leave it out, or name an embedding model of a provider as embedder";
-            findings.report(&dimensions_at, "the built-in embedder has its own number of dimensions", hint);
+            findings.report(&dimensions_at, "the embedder has its own number of dimensions", hint);
         } else if is_builtin && self.dimensions.is_some() {
-            let message = "the built-in embedder has its own number of dimensions";
+            let message = "the embedder has its own number of dimensions";
             findings.contradiction(&dimensions_at, &embedder_at, message, "leave it out");
         } else if !is_builtin && self.dimensions.is_none() {
             let hint = "the model's page says it. For example: dimensions = 1536, of text-embedding-3-small";

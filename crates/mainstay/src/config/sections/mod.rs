@@ -3,6 +3,7 @@
 pub(crate) mod server;
 pub(crate) mod storage;
 
+pub(crate) mod onnx;
 pub(crate) mod providers;
 
 pub(crate) mod assistants;

@@ -6,6 +6,8 @@ use mainstay_domain::config::{ConfigValue, Findings, KeyPath, ValueError, closes
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use super::onnx::ONNX;
+
 /// The provider that needs no configuration.
 pub(crate) const BUILTIN: &str = "builtin";
 
@@ -36,6 +38,9 @@ impl ModelName {
             }
             return;
         }
+        if self.provider == ONNX {
+            return self.check_onnx(at, findings);
+        }
         let section = KeyPath::root().key("providers");
         let known: Vec<String> = findings.names(&section).map(str::to_owned).collect();
         if known.contains(&self.provider) {
@@ -48,6 +53,18 @@ impl ModelName {
             None => format!("add a table [providers.{provider}], or use \"{BUILTIN}/{}\"", builtin_models[0]),
         };
         findings.report(at, format!("there is no provider {provider:?}"), hint);
+    }
+
+    /// Reports a model of a folder that the file does not have.
+    fn check_onnx(&self, at: &KeyPath, findings: &mut Findings) {
+        let known: Vec<String> = findings.names(&KeyPath::root().key(ONNX)).map(str::to_owned).collect();
+        if !known.contains(&self.model) {
+            let hint = match closest(&self.model, known.iter().map(String::as_str)) {
+                Some(meant) => format!("did you mean \"{ONNX}/{meant}\"?"),
+                None => format!("add a table [{ONNX}.{}] with the folder of the model", self.model),
+            };
+            findings.report(at, format!("there is no model {ONNX}/{}", self.model), hint);
+        }
     }
 }
 

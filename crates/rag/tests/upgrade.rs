@@ -1,0 +1,231 @@
+//! The upgrade of a corpus: second vectors come in the background, are found by, go with their documents, and are not made
+//! twice.
+#![expect(clippy::unwrap_used, reason = "an unexpected failure is to be shown where it happens")]
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mainstay_documents::{ChunkOptions, Limits};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, RetrievalQuery, Retriever};
+use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, Passage, TenantId};
+use mainstay_embed::StaticEmbedder;
+use mainstay_rag::fusion::Fusion;
+use mainstay_rag::{CorpusSettings, Library, LibrarySettings, UpgradeSettings, Upload};
+use mainstay_store::{DataDir, EmbeddedStore};
+use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
+use tokio_util::sync::CancellationToken;
+
+/// Knows two subjects by any of their words, which no other channel can.
+#[derive(Default)]
+struct Wise {
+    passages: AtomicUsize,
+}
+
+impl Wise {
+    fn embedded(&self) -> usize {
+        self.passages.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Embedder for Wise {
+    fn model(&self) -> &str {
+        "test/wise"
+    }
+
+    fn dimension(&self) -> usize {
+        2
+    }
+
+    async fn embed(
+        &self,
+        texts: &[&str],
+        purpose: EmbeddingPurpose,
+        _deadline: Deadline,
+    ) -> Result<Embeddings, ModelError> {
+        if purpose == EmbeddingPurpose::Passage {
+            self.passages.fetch_add(texts.len(), Ordering::Relaxed);
+        }
+        let is_about_ships =
+            |text: &str| ["vessel", "brig", "schooner"].iter().any(|word| text.contains(word));
+        let values = texts.iter().flat_map(|text| if is_about_ships(text) { [1.0, 0.0] } else { [0.0, 1.0] });
+        Ok(Embeddings { dimension: 2, values: values.collect(), tokens: 0 })
+    }
+}
+
+struct Site {
+    library: Arc<Library>,
+    store: EmbeddedStore,
+}
+
+impl Site {
+    async fn open(folder: &Path, wise: Option<&Arc<Wise>>) -> Self {
+        let clock = Clock::system();
+        let store = EmbeddedStore::open(DataDir::open(folder).unwrap(), clock).await.unwrap();
+        let index = store.folder().subfolder("index").unwrap();
+        let index = EmbeddedIndex::new(index, EmbeddedOptions::default()).unwrap();
+        let corpus = CorpusSettings {
+            embedder: Arc::new(StaticEmbedder::builtin()) as Arc<dyn Embedder>,
+            chunking: ChunkOptions::default(),
+            fusion: Fusion::Convex,
+            dense_weight: 0.2,
+            upgrade: wise.map(|wise| UpgradeSettings { embedder: wise.clone(), weight: 0.5 }),
+        };
+        let settings = LibrarySettings {
+            corpora: HashMap::new(),
+            unnamed: corpus,
+            limits: Limits::default(),
+            embedding_timeout: Duration::from_secs(60),
+        };
+        let library = Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock);
+        Self { library: Arc::new(library.await.unwrap()), store }
+    }
+
+    async fn add(&self, documents: &[(String, String)]) {
+        let uploads = documents.iter().map(|(id, text)| Upload {
+            doc_id: Some(DocumentId::new(id.as_str())),
+            title: None,
+            language: Some("en".to_owned()),
+            file_name: None,
+            media_type: None,
+            bytes: text.clone().into(),
+        });
+        for result in self.library.add(&tenant(), &CorpusName::unnamed(), uploads.collect()).await {
+            result.unwrap();
+        }
+    }
+
+    async fn search(&self, question: &str) -> Vec<Passage> {
+        let query = RetrievalQuery {
+            tenant: tenant(),
+            corpus: CorpusName::unnamed(),
+            text: question.to_owned(),
+            limit: 10,
+            deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
+        };
+        self.library.retrieve(query).await.unwrap()
+    }
+
+    async fn best(&self, question: &str) -> String {
+        self.search(question).await.first().map(|passage| passage.document.to_string()).unwrap_or_default()
+    }
+
+    /// Chunks that have a second vector, and all.
+    async fn progress(&self) -> (u64, u64) {
+        let corpora = self.library.corpora(&tenant()).await.unwrap();
+        corpora.first().map_or((0, 0), |corpus| {
+            (corpus.upgrade.as_ref().map_or(0, |upgrade| upgrade.chunks), corpus.chunks)
+        })
+    }
+
+    /// Upgrades until every chunk has its second vector, then until `also` holds.
+    async fn upgrade_until(&self, also: impl Fn() -> bool) {
+        let stop = CancellationToken::new();
+        let work = tokio::spawn(self.library.clone().upgrade(stop.clone()));
+        loop {
+            let (done, all) = self.progress().await;
+            if done == all && also() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        work.await.unwrap();
+    }
+
+    async fn upgrade(&self) {
+        self.upgrade_until(|| true).await;
+    }
+
+    async fn close(self) {
+        self.library.close().await.unwrap();
+        self.store.close().await;
+    }
+}
+
+fn tenant() -> TenantId {
+    TenantId::new("t")
+}
+
+fn documents(range: std::ops::Range<usize>) -> Vec<(String, String)> {
+    let text = |n: usize| match n {
+        3 => "The brig left the harbour of Leith with coal.".to_owned(),
+        _ => format!("The clerk wrote line {n} of the ledger before the lamp went out."),
+    };
+    range.map(|n| (format!("d{n}"), text(n))).collect()
+}
+
+#[tokio::test]
+async fn a_corpus_answers_before_and_better_after_its_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    let wise = Arc::new(Wise::default());
+    let site = Site::open(folder.path(), Some(&wise)).await;
+    site.add(&documents(0..40)).await;
+    assert_eq!(site.progress().await, (0, 40));
+    assert_eq!(site.best("line 17 of the ledger").await, "d17");
+    assert!(site.search("which schooner").await.iter().all(|passage| passage.score.upgraded.is_none()));
+    site.upgrade().await;
+    assert_eq!(site.best("which schooner").await, "d3");
+    assert_eq!(site.search("which schooner").await[0].score.upgraded, Some(1.0));
+    assert_eq!(site.best("line 17 of the ledger").await, "d17");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn second_vectors_go_with_their_documents() {
+    let folder = tempfile::tempdir().unwrap();
+    let wise = Arc::new(Wise::default());
+    let site = Site::open(folder.path(), Some(&wise)).await;
+    site.add(&documents(0..10)).await;
+    site.upgrade().await;
+    let unnamed = CorpusName::unnamed();
+    assert!(site.library.delete(&tenant(), &unnamed, &DocumentId::new("d3")).await.unwrap());
+    assert_eq!(site.progress().await, (9, 9));
+    assert!(site.search("which schooner").await.iter().all(|passage| passage.document.as_str() != "d3"));
+    // A new version has the second vectors of the new text.
+    site.add(&[("d4".to_owned(), "A vessel was seen at dawn.".to_owned())]).await;
+    site.upgrade().await;
+    assert_eq!(site.best("which schooner").await, "d4");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn what_was_made_before_a_stop_is_not_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let wise = Arc::new(Wise::default());
+    let site = Site::open(folder.path(), Some(&wise)).await;
+    site.add(&documents(0..30)).await;
+    site.upgrade().await;
+    assert_eq!(wise.embedded(), 30);
+    site.close().await;
+    let site = Site::open(folder.path(), Some(&wise)).await;
+    assert_eq!(site.progress().await, (30, 30));
+    site.add(&documents(30..35)).await;
+    site.upgrade().await;
+    // Those since the last look at the events are made again.
+    assert!(wise.embedded() < 30 + 30, "{}", wise.embedded());
+    assert_eq!(site.best("which schooner").await, "d3");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn another_embedder_makes_all_of_them_again_and_none_removes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let wise = Arc::new(Wise::default());
+    let site = Site::open(folder.path(), Some(&wise)).await;
+    site.add(&documents(0..5)).await;
+    site.upgrade().await;
+    site.close().await;
+    let site = Site::open(folder.path(), None).await;
+    assert_eq!(site.progress().await, (0, 5));
+    assert!(site.search("which schooner").await.iter().all(|passage| passage.score.upgraded.is_none()));
+    site.close().await;
+    let site = Site::open(folder.path(), Some(&wise)).await;
+    site.upgrade_until(|| wise.embedded() == 10).await;
+    assert_eq!(site.best("which schooner").await, "d3");
+    site.close().await;
+}
