@@ -276,6 +276,7 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
         retrieval: RetrievalSettings {
             top_k: assistant.retrieval.top_k,
             context_tokens: assistant.retrieval.context_tokens,
+            tier: assistant.retrieval.tier,
         },
     });
     Ok(Registry::new(assistants, providers))
@@ -392,6 +393,7 @@ async fn open_library(
             dense_weight: corpus
                 .dense_weight
                 .map_or_else(|| default_dense_weight(&corpus.embedder), |weight| weight as f32),
+            rerank: None,
         })
     };
     let corpora = config.corpora.iter().map(|(name, corpus)| Ok((name.clone(), settings_of(corpus)?)));

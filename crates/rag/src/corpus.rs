@@ -17,6 +17,7 @@ use crate::fusion::Fusion;
 use crate::library::{Library, LibraryError, PreparedDocument};
 use crate::points::{Lengths, Piece, Weights, pieces_of, pieces_of_stored};
 use crate::prepare::{PreparedChunk, Searchable, analysed_as, searchable};
+use crate::rerank::RerankSettings;
 
 /// What is configured of a corpus.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct CorpusSettings {
     pub fusion: Fusion,
     /// How much the dense channel counts, 0 to 1; the keywords count the rest.
     pub dense_weight: f32,
+    /// What has a second look at the best passages; `None` where nothing does.
+    pub rerank: Option<RerankSettings>,
 }
 
 /// A corpus that exists.
