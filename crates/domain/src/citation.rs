@@ -50,12 +50,25 @@ pub struct Passage {
     pub score: PassageScore,
 }
 
-/// The scores of a passage: the fused one that orders the results, and what each channel said. A channel that did not
-/// return the passage has no score.
+impl Passage {
+    /// The chunk's text under the title of its document and the headings above it, for whoever reads one text: a chunk
+    /// alone often does not say what it is about.
+    pub fn text_in_context(&self) -> String {
+        let lines = self.title.iter().chain(&self.headings).map(String::as_str);
+        lines.chain([self.text.as_str()]).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The scores of a passage: what fusion and reranker made of it, and what each channel said. A channel that did not
+/// return the passage has no score, and neither has a reranker that did not read it.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
 pub struct PassageScore {
-    /// The score that orders the results; larger is better; comparable only within one result list.
+    /// The score that orders the candidates; larger is better; comparable only within one result list.
     pub fused: f32,
+    /// The place in that order, 1 for the best. Beside the place in the results it shows what reranking moved.
+    pub fused_rank: usize,
+    /// The score that orders the results before those without one; larger is better; comparable only within one list.
+    pub rerank: Option<f32>,
     /// Cosine similarity of the dense vectors, −1 to 1.
     pub dense: Option<f32>,
     /// BM25 of the chunk.

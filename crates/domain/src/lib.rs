@@ -13,6 +13,7 @@ pub mod time;
 
 pub mod chat;
 pub mod citation;
+pub mod rerank;
 
 pub mod error;
 pub mod identity;
@@ -26,5 +27,6 @@ pub use id::{AssistantName, ChunkId, CorpusName, DocumentId, KeyId, NameFault, R
 pub use identity::Caller;
 pub use ledger::{Outcome, TurnRecord};
 pub use money::NanoUsd;
+pub use rerank::{NotReranked, Reranked, Reranking, ServiceTier};
 pub use time::{Clock, Deadline, Timestamp};
 pub use usage::Usage;

@@ -11,6 +11,7 @@ use crate::error::ModelError;
 use crate::id::{CorpusName, TenantId};
 use crate::ledger::TurnRecord;
 use crate::money::NanoUsd;
+use crate::rerank::{Reranking, ServiceTier};
 use crate::time::Deadline;
 use crate::usage::Usage;
 
@@ -108,6 +109,42 @@ impl<T: Embedder + ?Sized> Embedder for &T {
     }
 }
 
+/// How well passages answer a question, and what it took to find out.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Relevance {
+    /// One finite score per passage, in the order of the passages; larger is better; comparable only within one call.
+    pub scores: Vec<f32>,
+    /// Tokens that the reranker read, for billing; 0 where it bills something else, or nothing.
+    pub tokens: u64,
+    /// Searches that a provider bills instead of tokens; 0 where it bills none.
+    pub searches: u64,
+}
+
+impl Relevance {
+    /// The scores of a reranker that nobody bills.
+    pub fn unbilled(scores: Vec<f32>) -> Self {
+        Self { scores, tokens: 0, searches: 0 }
+    }
+}
+
+/// Something that reads a question and a passage together and says how well the one answers the other.
+#[async_trait]
+pub trait Reranker: Send + Sync {
+    /// Which model, `provider/model`: for metrics, the ledger and the results.
+    fn model(&self) -> &str;
+
+    /// Scores the candidates of one search. They come best first as the search has them, with what each of its channels
+    /// said, so that a reranker may weigh them against each other; one that only reads takes their texts. An empty list
+    /// gets an empty one. What computes for longer than a moment does so away from the runtime's threads. Dropping the
+    /// future cancels the call.
+    async fn rerank(
+        &self,
+        question: &str,
+        candidates: &[Passage],
+        deadline: Deadline,
+    ) -> Result<Relevance, ModelError>;
+}
+
 /// A question to a corpus.
 #[derive(Clone, Debug)]
 pub struct RetrievalQuery {
@@ -119,15 +156,27 @@ pub struct RetrievalQuery {
     pub text: String,
     /// How many passages at most.
     pub limit: usize,
+    /// How much work their order is worth.
+    pub tier: ServiceTier,
     /// When the passages are no longer wanted.
     pub deadline: Deadline,
+}
+
+/// What a search has found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Retrieved {
+    /// The passages, best first.
+    pub passages: Vec<Passage>,
+    /// Whose order that is.
+    pub reranking: Reranking,
 }
 
 /// Something that finds passages.
 #[async_trait]
 pub trait Retriever: Send + Sync {
-    /// The best passages, best first. A deleted document is never among them.
-    async fn retrieve(&self, query: RetrievalQuery) -> Result<Vec<Passage>, RetrievalError>;
+    /// The best passages, best first. A deleted document is never among them. A reranker that fails or has no time
+    /// fails no search: the order is then that of the fusion, and the result says so.
+    async fn retrieve(&self, query: RetrievalQuery) -> Result<Retrieved, RetrievalError>;
 }
 
 /// Why nothing could be retrieved.
@@ -152,6 +201,12 @@ pub trait Prices: Send + Sync {
     /// What a call of `model`, `provider/model`, costs, and the effective date of the price. `None` where no price is
     /// known, which is not the same as nothing.
     fn cost(&self, model: &str, usage: &Usage) -> Option<(NanoUsd, &str)>;
+
+    /// The same of a reranker whose provider bills so many searches instead of tokens. `None` where no price per search
+    /// is known.
+    fn search_cost(&self, _model: &str, _searches: u64) -> Option<(NanoUsd, &str)> {
+        None
+    }
 }
 
 /// The book in which every turn is recorded.

@@ -7,7 +7,7 @@ use mainstay_domain::chat::{ChatRequest, MaxTokens};
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
 use mainstay_domain::usage::UsageSource;
-use mainstay_domain::{Caller, Completion, Deadline, ModelError, RequestId, Usage};
+use mainstay_domain::{Caller, Completion, Deadline, ModelError, RequestId, ServiceTier, Usage};
 use mainstay_models::{Assistant, Route};
 use mainstay_ops::Turn;
 use mainstay_ops::turn::Opening;
@@ -21,6 +21,8 @@ use crate::{Gateway, RequestError};
 pub struct ChatCall {
     /// The conversation.
     pub request: ChatRequest,
+    /// How much work the order of the passages is worth, where the caller says; else the assistant's settings do.
+    pub tier: Option<ServiceTier>,
     /// Around it.
     pub context: Context,
 }
@@ -103,7 +105,7 @@ impl Gateway {
 
     /// The path of a question.
     async fn answer(&self, turn: &mut Turn, call: ChatCall) -> Result<Reply, RequestError> {
-        let ChatCall { mut request, context } = call;
+        let ChatCall { mut request, tier, context } = call;
 
         // Identify: before anything that costs, and before anything that a stranger could learn from.
         let caller = self.identify(turn, &context, Scope::Ask)?;
@@ -120,7 +122,7 @@ impl Gateway {
         }
 
         // Retrieve, then assemble: the prompt that the model sees is complete before it is called.
-        let grounding = self.ground(&caller, &context, &route, &mut request).await?;
+        let grounding = self.ground(&caller, &context, tier, &route, &mut request).await?;
         turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.passages().len()));
 
         // Call. Until the provider reports, the prompt counts as an estimate, so that a caller who goes away while the
@@ -191,6 +193,7 @@ impl Gateway {
         &self,
         caller: &Caller,
         context: &Context,
+        tier: Option<ServiceTier>,
         route: &Route,
         request: &mut ChatRequest,
     ) -> Result<Option<Grounding>, RequestError> {
@@ -216,9 +219,10 @@ impl Gateway {
             text: question,
             // More than are shown: several may share a parent, and the budget may pass over a long one.
             limit: assistant.retrieval.top_k * 4,
+            tier: tier.unwrap_or(assistant.retrieval.tier),
             deadline: context.deadline,
         };
-        let passages = self.search_passages(query).await?;
+        let passages = self.search_passages(query).await?.passages;
         let sources =
             assemble::select(passages, assistant.retrieval.top_k, assistant.retrieval.context_tokens);
         let grounding = Grounding::new(sources);

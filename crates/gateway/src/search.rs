@@ -1,9 +1,8 @@
 //! What happens to a search: the path of a question, up to the passages.
 
-use mainstay_domain::Passage;
 use mainstay_domain::identity::Scope;
-use mainstay_domain::port::{RetrievalError, RetrievalQuery};
-use mainstay_domain::{Caller, CorpusName};
+use mainstay_domain::port::{RetrievalError, RetrievalQuery, Retrieved};
+use mainstay_domain::{Caller, CorpusName, ServiceTier};
 use mainstay_ops::measure;
 
 use crate::chat::{Context, allow};
@@ -18,13 +17,15 @@ pub struct SearchCall {
     pub corpus: CorpusName,
     /// How many passages at most.
     pub limit: usize,
+    /// How much work their order is worth.
+    pub tier: ServiceTier,
     /// Around it.
     pub context: Context,
 }
 
 impl Gateway {
     /// The best passages for a question, best first.
-    pub async fn search(&self, call: SearchCall) -> Result<Vec<Passage>, RequestError> {
+    pub async fn search(&self, call: SearchCall) -> Result<Retrieved, RequestError> {
         let caller = self.caller(&call.context, Scope::Ask)?;
         if call.text.trim().is_empty() {
             return Err(RequestError::Invalid {
@@ -37,6 +38,7 @@ impl Gateway {
             corpus: call.corpus,
             text: call.text,
             limit: call.limit,
+            tier: call.tier,
             deadline: call.context.deadline,
         };
         Ok(self.search_passages(query).await?)
@@ -51,18 +53,15 @@ impl Gateway {
     }
 
     /// Retrieves within the deadline, and measures.
-    pub(crate) async fn search_passages(
-        &self,
-        query: RetrievalQuery,
-    ) -> Result<Vec<Passage>, RetrievalError> {
+    pub(crate) async fn search_passages(&self, query: RetrievalQuery) -> Result<Retrieved, RetrievalError> {
         let began = self.clock.instant();
         let corpus = query.corpus.to_string();
         let remaining = query.deadline.remaining(&self.clock);
         let found = self.clock.timeout(remaining, self.retriever.retrieve(query)).await;
-        if let Some(Ok(_)) = &found {
+        if let Some(Ok(retrieved)) = &found {
             // Only then is the corpus known to exist: its name is ours, and the label cannot be flooded.
             let elapsed = self.clock.instant().duration_since(began);
-            metrics::histogram!(measure::RETRIEVAL_SECONDS, "corpus" => corpus).record(elapsed);
+            measure::retrieved(&corpus, elapsed, &retrieved.reranking);
         }
         found.ok_or(RetrievalError::DeadlinePassed)?
     }

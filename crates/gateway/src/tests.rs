@@ -13,12 +13,13 @@ use mainstay_domain::citation::PassageScore;
 use mainstay_domain::identity::Scope;
 use mainstay_domain::ledger::{Outcome, TurnRecord};
 use mainstay_domain::port::{
-    ChatModel, ChatStream, Ledger, LedgerError, ModelCall, Prices, RetrievalError, RetrievalQuery, Retriever,
+    ChatModel, ChatStream, Ledger, LedgerError, ModelCall, Prices, RetrievalError, RetrievalQuery, Retrieved,
+    Retriever,
 };
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{
     AssistantName, ByteRange, ChunkId, Clock, CorpusName, Deadline, DocumentId, ModelError, ModelErrorKind,
-    NanoUsd, Passage, RequestId, Usage,
+    NanoUsd, NotReranked, Passage, RequestId, Reranking, ServiceTier, Usage,
 };
 use mainstay_models::{Assistant, Provider, Registry, RetrievalSettings};
 use mainstay_ops::TurnBook;
@@ -116,15 +117,20 @@ impl ChatModel for Scripted {
     }
 }
 
-struct OnePassage;
+/// Finds the same passage for every question, and remembers the tiers that were asked for.
+#[derive(Default)]
+struct OnePassage {
+    tiers: Mutex<Vec<ServiceTier>>,
+}
 
 const SOURCE: &str = "The warranty lasts two years from the day of purchase.";
 
 #[async_trait]
 impl Retriever for OnePassage {
-    async fn retrieve(&self, _: RetrievalQuery) -> Result<Vec<Passage>, RetrievalError> {
+    async fn retrieve(&self, query: RetrievalQuery) -> Result<Retrieved, RetrievalError> {
+        self.tiers.lock().unwrap().push(query.tier);
         let range = ByteRange { start: 0, end: SOURCE.len() };
-        Ok(vec![Passage {
+        let passage = Passage {
             chunk: ChunkId(1),
             document: DocumentId::new("policy.md"),
             title: None,
@@ -134,7 +140,9 @@ impl Retriever for OnePassage {
             parent_range: range,
             parent_text: SOURCE.to_owned(),
             score: PassageScore::default(),
-        }])
+        };
+        let reranking = Reranking::Skipped(NotReranked::NoReranker);
+        Ok(Retrieved { passages: vec![passage], reranking })
     }
 }
 
@@ -161,6 +169,7 @@ struct World {
     gateway: Gateway,
     booked: Arc<Booked>,
     seen: Arc<Mutex<Vec<ChatRequest>>>,
+    retriever: Arc<OnePassage>,
     clock: Clock,
 }
 
@@ -182,15 +191,16 @@ fn world(script: Script) -> World {
         temperature: None,
         retrieval: RetrievalSettings::default(),
     };
+    let retriever = Arc::new(OnePassage::default());
     let gateway = Gateway {
         keys: Arc::new(KeyTable::new([mainstay_security::testing::entry(KEY, Scope::Ask)])),
         registry: Registry::new([assistant], [("scripted".to_owned(), provider)]),
-        retriever: Arc::new(OnePassage),
+        retriever: retriever.clone(),
         turns: TurnBook::new(booked.clone(), clock),
         prices: Arc::new(PerToken),
         clock,
     };
-    World { gateway, booked, seen, clock }
+    World { gateway, booked, seen, retriever, clock }
 }
 
 impl World {
@@ -206,6 +216,7 @@ impl World {
                 delivery,
                 ..ChatRequest::default()
             },
+            tier: None,
             context: Context {
                 request: RequestId::new("req_1"),
                 key: key.map(str::to_owned),
@@ -229,6 +240,16 @@ async fn open(world: &World, model: &str) -> Box<crate::AnswerStream> {
         Answer::Stream { stream, .. } => stream,
         Answer::Whole { .. } => panic!("a streamed request was answered whole"),
     }
+}
+
+#[tokio::test]
+async fn the_tier_of_a_call_comes_before_the_one_of_its_assistant() {
+    let world = world(Script::Say("Two years."));
+    for tier in [None, Some(ServiceTier::Fast)] {
+        let call = ChatCall { tier, ..world.call("support", Delivery::Whole) };
+        world.gateway.chat(call).await.unwrap();
+    }
+    assert_eq!(*world.retriever.tiers.lock().unwrap(), [ServiceTier::Quality, ServiceTier::Fast]);
 }
 
 #[tokio::test]

@@ -279,6 +279,7 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
         retrieval: RetrievalSettings {
             top_k: assistant.retrieval.top_k,
             context_tokens: assistant.retrieval.context_tokens,
+            tier: assistant.retrieval.tier,
         },
     });
     Ok(Registry::new(assistants, providers))
@@ -398,6 +399,7 @@ async fn open_library(
                 .filter(|_| upgrade.is_none())
                 .map_or_else(|| default_dense_weight(&corpus.embedder), |weight| weight as f32),
             upgrade,
+            rerank: None,
         })
     };
     let corpora = config.corpora.iter().map(|(name, corpus)| Ok((name.clone(), settings_of(corpus)?)));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use mainstay_domain::{AssistantName, CorpusName};
+use mainstay_domain::{AssistantName, CorpusName, ServiceTier};
 
 /// An assistant of `mainstay.toml`.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,13 +34,15 @@ pub struct RetrievalSettings {
     pub top_k: usize,
     /// Tokens that the sources may take in the prompt.
     pub context_tokens: u64,
+    /// How much work the order of the passages is worth where the caller does not say.
+    pub tier: ServiceTier,
 }
 
 impl Default for RetrievalSettings {
     /// Five sources: beyond that the gain diminishes and models lose what stands in the middle. 4,096 tokens hold five
     /// parents of 400 words.
     fn default() -> Self {
-        Self { top_k: 5, context_tokens: 4_096 }
+        Self { top_k: 5, context_tokens: 4_096, tier: ServiceTier::Quality }
     }
 }
 

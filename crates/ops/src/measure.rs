@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mainstay_domain::TurnRecord;
+use mainstay_domain::{NotReranked, Reranked, Reranking, TurnRecord};
 use metrics::{Histogram, Unit};
 
 /// What a metric is.
@@ -68,6 +68,14 @@ metric_table! {
         "Citations in answers: `verified`, or `removed` because the source does not support them.";
     RETRIEVAL_SECONDS = "mainstay_retrieval_duration_seconds", Histogram, Some(Unit::Seconds), ["corpus"],
         "From the question to the passages.";
+    RERANK_SECONDS = "mainstay_rerank_duration_seconds", Histogram, Some(Unit::Seconds), ["model"],
+        "What reranking took of a search that it ordered.";
+    RERANK_SHIFTS = "mainstay_rerank_shifts_total", Counter, None, ["model"],
+        "Passages that reranking moved up by more than five places, of those that were returned.";
+    RERANK_SKIPPED = "mainstay_rerank_skipped_total", Counter, None, ["corpus", "reason"],
+        "Searches of corpora with a reranker that did not ask it: `fast_tier`, `few_candidates`, `little_time`, `clear_lead`.";
+    RERANK_FAILURES = "mainstay_rerank_failures_total", Counter, None, ["model", "code"],
+        "Searches that a reranker failed, so that the order of the fusion stood.";
     REJECTED = "mainstay_rejected_requests_total", Counter, None, ["code"],
         "Requests refused before a turn was opened for an identified caller.";
     LEDGER_FAILURES = "mainstay_ledger_failures_total", Counter, None, [],
@@ -107,6 +115,25 @@ pub fn chunk_gap(model: &str) -> Histogram {
 /// Counts a document that was sent in; `result` is `accepted`, `unchanged` or `refused`.
 pub fn document_ingested(result: &'static str) {
     metrics::counter!(DOCUMENTS_INGESTED, "result" => result).increment(1);
+}
+
+/// Counts a search of a corpus that exists, and what reranking did for it.
+pub fn retrieved(corpus: &str, took: Duration, reranking: &Reranking) {
+    metrics::histogram!(RETRIEVAL_SECONDS, "corpus" => corpus.to_owned()).record(took);
+    match reranking {
+        Reranking::Done(Reranked { model, took, shifted }) => {
+            metrics::histogram!(RERANK_SECONDS, "model" => model.clone()).record(*took);
+            metrics::counter!(RERANK_SHIFTS, "model" => model.clone()).increment(*shifted as u64);
+        }
+        Reranking::Skipped(NotReranked::NoReranker) => {}
+        Reranking::Skipped(reason) => {
+            metrics::counter!(RERANK_SKIPPED, "corpus" => corpus.to_owned(), "reason" => reason.as_str())
+                .increment(1);
+        }
+        Reranking::Failed { model, kind } => {
+            metrics::counter!(RERANK_FAILURES, "model" => model.clone(), "code" => kind.code()).increment(1);
+        }
+    }
 }
 
 /// Counts a turn that has ended.

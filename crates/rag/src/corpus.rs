@@ -17,6 +17,7 @@ use crate::fusion::Fusion;
 use crate::library::{Library, LibraryError, PreparedDocument};
 use crate::points::{Lengths, Piece, Weights, pieces_of, pieces_of_stored};
 use crate::prepare::{PreparedChunk, Searchable, analysed_as, searchable};
+use crate::rerank::RerankSettings;
 use crate::upgrade::{Progress, Upgrade, UpgradeSettings};
 
 /// What is configured of a corpus.
@@ -32,6 +33,8 @@ pub struct CorpusSettings {
     pub dense_weight: f32,
     /// What makes a second, better vector of each chunk in the background, if anything does.
     pub upgrade: Option<UpgradeSettings>,
+    /// What has a second look at the best passages; `None` where nothing does.
+    pub rerank: Option<RerankSettings>,
 }
 
 /// A corpus that exists.

@@ -1,7 +1,7 @@
 //! Answers from documents: ingest, hybrid search, the prompt, citations, and the extractive answerer.
 //!
 //! A document's way in: [`library`] (and [`corpus`]), over [`prepare`]. A question's way: [`search`], [`fusion`],
-//! [`assemble`], and on the way back [`citations`].
+//! [`rerank`], [`assemble`], and on the way back [`citations`].
 
 pub mod corpus;
 pub mod library;
@@ -10,6 +10,7 @@ pub mod prepare;
 pub mod upgrade;
 
 pub mod fusion;
+pub mod rerank;
 pub mod search;
 
 pub mod assemble;
@@ -28,4 +29,5 @@ pub use corpus::CorpusSettings;
 pub use extractive::Extractive;
 pub use library::{Library, LibraryError, LibrarySettings};
 pub use prepare::Upload;
+pub use rerank::{RerankSettings, TimedReranker};
 pub use upgrade::UpgradeSettings;

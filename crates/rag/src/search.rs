@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use mainstay_domain::citation::PassageScore;
-use mainstay_domain::port::{EmbeddingPurpose, RetrievalError, RetrievalQuery, Retriever};
+use mainstay_domain::port::{EmbeddingPurpose, RetrievalError, RetrievalQuery, Retrieved, Retriever};
 use mainstay_domain::{ChunkId, Passage};
 use mainstay_store::documents::{ChunkRow, ParentId};
 use mainstay_text::question_terms;
@@ -13,6 +13,7 @@ use mainstay_vectors::{Accuracy, Hit, Query, Search, SparseChannel};
 use crate::corpus::View;
 use crate::fusion::{Channel, fuse};
 use crate::library::{Library, LibraryError};
+use crate::rerank::Stage;
 use crate::upgrade::Upgrade;
 
 /// Hits of each channel that are fused.
@@ -24,11 +25,12 @@ const PARENT_SHARE: f32 = 0.4;
 
 #[async_trait]
 impl Retriever for Library {
-    async fn retrieve(&self, query: RetrievalQuery) -> Result<Vec<Passage>, RetrievalError> {
+    async fn retrieve(&self, query: RetrievalQuery) -> Result<Retrieved, RetrievalError> {
+        let stage = Stage::new(&query, self.settings_of(&query.corpus).rerank.as_ref(), &self.clock);
         let Some(open) = self.known(&query.tenant, &query.corpus) else {
             // A corpus of the configuration is empty until its first document comes.
             return if self.is_configured(&query.corpus) {
-                Ok(Vec::new())
+                Ok(stage.order(Vec::new()).await)
             } else {
                 Err(RetrievalError::UnknownCorpus(query.corpus))
             };
@@ -54,7 +56,8 @@ impl Retriever for Library {
         ];
         let mut ranked = fuse(view.fusion, &channels);
         // The index may hold chunks that are gone already: the store has the last word, so a few more are asked for.
-        ranked.truncate(query.limit + query.limit / 4 + 4);
+        let depth = stage.depth();
+        ranked.truncate(depth + depth / 4 + 4);
         let ids: Vec<ChunkId> = ranked.iter().map(|(chunk, _)| *chunk).collect();
         let rows = self
             .documents
@@ -64,14 +67,18 @@ impl Retriever for Library {
         let score_in = |channel: &Channel, chunk| {
             channel.hits.iter().find(|hit| hit.chunk == chunk).map(|hit| hit.score)
         };
-        let score = |chunk| PassageScore {
+        let score = |position, chunk| PassageScore {
             fused: ranked.iter().find(|(ranked, _)| *ranked == chunk).map_or(0.0, |(_, score)| *score),
+            fused_rank: position + 1,
+            rerank: None,
             sparse: score_in(&channels[0], chunk),
             dense: score_in(&channels[1], chunk),
             parent: score_in(&channels[2], chunk),
             upgraded: score_in(&channels[3], chunk),
         };
-        Ok(rows.into_iter().take(query.limit).map(|row| passage(score(row.chunk), row)).collect())
+        let found = rows.into_iter().take(depth).enumerate();
+        let passages = found.map(|(position, row)| passage(score(position, row.chunk), row)).collect();
+        Ok(stage.order(passages).await)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mainstay_documents::{ChunkOptions, Limits};
 use mainstay_domain::port::{Embedder, RetrievalError, RetrievalQuery, Retriever};
-use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, Passage, TenantId};
+use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, Passage, ServiceTier, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_rag::fusion::Fusion;
 use mainstay_rag::{CorpusSettings, Library, LibrarySettings, Upload};
@@ -41,6 +41,7 @@ impl Site {
             fusion,
             dense_weight: 0.2,
             upgrade: None,
+            rerank: None,
         };
         let settings = LibrarySettings {
             corpora: HashMap::from([(CorpusName::new(CORPUS), corpus.clone())]),
@@ -72,9 +73,10 @@ impl Site {
             corpus: CorpusName::new(CORPUS),
             text: question.to_owned(),
             limit: 10,
+            tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
         };
-        self.library.retrieve(query).await
+        self.library.retrieve(query).await.map(|retrieved| retrieved.passages)
     }
 
     async fn search(&self, question: &str) -> Vec<Passage> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mainstay_documents::{ChunkOptions, Limits};
 use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, RetrievalQuery, Retriever};
-use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, Passage, TenantId};
+use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, Passage, ServiceTier, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_rag::fusion::Fusion;
 use mainstay_rag::{CorpusSettings, Library, LibrarySettings, UpgradeSettings, Upload};
@@ -73,6 +73,7 @@ impl Site {
             chunking: ChunkOptions::default(),
             fusion: Fusion::Convex,
             dense_weight: 0.2,
+            rerank: None,
             upgrade: wise.map(|wise| UpgradeSettings { embedder: wise.clone(), weight: 0.5 }),
         };
         let settings = LibrarySettings {
@@ -105,9 +106,10 @@ impl Site {
             corpus: CorpusName::unnamed(),
             text: question.to_owned(),
             limit: 10,
+            tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
         };
-        self.library.retrieve(query).await.unwrap()
+        self.library.retrieve(query).await.unwrap().passages
     }
 
     async fn best(&self, question: &str) -> String {

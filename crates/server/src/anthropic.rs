@@ -17,7 +17,7 @@ use mainstay_wire::anthropic::messages::{
 use mainstay_wire::stream::StreamEncoder;
 
 use crate::App;
-use crate::context::{context_of, read_body};
+use crate::context::{context_of, read_body, tier_of};
 use crate::error::{Failure, Shape, Tag, identify};
 use crate::openai::{describe, json_response};
 use crate::sse;
@@ -31,12 +31,13 @@ pub(crate) async fn messages(
     let tag = Tag::of(&context).shaped(Shape::Anthropic);
     // A stranger learns nothing from what is wrong with the body, and no body is read for one.
     app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
+    let tier = tier_of(request.headers()).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let chat = decode_request(&body).map_err(|error| tag.fail(error))?;
     let request_id = context.request.clone();
     let id = format!("msg_{}", request_id.as_str().trim_start_matches("req_"));
     let (delivery, input_tokens) = (chat.delivery, prompt_tokens(&chat));
-    let call = ChatCall { request: chat, context };
+    let call = ChatCall { request: chat, tier, context };
     let mut response = match delivery {
         Delivery::Whole => match app.gateway.chat(call).await.map_err(|error| tag.fail(error))? {
             Answer::Whole { completion, summary } => {

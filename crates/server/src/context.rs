@@ -6,7 +6,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
-use mainstay_domain::{Deadline, RequestId};
+use mainstay_domain::{Deadline, RequestId, ServiceTier};
 use mainstay_gateway::Context;
 
 use crate::App;
@@ -39,6 +39,20 @@ fn deadline_of(app: &App, headers: &HeaderMap) -> Duration {
         .and_then(|value| value.parse().ok())
         .map(Duration::from_millis);
     own.map_or(app.settings.deadline, |own| own.min(app.settings.deadline))
+}
+
+/// The header in which a caller of a chat route says how much work the order of the passages is worth. The bodies of those
+/// routes have no field for it: OpenAI's `service_tier` is the provider's.
+const TIER: &str = "x-mainstay-tier";
+
+/// The tier that a caller asks for, if it does.
+pub(crate) fn tier_of(headers: &HeaderMap) -> Result<Option<ServiceTier>, HttpError> {
+    let Some(value) = headers.get(TIER) else { return Ok(None) };
+    let tier = value.to_str().unwrap_or_default().parse();
+    tier.map(Some).map_err(|unknown| HttpError::Invalid {
+        message: format!("the header {TIER} names no service tier: {unknown}"),
+        param: Some(TIER.to_owned()),
+    })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -150,6 +164,20 @@ mod tests {
         let refused = reading.read(&mut body, 5, true).await;
         assert!(matches!(refused, Err(HttpError::BodyTooLarge { .. })));
         assert!(body.frame().await.is_some(), "the body was read");
+    }
+
+    #[test]
+    fn a_tier_is_asked_for_by_its_name_or_not_at_all() {
+        let with = |tier: &'static [u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(TIER, http::HeaderValue::from_bytes(tier).unwrap());
+            tier_of(&headers)
+        };
+        assert_eq!(tier_of(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(with(b"fast").unwrap(), Some(ServiceTier::Fast));
+        for wrong in [&b"turbo"[..], b"", b"\xff"] {
+            assert!(with(wrong).unwrap_err().to_string().contains("`fast` or `quality`"));
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use mainstay_wire::stream::StreamEncoder;
 use serde_json::{Value, json};
 
 use crate::App;
-use crate::context::{context_of, read_body};
+use crate::context::{context_of, read_body, tier_of};
 use crate::error::{Failure, HttpError, Tag, identify};
 use crate::extract::{FoundPath, path_text};
 use crate::sse;
@@ -34,13 +34,14 @@ pub(crate) async fn chat_completions(
     let tag = Tag::of(&context);
     // A stranger learns nothing from what is wrong with the body, and no body is read for one.
     app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
+    let tier = tier_of(request.headers()).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let chat = decode_request(&body).map_err(|error| tag.fail(error))?;
     let request_id = context.request.clone();
     let id = format!("chatcmpl-{}", request_id.as_str().trim_start_matches("req_"));
     let created = app.clock.now().as_seconds();
     let delivery = chat.delivery;
-    let call = ChatCall { request: chat, context };
+    let call = ChatCall { request: chat, tier, context };
     let mut response = match delivery {
         Delivery::Whole => match app.gateway.chat(call).await.map_err(|error| tag.fail(error))? {
             Answer::Whole { completion, summary } => {

@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::extract::State;
 use http::Request;
 use mainstay_domain::identity::Scope;
-use mainstay_domain::{CorpusName, Passage};
+use mainstay_domain::port::Retrieved;
+use mainstay_domain::{CorpusName, Passage, Reranking, ServiceTier};
 use mainstay_gateway::search::SearchCall;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,8 @@ struct SearchRequest {
     limit: Option<usize>,
     /// `passages` (the default) or `documents`: only the best passage of each document.
     group_by: Option<GroupBy>,
+    /// `quality` (the default) or `fast`: the order of the fusion as it is.
+    tier: Option<ServiceTier>,
 }
 
 #[derive(Deserialize, PartialEq)]
@@ -39,7 +42,35 @@ enum GroupBy {
 pub(crate) struct SearchResponse {
     object: &'static str,
     corpus: CorpusName,
+    reranking: RerankingReport,
     results: Vec<SearchResult>,
+}
+
+/// Whose order the results are in.
+#[derive(Serialize)]
+struct RerankingReport {
+    reranked: bool,
+    /// The reranker that was asked.
+    model: Option<String>,
+    /// Why the order is the fusion's.
+    reason: Option<&'static str>,
+    /// Milliseconds that reranking took.
+    took_ms: Option<f64>,
+}
+
+impl RerankingReport {
+    fn of(reranking: &Reranking) -> Self {
+        let took = match reranking {
+            Reranking::Done(reranked) => Some(reranked.took),
+            Reranking::Skipped(_) | Reranking::Failed { .. } => None,
+        };
+        Self {
+            reranked: reranking.is_done(),
+            model: reranking.model().map(str::to_owned),
+            reason: reranking.reason(),
+            took_ms: took.map(|took| took.as_secs_f64() * 1_000.0),
+        }
+    }
 }
 
 /// A passage as the API shows it.
@@ -62,6 +93,7 @@ struct FlatPassage {
     parent_start_byte: usize,
     parent_end_byte: usize,
     score: f32,
+    fused_rank: usize,
     scores: ChannelScores,
 }
 
@@ -71,6 +103,7 @@ struct ChannelScores {
     sparse: Option<f32>,
     parent: Option<f32>,
     upgraded: Option<f32>,
+    rerank: Option<f32>,
 }
 
 /// Most results of one search.
@@ -93,15 +126,18 @@ pub(crate) async fn search(
         corpus: corpus.clone(),
         // Several passages of one document become one result.
         limit: if by_document { (limit * 10).min(MOST_RESULTS) } else { limit },
+        tier: wanted.tier.unwrap_or_default(),
         context,
     };
-    let mut passages = app.gateway.search(call).await.map_err(|error| tag.fail(error))?;
+    let Retrieved { mut passages, reranking } =
+        app.gateway.search(call).await.map_err(|error| tag.fail(error))?;
     if by_document {
         let mut seen = std::collections::HashSet::new();
         passages.retain(|passage| seen.insert(passage.document.clone()));
         passages.truncate(limit);
     }
-    Ok(Json(SearchResponse { object: "search.results", corpus, results: results(passages) }))
+    let reranking = RerankingReport::of(&reranking);
+    Ok(Json(SearchResponse { object: "search.results", corpus, reranking, results: results(passages) }))
 }
 
 fn results(passages: Vec<Passage>) -> Vec<SearchResult> {
@@ -121,11 +157,13 @@ fn results(passages: Vec<Passage>) -> Vec<SearchResult> {
                 parent_start_byte: passage.parent_range.start,
                 parent_end_byte: passage.parent_range.end,
                 score: passage.score.fused,
+                fused_rank: passage.score.fused_rank,
                 scores: ChannelScores {
                     dense: passage.score.dense,
                     sparse: passage.score.sparse,
                     parent: passage.score.parent,
                     upgraded: passage.score.upgraded,
+                    rerank: passage.score.rerank,
                 },
             },
         })

@@ -137,6 +137,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("assistants.*.temperature", "\"warm\""),
     ("assistants.*.retrieval.top_k", "0"),
     ("assistants.*.retrieval.context_tokens", "10"),
+    ("assistants.*.retrieval.tier", "\"turbo\""),
     ("corpora.*.embedder", "\"best\""),
     ("corpora.*.dimensions", "1"),
     ("corpora.*.chunk_words", "\"small\""),

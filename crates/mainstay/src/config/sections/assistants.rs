@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use mainstay_domain::CorpusName;
 use mainstay_domain::config::{Findings, KeyPath, closest};
+use mainstay_domain::{CorpusName, ServiceTier};
 use mainstay_models::RetrievalSettings;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -57,6 +57,8 @@ struct RawRetrieval {
     /// The most tokens that the sources may take in the prompt.
     #[schemars(example = 4096, range(min = 100))]
     context_tokens: Option<u64>,
+    /// How much work the order of the passages is worth where the caller does not say.
+    tier: Option<ServiceTier>,
 }
 
 /// An assistant, checked.
@@ -114,6 +116,7 @@ impl RawAssistant {
             retrieval: RetrievalSettings {
                 top_k: self.retrieval.top_k.map_or(defaults.top_k, |top_k| top_k as usize),
                 context_tokens: self.retrieval.context_tokens.unwrap_or(defaults.context_tokens),
+                tier: self.retrieval.tier.unwrap_or(defaults.tier),
             },
         }
     }
