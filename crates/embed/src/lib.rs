@@ -17,5 +17,5 @@ mod vector;
 mod wordpiece;
 
 pub use folder::{FolderError, Pooling};
-pub use static_embedder::StaticEmbedder;
+pub use static_embedder::{StaticEmbedder, TokenVectors};
 pub use transformer::{FolderOptions, Transformer};

@@ -21,6 +21,43 @@ pub struct StaticEmbedder {
     table: TokenTable,
 }
 
+/// The vectors of the tokens of a text.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TokenVectors {
+    /// How much each token says: the length of its vector in the table, small for words that are everywhere.
+    weights: Vec<f32>,
+    /// The vectors, each of length 1.
+    values: Vec<f32>,
+}
+
+impl TokenVectors {
+    /// How far the other text has every token of this one, or one like it: the greatest cosine of each token with one
+    /// of the other's, 0 where none is positive, weighted by what the token says. 0 to 1.
+    pub fn likeness(&self, other: &Self) -> f32 {
+        let total: f32 = self.weights.iter().sum();
+        let nearest = |vector: &[f32]| {
+            let vectors = other.values.chunks_exact(StaticEmbedder::DIMENSION);
+            vectors.map(|other| dot(vector, other)).fold(0.0, f32::max)
+        };
+        let vectors = self.values.chunks_exact(StaticEmbedder::DIMENSION);
+        let found: f32 =
+            self.weights.iter().zip(vectors).map(|(weight, vector)| weight * nearest(vector)).sum();
+        if total > 0.0 { (found / total).min(1.0) } else { 0.0 }
+    }
+}
+
+/// In lanes, so that the compiler may add them side by side.
+fn dot(one: &[f32], other: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0.0; LANES];
+    for (a, b) in one.chunks_exact(LANES).zip(other.chunks_exact(LANES)) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum()
+}
+
 impl StaticEmbedder {
     /// Which model it is. A change of the asset changes the name, and an index of vectors of the old is rebuilt.
     pub const MODEL: &str = "builtin/minilm-l6-static-v1";
@@ -56,6 +93,22 @@ impl StaticEmbedder {
             .map(|(text, vector)| self.embed_into(text, vector))
             .sum();
         Embeddings { dimension: Self::DIMENSION, values, tokens }
+    }
+
+    /// The vector of every token of a text, each token once: what a comparison word by word needs.
+    pub fn token_vectors(&self, text: &str) -> TokenVectors {
+        let mut rows = Vec::new();
+        self.tokenizer.visit_tokens(text, |row| rows.extend(row));
+        rows.sort_unstable();
+        rows.dedup();
+        let mut values = vec![0.0; rows.len() * Self::DIMENSION];
+        let mut weights = Vec::with_capacity(rows.len());
+        for (row, vector) in rows.into_iter().zip(values.chunks_exact_mut(Self::DIMENSION)) {
+            self.table.add_row(row, vector);
+            weights.push(vector.iter().map(|value| value * value).sum::<f32>().sqrt());
+            normalise(vector);
+        }
+        TokenVectors { weights, values }
     }
 
     /// Writes the vector into a buffer of zeros and returns the number of tokens.
@@ -130,6 +183,18 @@ mod tests {
         for (text, vector) in texts.iter().zip(batch.vectors()) {
             assert_eq!(vector, embedder.embed_text(text), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_text_has_its_own_words_and_words_like_them() {
+        let of = |text| StaticEmbedder::builtin().token_vectors(text);
+        let question = of("cheap automobile");
+        assert!((question.likeness(&of("An automobile that is cheap, and cheap again.")) - 1.0).abs() < 1e-4);
+        let (like, unlike) =
+            (question.likeness(&of("an inexpensive car")), question.likeness(&of("snow on a hill")));
+        assert!(like > unlike + 0.1, "{like} {unlike}");
+        assert_eq!(of("").likeness(&question), 0.0);
+        assert_eq!(question.likeness(&of("")), 0.0);
     }
 
     proptest! {

@@ -3,6 +3,8 @@
 //! A search never fails by it and loses no passage by it. What a reranker did not read stays behind what it read, and
 //! where it cannot or need not be asked, the order of the fusion stands and the result says why.
 
+mod builtin;
+pub mod features;
 mod pace;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +16,7 @@ use mainstay_domain::{
 };
 use tokio::time::Instant;
 
+pub use crate::rerank::builtin::BuiltinReranker;
 use crate::rerank::pace::Pace;
 
 /// How the passages of a corpus are reranked.

@@ -22,7 +22,7 @@ pub mod question;
 pub mod question_kind;
 pub mod terms;
 
-pub use analyzer::{ANALYSIS_VERSION, Analyzer};
+pub use analyzer::{ANALYSIS_VERSION, Analyzer, TermKind};
 pub use bm25::{Bm25, SparseVector};
 pub use detect::{Detection, detect, detect_reliably};
 pub use grams::character_grams;
