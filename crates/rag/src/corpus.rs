@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::fusion::Fusion;
 use crate::library::{Library, LibraryError, PreparedDocument};
 use crate::points::{Lengths, Piece, Weights, pieces_of, pieces_of_stored};
-use crate::prepare::{PreparedChunk, Searchable, analysed_as, searchable};
+use crate::prepare::{PreparedChunk, Searchable, analysed_as, contexts, searchable};
 use crate::rerank::RerankSettings;
 use crate::upgrade::{Progress, Upgrade, UpgradeSettings};
 
@@ -566,10 +566,13 @@ pub(crate) fn searchables_of(document: &IndexableDocument) -> Vec<Searchable> {
     let analyzer = Analyzer::new(analysed_as(document.language.as_deref()));
     let media_type = MediaType::from_name(&document.media_type).unwrap_or(MediaType::PlainText);
     let chunks = document.chunks.iter();
+    let places = chunks.clone().map(|chunk| (chunk.range, &chunk.headings[..]));
+    let contexts = contexts(&document.text, media_type, places);
     chunks
-        .map(|chunk| {
+        .zip(contexts)
+        .map(|(chunk, context)| {
             let text = document.text_of(chunk);
-            searchable(&analyzer, document.title.as_deref(), &chunk.headings, text, media_type)
+            searchable(&analyzer, document.title.as_deref(), &context, text, media_type)
         })
         .collect()
 }
