@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mainstay_documents::{ChunkOptions, MediaType};
+use mainstay_documents::{ChunkMode, ChunkOptions, MediaType};
 use mainstay_domain::port::{Embedder, EmbeddingPurpose};
 use mainstay_domain::{ChunkId, CorpusName, TenantId};
 use mainstay_store::documents::{
@@ -56,6 +56,8 @@ pub(crate) struct View {
     pub(crate) weights: Weights,
     /// By whose rules the words of its documents were analysed, most documents first.
     pub(crate) languages: Vec<Language>,
+    /// Whether what stands above a chunk stands above its whole parent.
+    pub(crate) parents_keep_to_headings: bool,
     /// Why the corpus cannot be searched or written, if so.
     obstacle: Option<String>,
 }
@@ -503,6 +505,7 @@ impl View {
             dense_weight: settings.dense_weight,
             weights: Weights::new(recipe.average_length, recipe.average_parent_length),
             languages: Vec::new(),
+            parents_keep_to_headings: settings.chunking.mode == ChunkMode::Clauses,
             obstacle,
         }
     }
@@ -515,6 +518,7 @@ impl View {
             dense_weight: self.dense_weight,
             weights: self.weights,
             languages: self.languages.clone(),
+            parents_keep_to_headings: self.parents_keep_to_headings,
             obstacle: self.obstacle.clone(),
         }
     }

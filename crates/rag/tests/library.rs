@@ -284,6 +284,21 @@ async fn a_rebuilt_index_answers_as_the_old_one() {
 }
 
 #[tokio::test]
+async fn a_passage_of_a_contract_is_a_clause_and_knows_its_number_and_title() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open_as(folder.path(), Fusion::Convex, ChunkMode::Clauses).await;
+    let contract = "# Lease\n\n## Article 5: Termination\n\n5.1 Notice. The tenant gives notice in writing.\n\n\
+                    5.2 Keys. The keys are returned to the porter.\n\n## Article 6: Deposit\n\nIt is three rents.";
+    site.add(&[("lease", contract)]).await;
+    let passages = site.search("To whom are the keys returned?").await;
+    let best = &passages[0];
+    assert_eq!(best.text, "5.2 Keys. The keys are returned to the porter.");
+    assert_eq!(best.headings, ["Lease", "Article 5 — Termination", "5.2 — Keys"]);
+    assert_eq!((&best.parent_text, &best.parent_headings), (&best.text, &best.headings));
+    site.close().await;
+}
+
+#[tokio::test]
 async fn an_unchanged_document_is_cut_anew_when_the_corpus_is_cut_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let text = filler(60);
