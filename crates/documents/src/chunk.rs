@@ -190,7 +190,7 @@ fn is_small(units: &[Unit], options: &ChunkOptions) -> bool {
 
 /// All units as one group; none where there are none.
 fn in_one(units: &[Unit]) -> Vec<Range<usize>> {
-    if units.is_empty() { Vec::new() } else { Vec::from([0..units.len()]) }
+    (!units.is_empty()).then_some(0..units.len()).into_iter().collect()
 }
 
 fn assemble(ordinal: usize, units: &[Unit], headings: HeadingPath) -> Chunk {

@@ -83,7 +83,6 @@ fn semantic_chunks_end_where_the_subject_changes() {
         assert_eq!(found, 1, "{text}");
     }
     let structural = chunk(&document, &options(ChunkMode::Structural));
-    assert_ne!(structural.len(), 0);
     let mixed = |text: &&str| subjects.iter().filter(|subject| text.contains(**subject)).count() > 1;
     assert!(texts(&document, &structural).iter().any(mixed), "size alone does not find the subjects");
 }
