@@ -189,7 +189,15 @@ mod tests {
     fn a_chunk_of_a_table_is_found_by_what_its_columns_are_called() {
         let rows: String = (0..200).map(|row| format!("| Town {row} | {row} thousand |\n")).collect();
         let text = format!("# Statistics\n\n| Municipality | Inhabitants |\n|---|---|\n{rows}");
-        let chunks = prepared(&text, Some("en")).chunks;
+        let upload = Upload {
+            doc_id: None,
+            title: None,
+            language: Some("en".to_owned()),
+            file_name: Some("towns.md".to_owned()),
+            media_type: None,
+            bytes: Bytes::copy_from_slice(text.as_bytes()),
+        };
+        let chunks = prepare(&upload, &Limits::default(), &ChunkOptions::default()).expect("Markdown").chunks;
         assert!(chunks.len() > 3);
         for one in &chunks {
             let lines: Vec<&str> = one.searchable.dense_text.lines().collect();
