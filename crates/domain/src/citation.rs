@@ -38,6 +38,8 @@ pub struct Passage {
     pub title: Option<String>,
     /// The headings above the chunk, outermost first.
     pub headings: Vec<String>,
+    /// Those of them that are above the whole parent as well, as far as that is known.
+    pub parent_headings: Vec<String>,
     /// Where the chunk is.
     pub range: ByteRange,
     /// The chunk's text, exactly the bytes of `range`.
@@ -90,6 +92,10 @@ pub struct Citation {
     pub document: DocumentId,
     /// The document's title.
     pub title: Option<String>,
+    /// The headings above the quote, outermost first, as far as they are known: the last may be the clause of a contract,
+    /// as in `Article 5 — Termination`.
+    #[serde(default)]
+    pub headings: Vec<String>,
     /// The cited chunk.
     #[serde(rename = "chunk_id")]
     pub chunk: ChunkId,

@@ -135,6 +135,7 @@ impl Retriever for OnePassage {
             document: DocumentId::new("policy.md"),
             title: None,
             headings: Vec::new(),
+            parent_headings: Vec::new(),
             range,
             text: SOURCE.to_owned(),
             parent_range: range,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use mainstay_documents::ChunkOptions;
+use mainstay_documents::{ChunkMode, ChunkOptions};
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{Embedder, Prices};
 use mainstay_domain::{Caller, Clock, KeyId, TenantId};
@@ -36,6 +36,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
 use crate::config::sections;
+use crate::config::sections::corpora::Chunking;
 use crate::config::sections::model_name::BUILTIN;
 use crate::config::sections::onnx::ONNX;
 use crate::config::{Checked, Surroundings};
@@ -385,6 +386,7 @@ async fn open_library(
                 )),
             },
             chunking: ChunkOptions {
+                mode: chunk_mode(corpus)?,
                 target_words: chunk_words,
                 max_words: defaults.max_words.max(chunk_words),
                 parent_words: u32::try_from(corpus.parent_words)?,
@@ -444,6 +446,16 @@ fn upgrade(
     };
     let weight = corpus.dense_weight.map_or(DEFAULT_UPGRADED_WEIGHT, |weight| weight as f32);
     Ok(Some(UpgradeSettings { embedder: Arc::new(embedder), weight }))
+}
+
+fn chunk_mode(corpus: &sections::corpora::Corpus) -> anyhow::Result<ChunkMode> {
+    Ok(match corpus.chunking {
+        Chunking::Structural => ChunkMode::Structural,
+        Chunking::Sentence => ChunkMode::Sentence,
+        Chunking::Fixed => ChunkMode::Fixed { overlap_words: u32::try_from(corpus.chunk_overlap_words)? },
+        Chunking::Semantic => ChunkMode::Semantic,
+        Chunking::Clauses => ChunkMode::Clauses,
+    })
 }
 
 /// Whom the embedding of documents and of questions is booked to.

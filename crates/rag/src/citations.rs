@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mainstay_domain::chat::ChoiceDelta;
-use mainstay_domain::{Citation, Passage};
+use mainstay_domain::{ByteRange, Citation, Passage};
 
 use crate::assemble::Grounding;
 use crate::evidence::{Evidence, Support};
@@ -208,6 +208,7 @@ impl CitationFilter {
                 index: number as u32,
                 document: passage.document.clone(),
                 title: passage.title.clone(),
+                headings: headings_above(passage, support.range).to_vec(),
                 chunk: passage.chunk,
                 range: support.range,
                 quote: support.quote,
@@ -227,6 +228,13 @@ impl CitationFilter {
         let evidence = self.evidence.entry(index).or_insert_with(|| Evidence::of(passage));
         evidence.support(passage, statement)
     }
+}
+
+/// The headings that a quote from a passage surely stands under. What is quoted from beside the chunk that was found may
+/// belong to the next section.
+fn headings_above(passage: &Passage, quote: ByteRange) -> &[String] {
+    let in_chunk = passage.range.start <= quote.start && quote.end <= passage.range.end;
+    if in_chunk { &passage.headings } else { &passage.parent_headings }
 }
 
 #[cfg(test)]
@@ -264,6 +272,23 @@ mod tests {
         assert_eq!(&SOURCE[citation.range.start..citation.range.end], citation.quote);
         let characters: Vec<char> = filtered.text.chars().collect();
         assert_eq!(characters[citation.start_index..citation.end_index].iter().collect::<String>(), "[1]");
+    }
+
+    #[test]
+    fn a_citation_names_the_headings_that_its_quote_surely_stands_under() {
+        let mut source = passage(7, "contract.md", SOURCE);
+        source.headings = vec!["Article 5 — Refunds".to_owned()];
+        // The chunk that was found is the first sentence; the parent goes on.
+        source.range.end = SOURCE.find(" The warranty").expect("it is there");
+        let headings = |source: &Passage| -> Vec<Vec<String>> {
+            let mut filter = CitationFilter::new(vec![source.clone()].into());
+            let answer = "Refunds take five days [1]. The warranty lasts two years [1].";
+            let citations = [filter.push(answer).citations, filter.finish().citations].concat();
+            citations.into_iter().map(|citation| citation.headings).collect()
+        };
+        assert_eq!(headings(&source), [source.headings.clone(), Vec::new()]);
+        source.parent_headings.clone_from(&source.headings);
+        assert_eq!(headings(&source), [source.headings.clone(), source.headings.clone()]);
     }
 
     #[test]

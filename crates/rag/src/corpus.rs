@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mainstay_documents::{ChunkOptions, MediaType};
+use mainstay_documents::{ChunkMode, ChunkOptions, MediaType};
 use mainstay_domain::port::{Embedder, EmbeddingPurpose};
 use mainstay_domain::{ChunkId, CorpusName, TenantId};
 use mainstay_store::documents::{
@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::fusion::Fusion;
 use crate::library::{Library, LibraryError, PreparedDocument};
 use crate::points::{Lengths, Piece, Weights, pieces_of, pieces_of_stored};
-use crate::prepare::{PreparedChunk, Searchable, analysed_as, searchable};
+use crate::prepare::{PreparedChunk, Searchable, analysed_as, contexts, searchable};
 use crate::rerank::RerankSettings;
 use crate::upgrade::{Progress, Upgrade, UpgradeSettings};
 
@@ -56,6 +56,8 @@ pub(crate) struct View {
     pub(crate) weights: Weights,
     /// By whose rules the words of its documents were analysed, most documents first.
     pub(crate) languages: Vec<Language>,
+    /// Whether what stands above a chunk stands above its whole parent.
+    pub(crate) parents_keep_to_headings: bool,
     /// Why the corpus cannot be searched or written, if so.
     obstacle: Option<String>,
 }
@@ -503,6 +505,7 @@ impl View {
             dense_weight: settings.dense_weight,
             weights: Weights::new(recipe.average_length, recipe.average_parent_length),
             languages: Vec::new(),
+            parents_keep_to_headings: settings.chunking.mode == ChunkMode::Clauses,
             obstacle,
         }
     }
@@ -515,6 +518,7 @@ impl View {
             dense_weight: self.dense_weight,
             weights: self.weights,
             languages: self.languages.clone(),
+            parents_keep_to_headings: self.parents_keep_to_headings,
             obstacle: self.obstacle.clone(),
         }
     }
@@ -566,10 +570,13 @@ pub(crate) fn searchables_of(document: &IndexableDocument) -> Vec<Searchable> {
     let analyzer = Analyzer::new(analysed_as(document.language.as_deref()));
     let media_type = MediaType::from_name(&document.media_type).unwrap_or(MediaType::PlainText);
     let chunks = document.chunks.iter();
+    let places = chunks.clone().map(|chunk| (chunk.range, &chunk.headings[..]));
+    let contexts = contexts(&document.text, media_type, places);
     chunks
-        .map(|chunk| {
+        .zip(contexts)
+        .map(|(chunk, context)| {
             let text = document.text_of(chunk);
-            searchable(&analyzer, document.title.as_deref(), &chunk.headings, text, media_type)
+            searchable(&analyzer, document.title.as_deref(), &context, text, media_type)
         })
         .collect()
 }

@@ -262,11 +262,12 @@ impl Library {
         self.note_demand();
         let mut results: Vec<Option<Result<Receipt, LibraryError>>> = vec![None; uploads.len()];
         let mut named: Vec<(usize, DocumentId, Upload, Fingerprint)> = Vec::with_capacity(uploads.len());
+        let chunking = &self.settings_of(corpus).chunking;
         for (position, upload) in uploads.into_iter().enumerate() {
             let id = upload.doc_id.clone().unwrap_or_else(|| DocumentId::generate(&self.clock));
             match id.check() {
                 Ok(()) => {
-                    let fingerprint = fingerprint(&upload);
+                    let fingerprint = fingerprint(&upload, chunking);
                     named.push((position, id, upload, fingerprint));
                 }
                 Err(fault) => results[position] = Some(Err(LibraryError::invalid_id(fault))),

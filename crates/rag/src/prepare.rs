@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use mainstay_documents::{
     Chunk, ChunkOptions, Hint, Limits, MediaType, ParseError, ParsedDocument, chunk, parse, plain,
+    table_headers,
 };
-use mainstay_domain::DocumentId;
+use mainstay_domain::{ByteRange, DocumentId};
+use mainstay_embed::StaticEmbedder;
 use mainstay_store::documents::Fingerprint;
 use mainstay_text::{Analyzer, Language, Terms, detect_reliably};
 
@@ -51,7 +53,7 @@ pub(crate) struct Searchable {
     pub(crate) dense_text: String,
     /// The words of the text.
     body: Terms,
-    /// The words of the title and the headings above it.
+    /// The words of the title and of the headings and the row of a table above it.
     context: Terms,
 }
 
@@ -71,11 +73,14 @@ impl Searchable {
     }
 }
 
-/// By what an unchanged document is recognised: everything that its index entries depend on.
-pub(crate) fn fingerprint(upload: &Upload) -> Fingerprint {
+/// By what an unchanged document is recognised: everything that its index entries depend on, the way it is cut included.
+/// The way that holds without any configuration leaves no mark, so that documents from before it could be configured are
+/// recognised.
+pub(crate) fn fingerprint(upload: &Upload, chunking: &ChunkOptions) -> Fingerprint {
     let fields = [&upload.title, &upload.language, &upload.file_name, &upload.media_type];
     let fields = fields.into_iter().map(|field| field.as_deref().unwrap_or("\0").as_bytes());
-    Fingerprint::of(fields.chain([&upload.bytes[..]]))
+    let chunking = (*chunking != ChunkOptions::default()).then(|| format!("{chunking:?}"));
+    Fingerprint::of(fields.chain([&upload.bytes[..]]).chain(chunking.as_deref().map(str::as_bytes)))
 }
 
 /// Reads, cuts and analyses a document.
@@ -105,26 +110,53 @@ fn searchable_chunks(
     options: &ChunkOptions,
 ) -> Vec<PreparedChunk> {
     let analyzer = Analyzer::new(analysed_as(language.as_ref().map(Language::as_str)));
-    chunk(parsed, options)
-        .into_iter()
-        .map(|chunk| {
+    // Where a subject changes is the built-in embedder's to say, whatever embeds the chunks: it costs nothing and is
+    // always there.
+    let chunks = chunk(parsed, options, &|text| StaticEmbedder::builtin().embed_text(text));
+    let contexts = contexts(
+        &parsed.text,
+        parsed.media_type,
+        chunks.iter().map(|chunk| (chunk.range, &chunk.headings[..])),
+    );
+    let chunks = chunks.into_iter().zip(contexts);
+    chunks
+        .map(|(chunk, context)| {
             let text = &parsed.text[chunk.range.start..chunk.range.end];
-            let searchable = searchable(&analyzer, title, &chunk.headings, text, parsed.media_type);
+            let searchable = searchable(&analyzer, title, &context, text, parsed.media_type);
             PreparedChunk { chunk, searchable }
         })
         .collect()
 }
 
-/// What a chunk is found by: its own words, and the title and headings above it.
+/// What stands above each chunk of a text and says what it is about: its headings, and the header row of the table that
+/// it goes on with.
+pub(crate) fn contexts<'a>(
+    text: &str,
+    media_type: MediaType,
+    chunks: impl Iterator<Item = (ByteRange, &'a [String])> + Clone,
+) -> Vec<Vec<String>> {
+    let rows = table_headers(text, media_type, chunks.clone().map(|(range, _)| range));
+    let row = |range: ByteRange| {
+        let row = plain(&text[range.start..range.end], media_type);
+        let cells: Vec<&str> = row.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        cells.join(" ")
+    };
+    let context = |((_, headings), header): ((ByteRange, &[String]), Option<ByteRange>)| {
+        headings.iter().cloned().chain(header.map(row)).collect()
+    };
+    chunks.zip(rows).map(context).collect()
+}
+
+/// What a chunk is found by: its own words, and the title and the context above it ([`contexts`]).
 pub(crate) fn searchable(
     analyzer: &Analyzer,
     title: Option<&str>,
-    headings: &[String],
+    context: &[String],
     text: &str,
     media_type: MediaType,
 ) -> Searchable {
     let mut dense_text = String::with_capacity(text.len() + 128);
-    for line in title.into_iter().chain(headings.iter().map(String::as_str)) {
+    for line in title.into_iter().chain(context.iter().map(String::as_str)) {
         dense_text.push_str(line);
         dense_text.push('\n');
     }
@@ -137,6 +169,8 @@ pub(crate) fn searchable(
 
 #[cfg(test)]
 mod tests {
+    use mainstay_documents::ChunkMode;
+
     use super::*;
 
     fn prepared(text: &str, language: Option<&str>) -> Prepared {
@@ -149,6 +183,57 @@ mod tests {
             bytes: Bytes::copy_from_slice(text.as_bytes()),
         };
         prepare(&upload, &Limits::default(), &ChunkOptions::default()).expect(text)
+    }
+
+    #[test]
+    fn a_chunk_of_a_table_is_found_by_what_its_columns_are_called() {
+        let rows: String = (0..200).map(|row| format!("| Town {row} | {row} thousand |\n")).collect();
+        let text = format!("# Statistics\n\n| Municipality | Inhabitants |\n|---|---|\n{rows}");
+        let upload = Upload {
+            doc_id: None,
+            title: None,
+            language: Some("en".to_owned()),
+            file_name: Some("towns.md".to_owned()),
+            media_type: None,
+            bytes: Bytes::copy_from_slice(text.as_bytes()),
+        };
+        let chunks = prepare(&upload, &Limits::default(), &ChunkOptions::default()).expect("Markdown").chunks;
+        assert!(chunks.len() > 3);
+        for one in &chunks {
+            let lines: Vec<&str> = one.searchable.dense_text.lines().collect();
+            let header = lines.iter().filter(|line| line.trim_end() == "Municipality Inhabitants").count();
+            assert_eq!((lines[0], header), ("Statistics", 1), "{lines:?}");
+            let quoted = &text[one.chunk.range.start..one.chunk.range.end];
+            assert!(
+                one.chunk.ordinal == 0 || !quoted.contains("Municipality"),
+                "the chunk itself stays as it is"
+            );
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_to_be_cut_otherwise_is_no_unchanged_one() {
+        let upload = Upload {
+            doc_id: None,
+            title: None,
+            language: None,
+            file_name: None,
+            media_type: None,
+            bytes: Bytes::from_static(b"Text."),
+        };
+        let defaults = ChunkOptions::default();
+        let modes = [
+            defaults,
+            ChunkOptions { target_words: 50, ..defaults },
+            ChunkOptions { mode: ChunkMode::Fixed { overlap_words: 10 }, ..defaults },
+            ChunkOptions { mode: ChunkMode::Fixed { overlap_words: 20 }, ..defaults },
+        ];
+        for (number, one) in modes.iter().enumerate() {
+            for (other_number, other) in modes.iter().enumerate() {
+                let same = fingerprint(&upload, one) == fingerprint(&upload, other);
+                assert_eq!(same, number == other_number);
+            }
+        }
     }
 
     #[test]

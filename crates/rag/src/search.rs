@@ -77,7 +77,7 @@ impl Retriever for Library {
             upgraded: score_in(&channels[3], chunk),
         };
         let found = rows.into_iter().take(depth).enumerate();
-        let passages = found.map(|(position, row)| passage(score(position, row.chunk), row)).collect();
+        let passages = found.map(|(position, row)| passage(&view, score(position, row.chunk), row)).collect();
         Ok(stage.order(passages).await)
     }
 }
@@ -153,12 +153,14 @@ async fn plan(view: &View, query: &RetrievalQuery) -> Result<Vec<Search>, Retrie
     Ok([dense, chunks, parents].into_iter().map(|query| Search { query, limit: depth }).collect())
 }
 
-fn passage(score: PassageScore, row: ChunkRow) -> Passage {
+fn passage(view: &View, score: PassageScore, row: ChunkRow) -> Passage {
+    let parent_headings = if view.parents_keep_to_headings { row.headings.clone() } else { Vec::new() };
     Passage {
         chunk: row.chunk,
         document: row.doc_id,
         title: row.title,
         headings: row.headings,
+        parent_headings,
         range: row.range,
         text: row.text,
         parent_range: row.parent_range,

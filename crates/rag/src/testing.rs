@@ -10,6 +10,7 @@ pub(crate) fn passage(chunk: u64, document: &str, text: &str) -> Passage {
         document: DocumentId::new(document),
         title: None,
         headings: Vec::new(),
+        parent_headings: Vec::new(),
         range,
         text: text.to_owned(),
         parent_range: range,

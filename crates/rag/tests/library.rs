@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_documents::{ChunkOptions, Limits};
+use mainstay_documents::{ChunkMode, ChunkOptions, Limits};
 use mainstay_domain::port::{Embedder, RetrievalError, RetrievalQuery, Retriever};
 use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, Passage, ServiceTier, TenantId};
 use mainstay_embed::StaticEmbedder;
@@ -30,6 +30,10 @@ impl Site {
     }
 
     async fn open_with(folder: &Path, fusion: Fusion) -> Self {
+        Self::open_as(folder, fusion, ChunkMode::Structural).await
+    }
+
+    async fn open_as(folder: &Path, fusion: Fusion, mode: ChunkMode) -> Self {
         let clock = Clock::system();
         let store = EmbeddedStore::open(DataDir::open(folder).unwrap(), clock).await.unwrap();
         let index =
@@ -37,7 +41,7 @@ impl Site {
                 .unwrap();
         let corpus = CorpusSettings {
             embedder: Arc::new(StaticEmbedder::builtin()) as Arc<dyn Embedder>,
-            chunking: ChunkOptions::default(),
+            chunking: ChunkOptions { mode, ..ChunkOptions::default() },
             fusion,
             dense_weight: 0.2,
             upgrade: None,
@@ -277,4 +281,37 @@ async fn a_rebuilt_index_answers_as_the_old_one() {
     assert!(chunks >= 12);
     assert_eq!(found().await, before);
     site.close().await;
+}
+
+#[tokio::test]
+async fn a_passage_of_a_contract_is_a_clause_and_knows_its_number_and_title() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open_as(folder.path(), Fusion::Convex, ChunkMode::Clauses).await;
+    let contract = "# Lease\n\n## Article 5: Termination\n\n5.1 Notice. The tenant gives notice in writing.\n\n\
+                    5.2 Keys. The keys are returned to the porter.\n\n## Article 6: Deposit\n\nIt is three rents.";
+    site.add(&[("lease", contract)]).await;
+    let passages = site.search("To whom are the keys returned?").await;
+    let best = &passages[0];
+    assert_eq!(best.text, "5.2 Keys. The keys are returned to the porter.");
+    assert_eq!(best.headings, ["Lease", "Article 5 — Termination", "5.2 — Keys"]);
+    assert_eq!((&best.parent_text, &best.parent_headings), (&best.text, &best.headings));
+    site.close().await;
+}
+
+#[tokio::test]
+async fn an_unchanged_document_is_cut_anew_when_the_corpus_is_cut_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = filler(60);
+    let (tenant, corpus) = (TenantId::new(TENANT), CorpusName::new(CORPUS));
+    let mut cut = Vec::new();
+    for mode in [ChunkMode::Structural, ChunkMode::Structural, ChunkMode::Fixed { overlap_words: 50 }] {
+        let site = Site::open_as(folder.path(), Fusion::Convex, mode).await;
+        let results = site.library.add(&tenant, &corpus, vec![upload("ledger", &text)]).await;
+        let receipt = results.into_iter().next().unwrap().unwrap();
+        cut.push((receipt.unchanged, receipt.chunks));
+        assert_eq!(site.library.list(&tenant, &corpus, None, 10).await.unwrap().len(), 1);
+        site.close().await;
+    }
+    let [(false, before), (true, same), (false, after)] = cut[..] else { panic!("{cut:?}") };
+    assert!(same == before && after > before, "{cut:?}");
 }

@@ -33,6 +33,7 @@ pub(crate) fn write_annotation(mut annotation: Object<'_>, citation: &Citation) 
     annotation.integer("index", citation.index);
     annotation.text("doc_id", citation.document.as_str());
     annotation.nullable_text("title", citation.title.as_deref());
+    annotation.value("headings", &citation.headings);
     annotation.integer("chunk_id", citation.chunk.0);
     annotation.integer("start_byte", citation.range.start);
     annotation.integer("end_byte", citation.range.end);
@@ -51,6 +52,7 @@ pub(crate) fn write_search_result_location(mut location: Object<'_>, citation: &
     location.integer("end_block_index", 1);
     location.integer("index", citation.index);
     location.text("doc_id", citation.document.as_str());
+    location.value("headings", &citation.headings);
     location.integer("chunk_id", citation.chunk.0);
     location.integer("start_byte", citation.range.start);
     location.integer("end_byte", citation.range.end);

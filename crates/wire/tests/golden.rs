@@ -181,12 +181,15 @@ fn encode_stream(
     String::from_utf8(out.to_vec()).expect("what we write is UTF-8")
 }
 
-/// A citation of a document whose id needs escapes, one without a title.
+/// A citation of a clause of a document whose id needs escapes, one without a title and headings.
 fn citations() -> Vec<Citation> {
     let citation = |index, title: Option<&str>, start_index| Citation {
         index,
         document: "guides/getting started.md".into(),
         title: title.map(str::to_owned),
+        headings: title
+            .map(|title| vec![title.to_owned(), "Article 5.2 — Termination".to_owned()])
+            .unwrap_or_default(),
         chunk: ChunkId(17),
         range: ByteRange { start: 100, end: 131 },
         quote: "Mainstay starts with \"one\" command".to_owned(),

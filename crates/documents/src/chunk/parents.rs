@@ -44,6 +44,26 @@ pub(super) fn assign(chunks: &mut [Chunk], sections: &[SectionChunks], limit: u3
     }
 }
 
+/// Sets the parent of every chunk to its section alone, or to a run of its chunks where the section has more than `limit`
+/// words.
+pub(super) fn assign_each(chunks: &mut [Chunk], sections: &[SectionChunks], limit: u32) {
+    for section in sections {
+        let chunks = &mut chunks[section.chunks.clone()];
+        let words = total(chunks);
+        if words > u64::from(limit) {
+            cut(chunks, words, u64::from(limit));
+        } else {
+            join(chunks);
+        }
+    }
+}
+
+/// Sets the parent of every chunk to a run of chunks of up to `limit` words, whatever sections they are of.
+pub(super) fn assign_over_all(chunks: &mut [Chunk], limit: u32) {
+    let everything = SectionChunks { level: 0, chunks: 0..chunks.len() };
+    assign_each(chunks, &[everything], limit);
+}
+
 /// Cuts the chunks of one section into the fewest parents of at most `limit` words, of about equal size.
 fn cut(chunks: &mut [Chunk], words: u64, limit: u64) {
     let share = words.div_ceil(words.div_ceil(limit.max(1)));

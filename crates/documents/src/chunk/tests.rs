@@ -4,6 +4,17 @@ use super::*;
 use crate::document::{BlockKind, MediaType};
 use crate::parse::{Limits, parse_text};
 
+mod modes;
+
+/// One of each mode.
+const MODES: [ChunkMode; 5] = [
+    ChunkMode::Structural,
+    ChunkMode::Sentence,
+    ChunkMode::Fixed { overlap_words: 25 },
+    ChunkMode::Semantic,
+    ChunkMode::Clauses,
+];
+
 fn document(text: &str, media_type: MediaType) -> ParsedDocument {
     parse_text(text.to_owned(), media_type, &Limits::default()).expect("text")
 }
@@ -17,12 +28,30 @@ fn prose(sentences: usize, words: usize) -> String {
     sentence.repeat(sentences)
 }
 
+/// A vector of the words of a text: texts that share words are similar.
+fn meaning(text: &str) -> Vec<f32> {
+    let mut vector = vec![0.0; 64];
+    for word in text.split_whitespace() {
+        let hash = word.bytes().fold(7usize, |hash, byte| hash.wrapping_mul(31) ^ usize::from(byte));
+        vector[hash % 64] += 1.0;
+    }
+    vector
+}
+
+fn chunk(document: &ParsedDocument, options: &ChunkOptions) -> Vec<Chunk> {
+    super::chunk(document, options, &meaning)
+}
+
 /// Everything that [`chunk`] promises for any document.
 #[track_caller]
 fn check_promises(document: &ParsedDocument, options: &ChunkOptions) -> Vec<Chunk> {
     let text = document.text.as_str();
     let chunks = chunk(document, options);
     assert_eq!(chunks, chunk(document, options));
+    let overlap = match options.mode {
+        ChunkMode::Fixed { overlap_words } => overlap_words.min(options.target_words / 2),
+        _ => 0,
+    };
     let mut covered = 0;
     for (ordinal, chunk) in chunks.iter().enumerate() {
         assert_eq!(chunk.ordinal as usize, ordinal);
@@ -31,13 +60,21 @@ fn check_promises(document: &ParsedDocument, options: &ChunkOptions) -> Vec<Chun
         assert!(!inside.is_empty() && inside.trim() == inside, "{inside:?}");
         assert!(chunk.words > 0);
         assert!(chunk.parent_range.start <= start && end <= chunk.parent_range.end);
-        assert_hidden(document, covered, start);
+        if start < covered {
+            assert!(words::whole_words(words::weigh(&text[start..covered])) <= overlap, "{inside:?}");
+        } else {
+            assert_hidden(document, covered, start);
+        }
+        assert!(end > covered, "every chunk adds something");
         covered = end;
     }
     assert_hidden(document, covered, text.len());
     for pair in chunks.windows(2) {
         let [one, two] = pair else { unreachable!("windows of two") };
-        assert!(one.parent_range == two.parent_range || one.parent_range.end <= two.parent_range.start);
+        assert!(one.range.start < two.range.start);
+        let apart = one.parent_range.end <= two.parent_range.start;
+        let overlapping = overlap > 0 && two.parent_range.start == two.range.start;
+        assert!(one.parent_range == two.parent_range || apart || overlapping);
     }
     chunks
 }
@@ -204,11 +241,16 @@ fn hostile_text_takes_no_longer_than_any_other() {
         "> ",
         "*",
         "\\",
+        "4.2 A\n",
+        "Article 5\n\n",
     ];
     for pattern in patterns {
         let text = pattern.repeat(300_000 / pattern.len()) + "z";
         for media_type in [MediaType::PlainText, MediaType::Markdown] {
-            check_promises(&document(&text, media_type), &ChunkOptions::default());
+            let document = document(&text, media_type);
+            for mode in MODES {
+                check_promises(&document, &ChunkOptions { mode, ..ChunkOptions::default() });
+            }
         }
     }
 }
@@ -226,9 +268,20 @@ fn blocks_that_overlap_or_lie_outside_lose_no_text() {
     check_promises(&document, &ChunkOptions::default());
 }
 
+fn modes() -> impl Strategy<Value = ChunkMode> {
+    prop_oneof![
+        Just(ChunkMode::Structural),
+        Just(ChunkMode::Sentence),
+        (0u32..40).prop_map(|overlap_words| ChunkMode::Fixed { overlap_words }),
+        Just(ChunkMode::Semantic),
+        Just(ChunkMode::Clauses),
+    ]
+}
+
 fn options() -> impl Strategy<Value = ChunkOptions> {
-    (1u32..40, 0u32..60, 0u32..100, 0u32..50).prop_map(
-        |(target_words, max_words, parent_words, whole_below_words)| ChunkOptions {
+    (modes(), 1u32..40, 0u32..60, 0u32..100, 0u32..50).prop_map(
+        |(mode, target_words, max_words, parent_words, whole_below_words)| ChunkOptions {
+            mode,
             target_words,
             max_words,
             parent_words,
@@ -243,6 +296,7 @@ fn markup() -> impl Strategy<Value = String> {
         2 => Just(" ".to_owned()),
         1 => "[.!?。,;:]",
         1 => "(\n|\n\n|\r\n\r\n)",
+        1 => "(\n|\n\n)(Article 5|§ 12 |4\\.2\\. |4\\. |Annex B|\\(a\\) |Chapter II\n\n)(Title|A b\\. )?",
         1 => "(\n# |\n## |\n- |\n1\\. |\n> |\n```\n|\n\\| a \\| b \\|\n|---|\n---\n|<!--|-->|<b>|\\[a\\]: b\n|\\*\\*|`)",
         1 => "\\PC{1,3}",
     ];
@@ -267,7 +321,10 @@ proptest! {
     #[test]
     fn no_chunk_exceeds_the_maximum(words in prop::collection::vec("[a-zA-Z]{1,9}[.,!]?", 1..600), options in options()) {
         let document = document(&words.join(" "), MediaType::PlainText);
-        let max = options.max_words.max(options.target_words).max(options.whole_below_words);
+        let max = match options.mode {
+            ChunkMode::Fixed { .. } => options.target_words,
+            _ => options.max_words.max(options.target_words).max(options.whole_below_words),
+        };
         for chunk in chunk(&document, &options) {
             prop_assert!(chunk.words <= max, "{} > {max}", chunk.words);
         }

@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::ChunkOptions;
 use super::sentences::{Casing, sentences};
 use super::words::{WORD, weigh};
-use crate::document::{BlockKind, HeadingPath, ParsedDocument};
+use crate::document::{Block, BlockKind, HeadingPath, ParsedDocument};
 
 /// The units of a whole document.
 pub(super) struct Outline {
@@ -33,6 +33,8 @@ pub(super) struct Unit {
     /// In twelfths of a word.
     pub(super) weight: u64,
     pub(super) before: Break,
+    /// What it costs to begin a chunk with it, in thousandths of the cost of an empty chunk.
+    pub(super) price: i64,
     heading: bool,
 }
 
@@ -69,13 +71,30 @@ pub(super) enum Break {
     Heading,
 }
 
-/// Cuts a document into sections and units. Text that no block covers is treated as a paragraph, so that nothing is
-/// lost whoever made the blocks.
-pub(super) fn outline(document: &ParsedDocument, options: &ChunkOptions) -> Outline {
-    let mut builder = Builder::new(document, options);
-    let text = document.text.as_str();
-    let mut covered = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    for block in &document.blocks {
+impl Outline {
+    /// What the text of a unit stands under.
+    pub(super) fn headings_at(&self, unit: usize) -> HeadingPath {
+        let section = self.sections.partition_point(|section| section.units.end <= unit);
+        self.sections.get(section).map_or_else(|| HeadingPath::from([]), |section| section.headings.clone())
+    }
+}
+
+/// Which headings begin one section together where nothing stands between them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// All: text that consists of headings is not worth a chunk for each.
+    Any,
+    /// Those that go deeper: a clause of which there is only the title is a clause still.
+    Deeper,
+}
+
+/// Cuts a text into sections and units, given its blocks. Text that no block covers is treated as a paragraph, so that
+/// nothing is lost whoever made the blocks.
+pub(super) fn outline(text: &str, blocks: &[Block], rows: Rows, options: &ChunkOptions) -> Outline {
+    let max_words = options.max_words.max(options.target_words);
+    let mut builder = Builder::new(text, rows, max_words);
+    let mut covered = byte_order_mark(text);
+    for block in blocks {
         let ByteRange { start, end } = block.range;
         let start = start.max(covered);
         if start >= end || text.get(start..end).is_none() {
@@ -93,6 +112,28 @@ pub(super) fn outline(document: &ParsedDocument, options: &ChunkOptions) -> Outl
     builder.finish()
 }
 
+/// Cuts a document into pieces of at most `max_words`, whatever its blocks are: at blank lines, and where that leaves too
+/// much, at the ends of lines, of sentences and of clauses, and between words.
+pub(super) fn pieces(document: &ParsedDocument, max_words: u32) -> Vec<Unit> {
+    let text = document.text.as_str();
+    let mut builder = Builder::new(text, Rows::Any, max_words);
+    let mut from = byte_order_mark(text);
+    for block in document.blocks.iter().filter(|block| !block.kind.is_searchable()) {
+        let ByteRange { start, end } = block.range;
+        if start >= from && text.get(start..end).is_some() {
+            builder.whole_or_cut(from..start, Break::Paragraph, Cut::BlankLine);
+            from = end;
+        }
+    }
+    builder.whole_or_cut(from..text.len(), Break::Paragraph, Cut::BlankLine);
+    builder.units
+}
+
+/// Length of the byte order mark that a text begins with.
+fn byte_order_mark(text: &str) -> usize {
+    if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }
+}
+
 /// Headings in a row that begin one chunk together: one of every level.
 const MAX_HEADINGS_IN_ROW: usize = 6;
 
@@ -107,20 +148,21 @@ struct Builder<'a> {
     sections: Vec<Section>,
     section: Section,
     previous: BlockKind,
+    rows: Rows,
     headings_in_row: usize,
 }
 
 impl<'a> Builder<'a> {
-    fn new(document: &'a ParsedDocument, options: &ChunkOptions) -> Self {
-        let text = document.text.as_str();
+    fn new(text: &'a str, rows: Rows, max_words: u32) -> Self {
         Self {
             text,
             casing: Casing::of(text),
-            max: u64::from(options.max_words.max(options.target_words).max(1)) * WORD,
+            max: u64::from(max_words.max(1)) * WORD,
             units: Vec::with_capacity(text.len() / 80),
             sections: Vec::new(),
             section: Section { level: 0, headings: HeadingPath::from([]), units: 0..0 },
             previous: BlockKind::Paragraph,
+            rows,
             headings_in_row: 0,
         }
     }
@@ -141,7 +183,9 @@ impl<'a> Builder<'a> {
     }
 
     fn heading(&mut self, range: Range<usize>, level: u8, headings: &HeadingPath) {
-        let continues_row = (1..MAX_HEADINGS_IN_ROW).contains(&self.headings_in_row);
+        let goes_deeper = matches!(self.previous, BlockKind::Heading(above) if above < level);
+        let continues_row = (1..MAX_HEADINGS_IN_ROW).contains(&self.headings_in_row)
+            && (self.rows == Rows::Any || goes_deeper);
         if !continues_row {
             self.close_section();
             self.section.level = level;
@@ -263,7 +307,7 @@ impl<'a> Builder<'a> {
         if start < end {
             let first = self.units.len() == self.section.units.start;
             let before = if first { Break::Paragraph } else { before };
-            self.units.push(Unit { start, end, weight, before, heading });
+            self.units.push(Unit { start, end, weight, before, price: before.price(), heading });
         }
     }
 }

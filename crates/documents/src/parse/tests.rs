@@ -21,7 +21,7 @@ fn check(bytes: &[u8], name: &str) {
         assert!(document.text.get(block.range.start..block.range.end).is_some());
         end = block.range.end;
     }
-    for chunk in chunk(&document, &ChunkOptions::default()) {
+    for chunk in chunk(&document, &ChunkOptions::default(), &|_| Vec::new()) {
         assert!(document.text.get(chunk.range.start..chunk.range.end).is_some());
     }
 }

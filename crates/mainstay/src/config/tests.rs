@@ -140,7 +140,9 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("assistants.*.retrieval.tier", "\"turbo\""),
     ("corpora.*.embedder", "\"best\""),
     ("corpora.*.dimensions", "1"),
+    ("corpora.*.chunking", "\"pages\""),
     ("corpora.*.chunk_words", "\"small\""),
+    ("corpora.*.chunk_overlap_words", "20"),
     ("corpora.*.parent_words", "50"),
     ("corpora.*.fusion", "\"rff\""),
     ("corpora.*.dense_weight", "\"heavy\""),
@@ -376,6 +378,16 @@ dimensions = 384
 chunk_words = 500
 [corpora.c]
 parent_words = 50
+[corpora.d]
+chunking = "semantic"
+chunk_overlap_words = 10
+[corpora.e]
+chunking = "fixed"
+chunk_overlap_words = 60
+[corpora.f]
+chunking = "fixed"
+chunk_words = 200
+chunk_overlap_words = 101
 "#,
     );
     let lines: Vec<String> =

@@ -68,7 +68,7 @@ async fn stream_answer(client: &Client, body: &Value) -> anyhow::Result<Vec<Valu
     Ok(citations)
 }
 
-/// Each source once, with the bytes that were cited and the quote.
+/// Each source once, with the section or clause, the bytes that were cited, and the quote.
 fn print_footnotes(citations: &[Value]) -> Result<(), OutputError> {
     if citations.is_empty() {
         return Ok(());
@@ -85,8 +85,11 @@ fn print_footnotes(citations: &[Value]) -> Result<(), OutputError> {
         let title = citation["title"].as_str().filter(|title| *title != document);
         let title = title.map_or(String::new(), |title| format!(" ({})", printable::line(title)));
         let document = printable::line(document);
+        let section = citation["headings"].as_array().and_then(|headings| headings.last()?.as_str());
+        let section = section.filter(|section| citation["title"].as_str() != Some(section));
+        let section = section.map_or(String::new(), |section| format!(", {}", printable::line(section)));
         let bytes = format!("{}–{}", citation["start_byte"], citation["end_byte"]);
-        terminal::say(format_args!("[{}] {document}{title}, bytes {bytes}", citation["index"]))?;
+        terminal::say(format_args!("[{}] {document}{title}{section}, bytes {bytes}", citation["index"]))?;
         for line in citation["quote"].as_str().unwrap_or_default().lines() {
             terminal::say(format_args!("    {}", printable::line(line)))?;
         }

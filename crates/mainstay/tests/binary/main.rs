@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "an unexpected failure is to be shown where it happens")]
 
 mod api;
+mod chunking;
 mod command_line;
 mod kill;
 mod running;

@@ -28,9 +28,14 @@ pub(crate) struct RawCorpus {
     /// Numbers per vector of a provider's embedding model.
     #[schemars(example = 1536, range(min = 8, max = 8192))]
     dimensions: Option<u32>,
-    /// Words of a chunk, the unit that is searched.
+    /// What decides where a chunk ends, the unit that is searched.
+    chunking: Option<Chunking>,
+    /// Words of a chunk.
     #[schemars(example = 100, range(min = 20, max = 1000))]
     chunk_words: Option<u32>,
+    /// Words of the chunk before that a chunk of fixed size repeats at most; a quarter of chunk_words where it is not given.
+    #[schemars(example = 25, range(min = 0, max = 500))]
+    chunk_overlap_words: Option<u32>,
     /// Words of a parent, the part around a chunk that the model reads.
     #[schemars(example = 400, range(min = 20, max = 4000))]
     parent_words: Option<u32>,
@@ -42,6 +47,23 @@ pub(crate) struct RawCorpus {
     /// Files and folders that `mainstay up` adds at its start where it is given none.
     #[schemars(example = ["./docs"], extend("uniqueItems" = true), length(min = 1), inner(length(min = 1)))]
     documents: Option<Vec<String>>,
+}
+
+/// What decides where a chunk ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Chunking {
+    /// Headings, paragraphs and sentences, code and tables whole.
+    #[default]
+    Structural,
+    /// The ends of sentences alone, over paragraphs and headings.
+    Sentence,
+    /// Size alone, with overlap.
+    Fixed,
+    /// Where the subject changes.
+    Semantic,
+    /// Each numbered clause or article of a contract or statute on its own.
+    Clauses,
 }
 
 /// How two rankings become one.
@@ -62,8 +84,13 @@ pub(crate) struct Corpus {
     pub(crate) embedder: ModelName,
     /// Numbers per vector; there is one whenever the embedder is not built in.
     pub(crate) dimensions: Option<usize>,
+    /// What decides where a chunk ends.
+    pub(crate) chunking: Chunking,
     /// Words of a chunk.
     pub(crate) chunk_words: usize,
+    /// Words of the chunk before that a chunk repeats at most; 0 but where the size is fixed, and at most half of
+    /// `chunk_words`.
+    pub(crate) chunk_overlap_words: usize,
     /// Words of a parent; not below `chunk_words`.
     pub(crate) parent_words: usize,
     /// How vector and keyword search are brought together.
@@ -81,7 +108,9 @@ impl Default for Corpus {
         Self {
             embedder: ModelName::builtin(BUILTIN_EMBEDDERS[0]),
             dimensions: None,
+            chunking: Chunking::default(),
             chunk_words: chunking.target_words as usize,
+            chunk_overlap_words: 0,
             parent_words: chunking.parent_words as usize,
             fusion: Fusion::default(),
             dense_weight: None,
@@ -102,10 +131,15 @@ impl RawCorpus {
         check_name(at, findings);
         let defaults = Corpus::default();
         let words = |count: Option<u32>, default: usize| count.map_or(default, |count| count as usize);
+        let chunking = self.chunking.unwrap_or(defaults.chunking);
+        let chunk_words = words(self.chunk_words, defaults.chunk_words);
+        let default_overlap = if chunking == Chunking::Fixed { chunk_words / 4 } else { 0 };
         let corpus = Corpus {
             embedder: self.embedder.unwrap_or(defaults.embedder),
             dimensions: self.dimensions.map(|dimensions| dimensions as usize),
-            chunk_words: words(self.chunk_words, defaults.chunk_words),
+            chunking,
+            chunk_words,
+            chunk_overlap_words: words(self.chunk_overlap_words, default_overlap),
             parent_words: words(self.parent_words, defaults.parent_words),
             fusion: self.fusion.unwrap_or(defaults.fusion),
             dense_weight: self.dense_weight.map(Ratio::as_f64),
@@ -113,6 +147,9 @@ impl RawCorpus {
         };
         corpus.check_embedder(at, providers, findings);
         corpus.check_words(at, findings);
+        if self.chunk_overlap_words.is_some() {
+            corpus.check_overlap(at, findings);
+        }
         corpus
     }
 }
@@ -152,6 +189,22 @@ impl Corpus {
                 ),
                 format!("a parent holds its chunks. For example: parent_words = {}", self.chunk_words * 4),
             );
+        }
+    }
+
+    fn check_overlap(&self, at: &KeyPath, findings: &mut Findings) {
+        let overlap_at = at.key("chunk_overlap_words");
+        let most = self.chunk_words / 2;
+        if self.chunking != Chunking::Fixed {
+            let message = "chunks overlap under chunking = \"fixed\" alone";
+            let hint = "take chunking = \"fixed\", or leave chunk_overlap_words out";
+            findings.contradiction(&overlap_at, &at.key("chunking"), message, hint);
+        } else if self.chunk_overlap_words > most {
+            let message =
+                format!("an overlap of more than half a chunk ({} words) is too much", self.chunk_words);
+            let hint =
+                format!("take at most {most}. For example: chunk_overlap_words = {}", self.chunk_words / 4);
+            findings.contradiction(&overlap_at, &at.key("chunk_words"), message, hint);
         }
     }
 }
