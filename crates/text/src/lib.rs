@@ -19,6 +19,7 @@ pub mod bm25;
 pub mod grams;
 pub mod numbers;
 pub mod question;
+pub mod question_kind;
 pub mod terms;
 
 pub use analyzer::{ANALYSIS_VERSION, Analyzer};
@@ -28,4 +29,5 @@ pub use grams::character_grams;
 pub use language::{Language, LanguageError};
 pub use numbers::numbers;
 pub use question::question_terms;
+pub use question_kind::QuestionKind;
 pub use terms::{TermId, Terms};
