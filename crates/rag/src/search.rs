@@ -110,8 +110,7 @@ impl Library {
         upgrade: Option<&Upgrade>,
         query: &RetrievalQuery,
     ) -> Result<Found, RetrievalError> {
-        let (searches, upgraded) =
-            tokio::try_join!(plan(view, query), self.search_upgraded(upgrade, query))?;
+        let (searches, upgraded) = tokio::try_join!(plan(view, query), self.search_upgraded(upgrade, query))?;
         let found =
             self.index.search(&view.namespace, searches).await.map_err(|error| failed(error.into()))?;
         let [dense, sparse, parents] = <[Vec<Hit>; 3]>::try_from(found).unwrap_or_default();
