@@ -13,6 +13,18 @@ pub fn recall(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
     if relevant == 0 { 0.0 } else { found as f64 / relevant as f64 }
 }
 
+/// The share of the first `k` of the ranking that is relevant. A ranking of fewer than `k` is not better for being short:
+/// what is missing counts as irrelevant.
+pub fn precision(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
+    let found = ranking.iter().take(k).filter(|document| relevance(judgements, document) > 0).count();
+    if k == 0 { 0.0 } else { found as f64 / k as f64 }
+}
+
+/// The rank of the first relevant document, from 1; `None` where the ranking has none.
+pub fn first_relevant(ranking: &[String], judgements: &Judgements) -> Option<usize> {
+    ranking.iter().position(|document| relevance(judgements, document) > 0).map(|index| index + 1)
+}
+
 /// Normalised discounted cumulative gain of the first `k`: the gain of a document is its relevance, discounted by log₂ of
 /// its rank plus one, over that of the best possible ranking (Järvelin and Kekäläinen, 2002).
 pub fn ndcg(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
@@ -32,8 +44,7 @@ pub fn ndcg(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
 
 /// One over the rank of the first relevant document among the first `k`, or 0.
 pub fn reciprocal_rank(ranking: &[String], judgements: &Judgements, k: usize) -> f64 {
-    let first = ranking.iter().take(k).position(|document| relevance(judgements, document) > 0);
-    first.map_or(0.0, |index| 1.0 / (index as f64 + 1.0))
+    first_relevant(&ranking[..ranking.len().min(k)], judgements).map_or(0.0, |rank| 1.0 / rank as f64)
 }
 
 fn relevance(judgements: &Judgements, document: &str) -> u32 {
@@ -69,6 +80,9 @@ mod tests {
         assert!((ndcg(&ranking, &judgements, 10) - 2.130_93 / 3.630_93).abs() < 1e-5);
         assert_eq!(reciprocal_rank(&ranking, &judgements, 10), 0.5);
         assert_eq!(recall(&ranking, &judgements, 2), 0.5);
+        assert_eq!(precision(&ranking, &judgements, 2), 0.5);
+        assert_eq!(precision(&ranking, &judgements, 4), 0.5, "two of four, though only three were found");
+        assert_eq!(first_relevant(&ranking, &judgements), Some(2));
     }
 
     #[test]
@@ -78,5 +92,6 @@ mod tests {
         assert_eq!(recall(&ranking, &judgements, 2), 0.0);
         assert_eq!(ndcg(&ranking, &judgements, 2), 0.0);
         assert_eq!(reciprocal_rank(&ranking, &judgements, 2), 0.0);
+        assert_eq!(precision(&ranking, &judgements, 2), 0.0);
     }
 }

@@ -14,7 +14,9 @@ use mainstay_domain::{Caller, Clock, KeyId, TenantId};
 use mainstay_embed::{FolderOptions, Pooling, StaticEmbedder, Transformer};
 use mainstay_gateway::Gateway;
 use mainstay_models::registry::EmbedderFactory;
-use mainstay_models::{Assistant, ModelName, Provider as ListedProvider, Registry, RetrievalSettings};
+use mainstay_models::{
+    Assistant, ModelName, Provider as ListedProvider, Registry, RetrievalSettings, Route, UnknownModel,
+};
 use mainstay_ops::{BookedEmbedder, TurnBook, measure};
 use mainstay_providers::{
     Billing, EmbeddingOptions, Price, PriceTable, Provider, ProviderKind, ProviderOptions, ProviderSettings,
@@ -162,6 +164,16 @@ impl Instance {
     /// A client of it.
     pub(crate) fn client(&self) -> Client {
         self.itself.client()
+    }
+
+    /// Its documents, for who measures what a search does inside.
+    pub(crate) fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// What a model's name stands for, for who measures a model without the rest of the path.
+    pub(crate) fn route(&self, model: &str) -> Result<Route, UnknownModel> {
+        self.app.gateway.registry.route(model)
     }
 
     /// Whether there is no document in it.

@@ -13,6 +13,7 @@ const CHAPTERS: &[(&str, &str)] = &[
     ("handbook/05-configuration.md", include_str!("../../../docs/handbook/05-configuration.md")),
     ("handbook/06-keys.md", include_str!("../../../docs/handbook/06-keys.md")),
     ("handbook/07-operating.md", include_str!("../../../docs/handbook/07-operating.md")),
+    ("handbook/08-evaluation.md", include_str!("../../../docs/handbook/08-evaluation.md")),
 ];
 
 /// Adds the handbook to the corpus "default".

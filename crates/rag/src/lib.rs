@@ -9,6 +9,7 @@ mod points;
 pub mod prepare;
 pub mod upgrade;
 
+pub mod candidates;
 pub mod fusion;
 pub mod rerank;
 pub mod search;
@@ -25,6 +26,7 @@ mod limits;
 #[cfg(test)]
 mod testing;
 
+pub use candidates::{Candidates, Ranking};
 pub use corpus::CorpusSettings;
 pub use extractive::Extractive;
 pub use library::{Library, LibraryError, LibrarySettings};

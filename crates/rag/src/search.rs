@@ -1,6 +1,6 @@
 //! Hybrid search: a question to passages, by meaning and by words.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use mainstay_domain::citation::PassageScore;
@@ -38,22 +38,9 @@ impl Retriever for Library {
         self.note_demand();
         let view = open.searchable_view().map_err(failed)?;
         let upgrade = open.upgrade().filter(|upgrade| upgrade.share() > 0.0);
-        let (searches, upgraded) =
-            tokio::try_join!(plan(&view, &query), self.search_upgraded(upgrade.as_deref(), &query))?;
-        let found =
-            self.index.search(&view.namespace, searches).await.map_err(|error| failed(error.into()))?;
-        let [dense, sparse, parents] = <[Vec<Hit>; 3]>::try_from(found).unwrap_or_default();
-        let parents = self.spread(&query, [&dense, &upgraded, &sparse], parents).await?;
-        let share = upgrade.as_ref().map_or(0.0, |upgrade| upgrade.share());
-        let upgraded_weight = upgrade.as_ref().map_or(0.0, |upgrade| upgrade.share() * upgrade.weight);
-        let dense_weight = view.dense_weight * (1.0 - share);
-        let words = 1.0 - dense_weight - upgraded_weight;
-        let channels = [
-            Channel { hits: sparse, weight: words * (1.0 - PARENT_SHARE) },
-            Channel { hits: dense, weight: dense_weight },
-            Channel { hits: parents, weight: words * PARENT_SHARE },
-            Channel { hits: upgraded, weight: upgraded_weight },
-        ];
+        let upgraded_weight = upgrade.as_ref().map_or(0.0, |upgrade| upgrade.weight);
+        let found = self.find(&view, upgrade.as_deref(), &query).await?;
+        let channels = found.weighted(view.dense_weight, upgraded_weight);
         let mut ranked = fuse(view.fusion, &channels);
         // The index may hold chunks that are gone already: the store has the last word, so a few more are asked for.
         let depth = stage.depth();
@@ -82,7 +69,55 @@ impl Retriever for Library {
     }
 }
 
+/// What each channel of a search finds, best first.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    sparse: Vec<Hit>,
+    dense: Vec<Hit>,
+    parents: Vec<Hit>,
+    upgraded: Vec<Hit>,
+    /// The share of the chunks that have a second vector.
+    share: f32,
+}
+
+impl Found {
+    /// The chunks that any channel has found.
+    pub(crate) fn chunks(&self) -> HashSet<ChunkId> {
+        let lists = [&self.sparse, &self.dense, &self.parents, &self.upgraded];
+        lists.into_iter().flatten().map(|hit| hit.chunk).collect()
+    }
+
+    /// The channels with what each counts: the first vectors give way to the second as those come, and the words count the
+    /// rest.
+    pub(crate) fn weighted(self, dense_weight: f32, upgraded_weight: f32) -> [Channel; 4] {
+        let dense_weight = dense_weight * (1.0 - self.share);
+        let upgraded_weight = upgraded_weight * self.share;
+        let words = 1.0 - dense_weight - upgraded_weight;
+        [
+            Channel { hits: self.sparse, weight: words * (1.0 - PARENT_SHARE) },
+            Channel { hits: self.dense, weight: dense_weight },
+            Channel { hits: self.parents, weight: words * PARENT_SHARE },
+            Channel { hits: self.upgraded, weight: upgraded_weight },
+        ]
+    }
+}
+
 impl Library {
+    /// Asks every channel; those of the second vectors where there is an upgrade.
+    pub(crate) async fn find(
+        &self,
+        view: &View,
+        upgrade: Option<&Upgrade>,
+        query: &RetrievalQuery,
+    ) -> Result<Found, RetrievalError> {
+        let (searches, upgraded) = tokio::try_join!(plan(view, query), self.search_upgraded(upgrade, query))?;
+        let found =
+            self.index.search(&view.namespace, searches).await.map_err(|error| failed(error.into()))?;
+        let [dense, sparse, parents] = <[Vec<Hit>; 3]>::try_from(found).unwrap_or_default();
+        let parents = self.spread(query, [&dense, &upgraded, &sparse], parents).await?;
+        Ok(Found { sparse, dense, parents, upgraded, share: upgrade.map_or(0.0, Upgrade::share) })
+    }
+
     /// The chunks that are nearest by their second vectors. What fails there costs no answer: the first vectors have one.
     async fn search_upgraded(
         &self,
@@ -169,7 +204,7 @@ fn passage(view: &View, score: PassageScore, row: ChunkRow) -> Passage {
     }
 }
 
-fn failed(error: LibraryError) -> RetrievalError {
+pub(crate) fn failed(error: LibraryError) -> RetrievalError {
     match error {
         LibraryError::UnknownCorpus(corpus) => RetrievalError::UnknownCorpus(corpus),
         LibraryError::Embedding(error) => RetrievalError::Embedding(error),

@@ -12,7 +12,7 @@ use mainstay_domain::port::{Embedder, RetrievalError, RetrievalQuery, Retriever}
 use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, Passage, ServiceTier, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_rag::fusion::Fusion;
-use mainstay_rag::{CorpusSettings, Library, LibrarySettings, Upload};
+use mainstay_rag::{CorpusSettings, Library, LibrarySettings, Ranking, Upload};
 use mainstay_store::{DataDir, EmbeddedStore};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
 
@@ -121,6 +121,39 @@ fn upload(id: &str, text: &str) -> Upload {
 fn filler(sentences: usize) -> String {
     let sentence = |n: usize| format!("The clerk wrote line {n} of the ledger before the lamp went out. ");
     (0..sentences).map(sentence).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_search_gives_the_order_of_every_ranking() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open(folder.path()).await;
+    let words = ["tide", "harbour", "lamp", "ledger", "bell", "clerk"];
+    let texts: Vec<(String, String)> = (0..24)
+        .map(|number: usize| {
+            let word = |step: usize| words[(number * step + number / 6) % words.len()];
+            (format!("d{number}"), format!("The {} near the {}. A {} at noon.", word(1), word(5), word(3)))
+        })
+        .collect();
+    let documents: Vec<(&str, &str)> = texts.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
+    site.add(&documents).await;
+    assert!(site.delete("d3").await);
+    let query = RetrievalQuery {
+        tenant: TenantId::new(TENANT),
+        corpus: CorpusName::new(CORPUS),
+        text: "Where is the tide of the harbour?".to_owned(),
+        limit: 10,
+        tier: ServiceTier::default(),
+        deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
+    };
+    let candidates = site.library.candidates(&query).await.unwrap();
+    let configured = site.library.ranking_of(&CorpusName::new(CORPUS));
+    let searched: Vec<DocumentId> =
+        site.search(&query.text).await.into_iter().map(|passage| passage.document).collect();
+    let ranked: Vec<DocumentId> = candidates.documents(configured).into_iter().cloned().collect();
+    assert_eq!(ranked, searched);
+    let meaning_alone = Ranking { dense_weight: 1.0, ..configured };
+    assert_ne!(candidates.documents(meaning_alone), candidates.documents(configured));
+    site.close().await;
 }
 
 #[tokio::test]

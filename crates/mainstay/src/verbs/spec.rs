@@ -169,8 +169,22 @@ fn add_slo(slo: &Slo, add: &mut impl FnMut(&str, String)) {
             format!("at least {score} of the statements supported by the sources"),
         );
     }
-    if let Some(score) = slo.quality.recall_at_10 {
-        add("slo.quality.recall_at_10", format!("at least {score} of the questions find a relevant passage"));
+    for (key, score, count) in
+        [("recall_at_5", slo.quality.recall_at_5, "five"), ("recall_at_10", slo.quality.recall_at_10, "ten")]
+    {
+        if let Some(score) = score {
+            let meaning = format!("at least {score} of the relevant documents among the first {count}");
+            add(&format!("slo.quality.{key}"), meaning);
+        }
+    }
+    if let Some(score) = slo.quality.ndcg_at_10 {
+        add(
+            "slo.quality.ndcg_at_10",
+            format!("the first ten in an order at least {score} as good as the best"),
+        );
+    }
+    if let Some(score) = slo.quality.mrr_at_10 {
+        add("slo.quality.mrr_at_10", format!("one over the rank of the first relevant, at least {score}"));
     }
     for (name, tier) in &slo.tiers {
         add_tier(&format!("slo.tiers.{name}"), tier, add);

@@ -4,5 +4,6 @@
 mod api;
 mod chunking;
 mod command_line;
+mod evaluation;
 mod kill;
 mod running;

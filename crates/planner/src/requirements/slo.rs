@@ -82,9 +82,18 @@ struct RawQuality {
     /// At least this share of an answer's statements is supported by its sources.
     #[schemars(example = 0.85)]
     faithfulness: Option<Ratio>,
-    /// At least this share of the questions finds a relevant passage among the first ten.
+    /// Of the golden set's relevant documents, at least this share is among the first five of a search.
+    #[schemars(example = 0.8)]
+    recall_at_5: Option<Ratio>,
+    /// Of the golden set's relevant documents, at least this share is among the first ten of a search.
     #[schemars(example = 0.9)]
     recall_at_10: Option<Ratio>,
+    /// The order of the first ten, against the best that is possible: normalised discounted cumulative gain.
+    #[schemars(example = 0.7)]
+    ndcg_at_10: Option<Ratio>,
+    /// One over the rank of the first relevant document among ten, on average.
+    #[schemars(example = 0.7)]
+    mrr_at_10: Option<Ratio>,
 }
 
 /// Objectives of one tier.
@@ -207,8 +216,14 @@ pub struct CostTarget {
 pub struct QualityTargets {
     /// Share of an answer's statements that its sources support.
     pub faithfulness: Option<Ratio>,
-    /// Share of questions with a relevant passage among the first ten.
+    /// Share of the relevant documents among the first five of a search.
+    pub recall_at_5: Option<Ratio>,
+    /// Share of the relevant documents among the first ten of a search.
     pub recall_at_10: Option<Ratio>,
+    /// Normalised discounted cumulative gain of the first ten.
+    pub ndcg_at_10: Option<Ratio>,
+    /// One over the rank of the first relevant document among ten.
+    pub mrr_at_10: Option<Ratio>,
 }
 
 /// What differs for a tier of customers.
@@ -396,13 +411,25 @@ impl RawCost {
 
 impl RawQuality {
     fn check(self, at: &KeyPath, findings: &mut Findings) -> QualityTargets {
-        for (key, score) in [("faithfulness", self.faithfulness), ("recall_at_10", self.recall_at_10)] {
+        for (key, score) in [
+            ("faithfulness", self.faithfulness),
+            ("recall_at_5", self.recall_at_5),
+            ("recall_at_10", self.recall_at_10),
+            ("ndcg_at_10", self.ndcg_at_10),
+            ("mrr_at_10", self.mrr_at_10),
+        ] {
             if score.is_some_and(|score| score.as_f64() == 0.0) {
                 let hint = format!("set a score that can be missed. {}", example(key, "0.85"));
                 findings.report(&at.key(key), "a score of 0 promises nothing", hint);
             }
         }
-        QualityTargets { faithfulness: self.faithfulness, recall_at_10: self.recall_at_10 }
+        QualityTargets {
+            faithfulness: self.faithfulness,
+            recall_at_5: self.recall_at_5,
+            recall_at_10: self.recall_at_10,
+            ndcg_at_10: self.ndcg_at_10,
+            mrr_at_10: self.mrr_at_10,
+        }
     }
 }
 

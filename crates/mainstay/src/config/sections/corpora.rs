@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mainstay_documents::ChunkOptions;
 use mainstay_domain::config::{Findings, KeyPath, Ratio};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::model_name::{BUILTIN, ModelName};
 use super::onnx::ONNX;
@@ -14,7 +14,7 @@ use super::providers::{Provider, ProviderKind};
 use super::rules::check_name;
 
 /// The embedders that are built in; the first is the default.
-const BUILTIN_EMBEDDERS: [&str; 2] = ["static", "minilm"];
+pub(crate) const BUILTIN_EMBEDDERS: [&str; 2] = ["static", "minilm"];
 
 /// A collection of documents.
 #[derive(Deserialize, JsonSchema, Default)]
@@ -67,7 +67,7 @@ pub(crate) enum Chunking {
 }
 
 /// How two rankings become one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Fusion {
     /// A weighted mean of the scores.
