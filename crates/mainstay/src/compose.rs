@@ -281,6 +281,7 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
             context_tokens: assistant.retrieval.context_tokens,
             tier: assistant.retrieval.tier,
         },
+        filter: assistant.filter.clone(),
     });
     Ok(Registry::new(assistants, providers))
 }

@@ -13,6 +13,7 @@ use mainstay_vectors::{Checkpoint, IndexError, IndexSettings, Namespace, Point};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::fields::{CorpusFields, index_fields_of};
 use crate::fusion::Fusion;
 use crate::library::{Library, LibraryError, PreparedDocument};
 use crate::points::{Lengths, Piece, Weights, pieces_of, pieces_of_stored};
@@ -56,6 +57,8 @@ pub(crate) struct View {
     pub(crate) weights: Weights,
     /// By whose rules the words of its documents were analysed, most documents first.
     pub(crate) languages: Vec<Language>,
+    /// What its documents can be filtered by.
+    pub(crate) fields: CorpusFields,
     /// Why the corpus cannot be searched or written, if so.
     obstacle: Option<String>,
 }
@@ -83,6 +86,9 @@ pub(crate) struct Order {
 struct Recipe {
     /// [`ANALYSIS_VERSION`] of the terms.
     analysis: u32,
+    /// [`FIELDS_VERSION`] of the fields that points carry.
+    #[serde(default)]
+    fields: u32,
     /// The average length of its chunks when it was built.
     average_length: f32,
     /// The same of their parents.
@@ -90,6 +96,9 @@ struct Recipe {
     /// Counts the rebuilds: each has a namespace of its own, so that the old index answers until the new is complete.
     generation: u32,
 }
+
+/// Counts the changes of what points carry to be filtered by.
+const FIELDS_VERSION: u32 = 1;
 
 /// Points that may lie loose in the index: the time to insert one grows with their number. In a large index more may, in
 /// proportion, because putting them in order rewrites a part of what is there.
@@ -142,6 +151,10 @@ impl OpenCorpus {
                 corpus.name
             )
         });
+        if recipe.fields != FIELDS_VERSION {
+            // Its points carry other fields, or none.
+            Upgrade::remove(library, &corpus.tenant, &corpus.name).await?;
+        }
         let upgraded = match &settings.upgrade {
             Some(upgrade) => Some(Upgrade::open(library, &corpus.tenant, &corpus.name, upgrade).await?),
             None => {
@@ -169,7 +182,7 @@ impl OpenCorpus {
             return Ok(open);
         }
         let view = open.view();
-        let outdated = recipe.analysis != ANALYSIS_VERSION;
+        let outdated = recipe.analysis != ANALYSIS_VERSION || recipe.fields != FIELDS_VERSION;
         match library.index.open(&view.namespace, &view.index_settings()).await {
             Ok(checkpoint) if !outdated => open.catch_up(library, checkpoint).await?,
             Ok(_) | Err(IndexError::Damaged { .. } | IndexError::OtherSettings { .. }) => {
@@ -183,7 +196,7 @@ impl OpenCorpus {
         writer.order.settled =
             usize::try_from(chunks).unwrap_or(usize::MAX).saturating_sub(writer.order.loose);
         drop(writer);
-        open.refresh_languages(library).await?;
+        open.refresh_view(library).await?;
         open.measure_upgrade(library).await?;
         Ok(open)
     }
@@ -215,6 +228,11 @@ impl OpenCorpus {
         }
     }
 
+    /// What its documents can be filtered by.
+    pub(crate) fn fields(&self) -> CorpusFields {
+        self.view().fields.clone()
+    }
+
     fn view(&self) -> Arc<View> {
         self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -243,14 +261,15 @@ impl OpenCorpus {
         }
         let new = documents.iter().map(PreparedDocument::to_store).collect();
         let accepted = library.documents.accept(&self.tenant, &self.name, new).await?;
-        let each = accepted.documents.iter().zip(&pieces);
-        let points = each.flat_map(|(document, pieces)| {
-            current.weights.points(document.chunks.ids(), pieces, &mut vectors)
+        let each = accepted.documents.iter().zip(&documents).zip(&pieces);
+        let points = each.flat_map(|((accepted_one, document), pieces)| {
+            let fields = document.index_fields(accepted.accepted_at);
+            current.weights.points(accepted_one.chunks.ids(), pieces, &fields, &mut vectors)
         });
         let points = points.collect();
         self.index_and_publish(library, &mut writer, &current, points, &accepted).await?;
         drop(writer);
-        self.refresh_languages(library).await?;
+        self.refresh_view(library).await?;
         self.measure_upgrade(library).await?;
         library.wake_upgrade();
         Ok(())
@@ -321,6 +340,7 @@ impl OpenCorpus {
         let accepted = AcceptedBatch {
             tenant: document.tenant.clone(),
             corpus: document.corpus.clone(),
+            accepted_at: document.accepted_at,
             documents: vec![document.accepted()],
         };
         self.index_and_publish(library, &mut writer, &view, points, &accepted).await
@@ -428,7 +448,7 @@ impl OpenCorpus {
         let chunks = (order.settled + order.loose) as u64;
         writer.order = order;
         drop(writer);
-        self.refresh_languages(library).await?;
+        self.refresh_view(library).await?;
         Ok(chunks)
     }
 
@@ -454,7 +474,8 @@ impl OpenCorpus {
         upgrade.measure(library, chunks).await
     }
 
-    async fn refresh_languages(&self, library: &Library) -> Result<(), LibraryError> {
+    /// Learns the languages and the fields of the documents that there are now.
+    async fn refresh_view(&self, library: &Library) -> Result<(), LibraryError> {
         let counts = library.documents.counts(&self.tenant, &self.name).await?;
         let mut languages = Vec::with_capacity(counts.languages.len());
         for count in &counts.languages {
@@ -463,9 +484,10 @@ impl OpenCorpus {
                 languages.push(language);
             }
         }
-        let view = self.view();
-        if view.languages != languages {
-            self.set_view(View { languages, ..view.copy() });
+        let fields = CorpusFields::new(library.documents.fields(&self.tenant, &self.name).await?);
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        if view.languages != languages || view.fields != fields {
+            *view = Arc::new(View { languages, fields, ..view.copy() });
         }
         Ok(())
     }
@@ -503,6 +525,7 @@ impl View {
             dense_weight: settings.dense_weight,
             weights: Weights::new(recipe.average_length, recipe.average_parent_length),
             languages: Vec::new(),
+            fields: CorpusFields::new([]),
             obstacle,
         }
     }
@@ -515,6 +538,7 @@ impl View {
             dense_weight: self.dense_weight,
             weights: self.weights,
             languages: self.languages.clone(),
+            fields: self.fields.clone(),
             obstacle: self.obstacle.clone(),
         }
     }
@@ -537,6 +561,7 @@ impl Recipe {
     fn new(lengths: Lengths, generation: u32) -> Self {
         Self {
             analysis: ANALYSIS_VERSION,
+            fields: FIELDS_VERSION,
             average_length: lengths.of_chunks(),
             average_parent_length: lengths.of_parents(),
             generation,
@@ -545,7 +570,7 @@ impl Recipe {
 
     /// Of a corpus whose recipe cannot be read: its index is built anew.
     fn unknown() -> Self {
-        Self { analysis: 0, average_length: 0.0, average_parent_length: 0.0, generation: 0 }
+        Self { analysis: 0, fields: 0, average_length: 0.0, average_parent_length: 0.0, generation: 0 }
     }
 }
 
@@ -582,7 +607,8 @@ async fn points_of(
     let searchables = searchables_of(document);
     let mut vectors = embed(library, &view.embedder, searchables.iter()).await?.into_iter();
     let ids = document.chunks.iter().map(|chunk| chunk.chunk);
-    Ok(view.weights.points(ids, &pieces_of_stored(document, &searchables), &mut vectors))
+    let fields = index_fields_of(document);
+    Ok(view.weights.points(ids, &pieces_of_stored(document, &searchables), &fields, &mut vectors))
 }
 
 async fn upsert(library: &Library, view: &View, mut points: Vec<Point>) -> Result<(), LibraryError> {

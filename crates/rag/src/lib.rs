@@ -4,6 +4,7 @@
 //! [`rerank`], [`assemble`], and on the way back [`citations`].
 
 pub mod corpus;
+mod fields;
 pub mod library;
 mod points;
 pub mod prepare;

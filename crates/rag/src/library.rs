@@ -9,19 +9,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, NameFault, TenantId};
+use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, NameFault, TenantId, Timestamp};
 use mainstay_store::StorageFault;
 use mainstay_store::documents::{
     CorpusCounts, DocumentMaintenance, DocumentRecord, DocumentStore, DocumentStoreError, Fingerprint,
     NewDocument,
 };
-use mainstay_vectors::{IndexError, VectorIndex};
+use mainstay_vectors::{Fields, IndexError, VectorIndex};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::corpus::{CorpusSettings, OpenCorpus};
-use crate::prepare::{Prepared, Upload, fingerprint, prepare};
+use crate::fields::{CorpusFields, index_fields};
+use crate::prepare::{PrepareError, Prepared, Upload, fingerprint, prepare};
 
 /// The documents of all tenants.
 pub struct Library {
@@ -89,6 +90,8 @@ pub struct DocumentInfo {
     pub chunks: u64,
     /// `searchable`, or `updating` while a newer version is on its way.
     pub status: &'static str,
+    /// What its owner said about it.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
     /// When its id was first seen, in seconds since 1970.
     pub created_at: i64,
     /// When this version was accepted, in seconds since 1970.
@@ -296,7 +299,7 @@ impl Library {
                 changed.push((position, id, upload, print));
             }
         }
-        let (prepared, refused) = self.prepare(corpus, changed).await?;
+        let (prepared, refused) = self.prepare(tenant, corpus, changed).await?;
         for (position, error) in refused {
             results[position] = Some(Err(error));
         }
@@ -318,16 +321,23 @@ impl Library {
     /// Parses and cuts documents away from the runtime's threads.
     async fn prepare(
         &self,
+        tenant: &TenantId,
         corpus: &CorpusName,
         uploads: Vec<(usize, DocumentId, Upload, Fingerprint)>,
     ) -> Result<(Vec<PreparedDocument>, Vec<(usize, LibraryError)>), LibraryError> {
         let options = self.settings_of(corpus).chunking;
         let limits = self.settings.limits;
+        let mut fields =
+            self.known(tenant, corpus).map_or_else(|| CorpusFields::new([]), |open| open.fields());
         let work = move || {
             let mut prepared = Vec::with_capacity(uploads.len());
             let mut refused = Vec::new();
             for (position, id, upload, fingerprint) in uploads {
-                match prepare(&upload, &limits, &options) {
+                let content = prepare(&upload, &limits, &options).and_then(|content| {
+                    fields.admit(&content.metadata).map_err(PrepareError::TooManyFields)?;
+                    Ok(content)
+                });
+                match content {
                     Ok(content) => {
                         let (source_name, source_bytes) = (upload.file_name, upload.bytes.len() as u64);
                         prepared.push(PreparedDocument {
@@ -551,6 +561,13 @@ pub(crate) struct PreparedDocument {
 }
 
 impl PreparedDocument {
+    /// What the index keeps of it beside its words.
+    pub(crate) fn index_fields(&self, accepted_at: Timestamp) -> Arc<Fields> {
+        let language = self.content.language.map(|language| language.to_string());
+        let media_type = self.content.media_type.as_str();
+        index_fields(&self.id, language.as_deref(), media_type, accepted_at, &self.content.metadata)
+    }
+
     /// As the store takes it.
     pub(crate) fn to_store(&self) -> NewDocument {
         let content = &self.content;
@@ -563,7 +580,7 @@ impl PreparedDocument {
             fingerprint: self.fingerprint,
             source_bytes: self.source_bytes,
             text: content.text.clone(),
-            metadata: serde_json::Map::new(),
+            metadata: content.metadata.clone(),
             chunks: content.chunks.iter().map(|chunk| chunk.to_store()).collect(),
         }
     }
@@ -604,6 +621,7 @@ fn document_info(corpus: &CorpusName, record: DocumentRecord) -> DocumentInfo {
         bytes: record.text_bytes,
         chunks: record.chunks.count,
         status: record.status.as_str(),
+        metadata: record.metadata.into_json(),
         created_at: record.created_at.as_seconds(),
         updated_at: record.updated_at.as_seconds(),
     }

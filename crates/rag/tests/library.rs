@@ -73,6 +73,7 @@ impl Site {
             corpus: CorpusName::new(CORPUS),
             text: question.to_owned(),
             limit: 10,
+            filter: None,
             tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
         };
@@ -109,6 +110,7 @@ fn upload(id: &str, text: &str) -> Upload {
         language: Some("en".to_owned()),
         file_name: Some(format!("{id}.md")),
         media_type: None,
+        metadata: serde_json::Map::new(),
         bytes: text.to_owned().into(),
     }
 }

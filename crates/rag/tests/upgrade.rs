@@ -93,6 +93,7 @@ impl Site {
             language: Some("en".to_owned()),
             file_name: None,
             media_type: None,
+            metadata: serde_json::Map::new(),
             bytes: text.clone().into(),
         });
         for result in self.library.add(&tenant(), &CorpusName::unnamed(), uploads.collect()).await {
@@ -106,6 +107,7 @@ impl Site {
             corpus: CorpusName::unnamed(),
             text: question.to_owned(),
             limit: 10,
+            filter: None,
             tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
         };

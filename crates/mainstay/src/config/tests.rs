@@ -138,6 +138,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("assistants.*.retrieval.top_k", "0"),
     ("assistants.*.retrieval.context_tokens", "10"),
     ("assistants.*.retrieval.tier", "\"turbo\""),
+    ("assistants.*.retrieval.filter", "\"year > 2020\""),
     ("corpora.*.embedder", "\"best\""),
     ("corpora.*.dimensions", "1"),
     ("corpora.*.chunk_words", "\"small\""),

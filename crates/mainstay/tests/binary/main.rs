@@ -3,5 +3,6 @@
 
 mod api;
 mod command_line;
+mod filters;
 mod kill;
 mod running;
