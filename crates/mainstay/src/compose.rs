@@ -82,6 +82,9 @@ impl Instance {
         background.spawn(library.clone().upgrade(stop_background.clone()));
 
         let metrics = install_metrics()?;
+        if let Some(target) = config.slo.freshness.staleness {
+            measure::staleness_target(target);
+        }
         let upkeep = metrics.clone();
         let stop_upkeep = stop_background.clone();
         background.spawn(async move {
@@ -112,7 +115,7 @@ impl Instance {
             keys,
             settings: settings(&config),
             clock,
-            metrics: Box::new(move || metrics.render()),
+            metrics: Box::new(render_metrics(metrics, library.clone())),
             readiness: Readiness::default(),
             abort: CancellationToken::new(),
         });
@@ -249,6 +252,15 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
         .context("the metrics cannot be started")?;
     measure::describe();
     Ok(installed.insert(handle).clone())
+}
+
+/// What `/metrics` answers: how far the index is behind is asked when it is wanted.
+fn render_metrics(metrics: PrometheusHandle, library: Arc<Library>) -> impl Fn() -> String {
+    move || {
+        let lag = library.lag();
+        measure::index_lag(lag.oldest, lag.waiting);
+        metrics.render()
+    }
 }
 
 fn first_assistant(config: &Checked) -> String {
@@ -409,6 +421,7 @@ async fn open_library(
         unnamed: settings_of(&sections::corpora::Corpus::default())?,
         limits: mainstay_documents::Limits::default(),
         embedding_timeout: Duration::from_secs(300),
+        staleness: config.slo.freshness.staleness,
     };
     Ok(Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock).await?)
 }

@@ -261,6 +261,7 @@ impl OpenCorpus {
         }
         let new = documents.iter().map(PreparedDocument::to_store).collect();
         let accepted = library.documents.accept(&self.tenant, &self.name, new).await?;
+        library.backlog.enter(&accepted);
         let each = accepted.documents.iter().zip(&documents).zip(&pieces);
         let points = each.flat_map(|((accepted_one, document), pieces)| {
             let fields = document.index_fields(accepted.accepted_at);
@@ -290,6 +291,7 @@ impl OpenCorpus {
         }
         upsert(library, view, points).await?;
         let published = library.documents.publish(accepted).await?;
+        library.backlog.leave(accepted);
         self.unindex(library, writer, view, &published.retired).await
     }
 
@@ -343,7 +345,15 @@ impl OpenCorpus {
             accepted_at: document.accepted_at,
             documents: vec![document.accepted()],
         };
+        library.backlog.enter(&accepted);
         self.index_and_publish(library, &mut writer, &view, points, &accepted).await
+    }
+
+    /// Opens the index again after a failure, and repeats what it may have lost.
+    pub(crate) async fn recover(&self, library: &Library) -> Result<(), LibraryError> {
+        let view = self.searchable_view()?;
+        let checkpoint = library.index.open(&view.namespace, &view.index_settings()).await?;
+        self.catch_up(library, checkpoint).await
     }
 
     /// Repeats what was published after the index's last flush, and takes out what was retired.

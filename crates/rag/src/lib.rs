@@ -5,6 +5,7 @@
 
 pub mod corpus;
 mod fields;
+pub mod freshness;
 pub mod library;
 mod points;
 pub mod prepare;
@@ -28,6 +29,7 @@ mod testing;
 
 pub use corpus::CorpusSettings;
 pub use extractive::Extractive;
+pub use freshness::Lag;
 pub use library::{Library, LibraryError, LibrarySettings};
 pub use prepare::Upload;
 pub use rerank::{RerankSettings, TimedReranker};

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::corpus::{CorpusSettings, OpenCorpus};
 use crate::fields::{CorpusFields, index_fields};
+use crate::freshness::{Backlog, Lag, StalenessWatch};
 use crate::prepare::{PrepareError, Prepared, Upload, fingerprint, prepare};
 
 /// The documents of all tenants.
@@ -31,6 +32,7 @@ pub struct Library {
     pub(crate) index: Arc<dyn VectorIndex>,
     pub(crate) settings: LibrarySettings,
     pub(crate) clock: Clock,
+    pub(crate) backlog: Backlog,
     corpora: RwLock<HashMap<(TenantId, CorpusName), Arc<OpenCorpus>>>,
     /// Tells the maintenance not to wait any longer.
     much_to_do: Notify,
@@ -50,6 +52,8 @@ pub struct LibrarySettings {
     pub limits: mainstay_documents::Limits,
     /// How long embedding a batch of documents may take.
     pub embedding_timeout: Duration,
+    /// How far the index is promised to be behind at most; without it, nothing is promised.
+    pub staleness: Option<Duration>,
 }
 
 /// What became of a document that was added.
@@ -212,6 +216,9 @@ impl From<IndexError> for LibraryError {
 /// index the latest ones again.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long a document that was accepted may be on its way into the index before it counts as left.
+const LEFT_AFTER: Duration = Duration::from_secs(10);
+
 impl Library {
     /// Opens every corpus, and completes what the last run left undone.
     pub async fn open(
@@ -227,6 +234,7 @@ impl Library {
             index,
             settings,
             clock,
+            backlog: Backlog::default(),
             corpora: RwLock::default(),
             much_to_do: Notify::new(),
             to_upgrade: Notify::new(),
@@ -424,6 +432,7 @@ impl Library {
     ) -> Result<bool, LibraryError> {
         let Some(open) = self.known(tenant, corpus) else { return Ok(false) };
         let Some(retired) = self.documents.delete(tenant, corpus, document).await? else { return Ok(false) };
+        self.backlog.forget(tenant, corpus, document);
         open.remove(self, &retired).await?;
         Ok(true)
     }
@@ -464,12 +473,41 @@ impl Library {
             // Every few seconds, and at once when much was written.
             self.clock.timeout(FLUSH_INTERVAL, self.much_to_do.notified()).await;
         };
+        let mut watch = StalenessWatch::new(self.settings.staleness);
         while stop.run_until_cancelled(woken()).await.is_some() {
+            watch.look(self.lag());
             for open in self.open_corpora() {
                 if let Err(error) = open.tidy_up(&self).await {
                     tracing::warn!(corpus = %open.name(), %error, "the index could not be made durable; trying again");
+                    self.recover(&open).await;
                 }
             }
+            self.finish_what_was_left().await;
+        }
+    }
+
+    /// How far the index is behind what was accepted.
+    pub fn lag(&self) -> Lag {
+        self.backlog.lag(self.clock.now())
+    }
+
+    /// Makes documents visible that were accepted and then left: by a caller who went away in between, or by a failure of
+    /// the index.
+    async fn finish_what_was_left(&self) {
+        if self.lag().oldest < LEFT_AFTER {
+            return;
+        }
+        if let Err(error) = self.finish_pending().await {
+            tracing::warn!(%error, "documents that were accepted could not be made visible; trying again");
+            for open in self.open_corpora() {
+                self.recover(&open).await;
+            }
+        }
+    }
+
+    async fn recover(&self, open: &OpenCorpus) {
+        if let Err(error) = open.recover(self).await {
+            tracing::warn!(corpus = %open.name(), %error, "the index could not be opened again; trying again");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Hybrid search: a question to passages, by meaning and by words.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -40,10 +40,22 @@ impl Retriever for Library {
         let view = open.searchable_view().map_err(failed)?;
         let upgrade = open.upgrade().filter(|upgrade| upgrade.share() > 0.0);
         let plan = plan(&view, upgrade, &query).await?;
-        let passages = self.search_once(&view, &plan, &query, stage.depth()).await?;
-        Ok(stage.order(passages).await)
+        let (mut known_gone, mut attempts) = (BTreeSet::new(), 0);
+        loop {
+            let (passages, gone) = self.search_once(&view, &plan, &query, stage.depth()).await?;
+            attempts += 1;
+            // A document that was replaced after the index was asked, and before the store was, was found by its old
+            // chunks alone: asked again, the index knows the new ones.
+            if gone.is_subset(&known_gone) || attempts == MOST_ATTEMPTS {
+                return Ok(stage.order(passages).await);
+            }
+            known_gone = gone;
+        }
     }
 }
+
+/// How often a question is asked while documents are replaced under it.
+const MOST_ATTEMPTS: usize = 5;
 
 /// What the indexes of a corpus are asked.
 struct Plan {
@@ -54,14 +66,14 @@ struct Plan {
 }
 
 impl Library {
-    /// The best passages.
+    /// The best passages, and the chunks that would be among them and are gone.
     async fn search_once(
         &self,
         view: &View,
         plan: &Plan,
         query: &RetrievalQuery,
         depth: usize,
-    ) -> Result<Vec<Passage>, RetrievalError> {
+    ) -> Result<(Vec<Passage>, BTreeSet<ChunkId>), RetrievalError> {
         let found = self.index.search(&view.namespace, plan.searches.clone()).await;
         let found = found.map_err(|error| failed(error.into()))?;
         let [dense, sparse, parents] = <[Vec<Hit>; 3]>::try_from(found).unwrap_or_default();
@@ -105,8 +117,11 @@ impl Library {
             parent: score_in(&channels[2], chunk),
             upgraded: score_in(&channels[3], chunk),
         };
+        let there: BTreeSet<ChunkId> = rows.iter().map(|row| row.chunk).collect();
+        let gone = ids.into_iter().filter(|chunk| !there.contains(chunk)).collect();
         let found = rows.into_iter().take(depth).enumerate();
-        Ok(found.map(|(position, row)| passage(score(position, row.chunk), row)).collect())
+        let passages = found.map(|(position, row)| passage(score(position, row.chunk), row)).collect();
+        Ok((passages, gone))
     }
 
     /// Gives every chunk that a channel has found the score of its parent. The index knows only the first chunk of a

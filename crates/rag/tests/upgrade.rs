@@ -81,6 +81,7 @@ impl Site {
             unnamed: corpus,
             limits: Limits::default(),
             embedding_timeout: Duration::from_secs(60),
+            staleness: None,
         };
         let library = Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock);
         Self { library: Arc::new(library.await.unwrap()), store }

@@ -95,6 +95,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("slo.cost.per_request", "\"cheap\""),
     ("slo.quality.faithfulness", "\"good\""),
     ("slo.quality.recall_at_10", "1.5"),
+    ("slo.freshness.staleness", "\"0s\""),
     ("slo.tiers.*.ttft.p50", "\"fast\""),
     ("slo.tiers.*.ttft.p90", "\"fast\""),
     ("slo.tiers.*.ttft.p95", "\"fast\""),

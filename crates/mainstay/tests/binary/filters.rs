@@ -203,3 +203,19 @@ fn searches_that_make_no_sense_are_answered_all_the_same() {
         assert!(status == 400 && message.contains(part), "{body}: {answer}");
     }
 }
+
+#[test]
+fn how_far_the_index_is_behind_is_a_metric() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mainstay.toml"), "[slo.freshness]\nstaleness = \"45s\"\n").unwrap();
+    let running = Running::start(folder.path());
+    fleet(&running, "fleet");
+    let (_, _, metrics) = send(&running.address, "", "GET", "/metrics", "", b"").unwrap();
+    for line in [
+        "mainstay_index_lag_seconds 0",
+        "mainstay_documents_waiting 0",
+        "mainstay_index_staleness_target_seconds 45",
+    ] {
+        assert!(metrics.lines().any(|one| one == line), "{line} is not in\n{metrics}");
+    }
+}
