@@ -13,6 +13,8 @@ pub mod time;
 
 pub mod chat;
 pub mod citation;
+pub mod filter;
+pub mod metadata;
 pub mod rerank;
 
 pub mod error;
@@ -23,9 +25,11 @@ pub mod port;
 pub use chat::{ChatEvent, ChatRequest, Completion};
 pub use citation::{ByteRange, Citation, Passage};
 pub use error::{ModelError, ModelErrorKind, TimeoutPhase};
+pub use filter::Filter;
 pub use id::{AssistantName, ChunkId, CorpusName, DocumentId, KeyId, NameFault, RequestId, TenantId, TurnId};
 pub use identity::Caller;
 pub use ledger::{Outcome, TurnRecord};
+pub use metadata::Metadata;
 pub use money::NanoUsd;
 pub use rerank::{NotReranked, Reranked, Reranking, ServiceTier};
 pub use time::{Clock, Deadline, Timestamp};

@@ -8,6 +8,7 @@ use futures_core::Stream;
 use crate::chat::{ChatEvent, ChatRequest, Completion};
 use crate::citation::Passage;
 use crate::error::ModelError;
+use crate::filter::Filter;
 use crate::id::{CorpusName, TenantId};
 use crate::ledger::TurnRecord;
 use crate::money::NanoUsd;
@@ -156,6 +157,8 @@ pub struct RetrievalQuery {
     pub text: String,
     /// How many passages at most.
     pub limit: usize,
+    /// Which documents are searched; without it, all of the corpus.
+    pub filter: Option<Filter>,
     /// How much work their order is worth.
     pub tier: ServiceTier,
     /// When the passages are no longer wanted.
@@ -185,6 +188,9 @@ pub enum RetrievalError {
     /// There is no such corpus.
     #[error("there is no corpus {0:?}; `GET /v1/corpora` lists those that exist")]
     UnknownCorpus(CorpusName),
+    /// The filter does not fit the fields of the corpus.
+    #[error("{0}")]
+    InvalidFilter(String),
     /// The question could not be embedded.
     #[error("the question could not be embedded")]
     Embedding(#[source] ModelError),

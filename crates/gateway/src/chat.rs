@@ -7,7 +7,7 @@ use mainstay_domain::chat::{ChatRequest, MaxTokens};
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
 use mainstay_domain::usage::UsageSource;
-use mainstay_domain::{Caller, Completion, Deadline, ModelError, RequestId, ServiceTier, Usage};
+use mainstay_domain::{Caller, Completion, Deadline, Filter, ModelError, RequestId, ServiceTier, Usage};
 use mainstay_models::{Assistant, Route};
 use mainstay_ops::Turn;
 use mainstay_ops::turn::Opening;
@@ -200,7 +200,17 @@ impl Gateway {
         let Some((assistant, corpus)) =
             route.assistant.as_deref().and_then(|assistant| Some((assistant, assistant.corpus.as_ref()?)))
         else {
-            return Ok(None);
+            return match request.filter {
+                None => Ok(None),
+                Some(_) => Err(RequestError::Invalid {
+                    message: format!(
+                        "a filter is for an assistant that answers from documents, and \"{}\" does not: leave it out, or \
+                         name another `model`",
+                        request.model
+                    ),
+                    param: Some("mainstay.filter"),
+                }),
+            };
         };
         let question = request.last_user_text().unwrap_or_default();
         if question.trim().is_empty() {
@@ -219,6 +229,8 @@ impl Gateway {
             text: question,
             // More than are shown: several may share a parent, and the budget may pass over a long one.
             limit: assistant.retrieval.top_k * 4,
+            // The caller can narrow what the assistant may read, and never widen it.
+            filter: Filter::both(assistant.filter.clone(), request.filter.take()),
             tier: tier.unwrap_or(assistant.retrieval.tier),
             deadline: context.deadline,
         };

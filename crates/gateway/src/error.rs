@@ -51,6 +51,7 @@ impl RequestError {
             Self::UnknownModel(_) => ModelErrorKind::ModelNotFound.code(),
             Self::Invalid { .. } => ModelErrorKind::InvalidRequest.code(),
             Self::Retrieval(RetrievalError::UnknownCorpus(_)) => "corpus_not_found",
+            Self::Retrieval(RetrievalError::InvalidFilter(_)) => "invalid_filter",
             Self::Retrieval(RetrievalError::DeadlinePassed) => "deadline_exceeded",
             Self::Retrieval(RetrievalError::Embedding(error)) | Self::Model(error) => error.kind.code(),
             Self::Retrieval(RetrievalError::Storage(_)) => "retrieval_failed",

@@ -2,7 +2,7 @@
 
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{RetrievalError, RetrievalQuery, Retrieved};
-use mainstay_domain::{Caller, CorpusName, ServiceTier};
+use mainstay_domain::{Caller, CorpusName, Filter, ServiceTier};
 use mainstay_ops::measure;
 
 use crate::chat::{Context, allow};
@@ -17,6 +17,8 @@ pub struct SearchCall {
     pub corpus: CorpusName,
     /// How many passages at most.
     pub limit: usize,
+    /// Which documents are searched; without it, all of the corpus.
+    pub filter: Option<Filter>,
     /// How much work their order is worth.
     pub tier: ServiceTier,
     /// Around it.
@@ -38,6 +40,7 @@ impl Gateway {
             corpus: call.corpus,
             text: call.text,
             limit: call.limit,
+            filter: call.filter,
             tier: call.tier,
             deadline: call.context.deadline,
         };

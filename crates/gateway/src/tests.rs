@@ -10,6 +10,7 @@ use mainstay_domain::chat::{
     FinishReason, Message, Role, StreamStart,
 };
 use mainstay_domain::citation::PassageScore;
+use mainstay_domain::filter::Test;
 use mainstay_domain::identity::Scope;
 use mainstay_domain::ledger::{Outcome, TurnRecord};
 use mainstay_domain::port::{
@@ -18,8 +19,8 @@ use mainstay_domain::port::{
 };
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{
-    AssistantName, ByteRange, ChunkId, Clock, CorpusName, Deadline, DocumentId, ModelError, ModelErrorKind,
-    NanoUsd, NotReranked, Passage, RequestId, Reranking, ServiceTier, Usage,
+    AssistantName, ByteRange, ChunkId, Clock, CorpusName, Deadline, DocumentId, Filter, ModelError,
+    ModelErrorKind, NanoUsd, NotReranked, Passage, RequestId, Reranking, ServiceTier, Usage,
 };
 use mainstay_models::{Assistant, Provider, Registry, RetrievalSettings};
 use mainstay_ops::TurnBook;
@@ -117,10 +118,10 @@ impl ChatModel for Scripted {
     }
 }
 
-/// Finds the same passage for every question, and remembers the tiers that were asked for.
+/// Finds the same passage for every question, and remembers what was asked.
 #[derive(Default)]
 struct OnePassage {
-    tiers: Mutex<Vec<ServiceTier>>,
+    asked: Mutex<Vec<RetrievalQuery>>,
 }
 
 const SOURCE: &str = "The warranty lasts two years from the day of purchase.";
@@ -128,7 +129,7 @@ const SOURCE: &str = "The warranty lasts two years from the day of purchase.";
 #[async_trait]
 impl Retriever for OnePassage {
     async fn retrieve(&self, query: RetrievalQuery) -> Result<Retrieved, RetrievalError> {
-        self.tiers.lock().unwrap().push(query.tier);
+        self.asked.lock().unwrap().push(query);
         let range = ByteRange { start: 0, end: SOURCE.len() };
         let passage = Passage {
             chunk: ChunkId(1),
@@ -191,6 +192,7 @@ fn world(script: Script) -> World {
         max_tokens: None,
         temperature: None,
         retrieval: RetrievalSettings::default(),
+        filter: Some(of_field("audience")),
     };
     let retriever = Arc::new(OnePassage::default());
     let gateway = Gateway {
@@ -202,6 +204,11 @@ fn world(script: Script) -> World {
         clock,
     };
     World { gateway, booked, seen, retriever, clock }
+}
+
+/// A filter to documents with the field.
+fn of_field(name: &str) -> Filter {
+    Filter::Field { name: name.to_owned(), test: Test::Exists }
 }
 
 impl World {
@@ -250,7 +257,9 @@ async fn the_tier_of_a_call_comes_before_the_one_of_its_assistant() {
         let call = ChatCall { tier, ..world.call("support", Delivery::Whole) };
         world.gateway.chat(call).await.unwrap();
     }
-    assert_eq!(*world.retriever.tiers.lock().unwrap(), [ServiceTier::Quality, ServiceTier::Fast]);
+    let asked = world.retriever.asked.lock().unwrap();
+    let tiers: Vec<ServiceTier> = asked.iter().map(|query| query.tier).collect();
+    assert_eq!(tiers, [ServiceTier::Quality, ServiceTier::Fast]);
 }
 
 #[tokio::test]
@@ -378,5 +387,36 @@ async fn an_unknown_model_and_an_empty_question_are_refused_before_the_model_is_
     assert!(matches!(unknown, Err(RequestError::UnknownModel(_))));
     let empty = world.gateway.chat(world.call_with("support", Delivery::Whole, "  \n", Some(KEY))).await;
     assert!(matches!(empty, Err(RequestError::Invalid { param: Some("messages"), .. })));
+    assert!(world.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_caller_can_narrow_what_an_assistant_may_read_and_not_widen_it() {
+    let world = world(Script::Say("Two years [1]."));
+    for filter in [None, Some(of_field("year")), Some(Filter::All(Vec::new()))] {
+        let mut call = world.call("support", Delivery::Whole);
+        call.request.filter = filter;
+        assert!(world.gateway.chat(call).await.is_ok());
+    }
+    let asked: Vec<Filter> =
+        world.retriever.asked.lock().unwrap().iter().map(|query| query.filter.clone().unwrap()).collect();
+    let own = of_field("audience");
+    assert_eq!(
+        asked,
+        [
+            own.clone(),
+            Filter::All(vec![own.clone(), of_field("year")]),
+            Filter::All(vec![own, Filter::All(Vec::new())]),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_filter_where_nothing_is_searched_is_refused() {
+    let world = world(Script::Say("never"));
+    let mut call = world.call("scripted/m", Delivery::Whole);
+    call.request.filter = Some(of_field("year"));
+    let refused = world.gateway.chat(call).await;
+    assert!(matches!(refused, Err(RequestError::Invalid { param: Some("mainstay.filter"), .. })));
     assert!(world.seen.lock().unwrap().is_empty());
 }

@@ -85,6 +85,9 @@ impl Instance {
         background.spawn(library.clone().upgrade(stop_background.clone()));
 
         let metrics = install_metrics()?;
+        if let Some(target) = config.slo.freshness.staleness {
+            measure::staleness_target(target);
+        }
         let upkeep = metrics.clone();
         let stop_upkeep = stop_background.clone();
         background.spawn(async move {
@@ -115,7 +118,7 @@ impl Instance {
             keys,
             settings: settings(&config),
             clock,
-            metrics: Box::new(move || metrics.render()),
+            metrics: Box::new(render_metrics(metrics, library.clone())),
             readiness: Readiness::default(),
             abort: CancellationToken::new(),
         });
@@ -264,6 +267,15 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
     Ok(installed.insert(handle).clone())
 }
 
+/// What `/metrics` answers: how far the index is behind is asked when it is wanted.
+fn render_metrics(metrics: PrometheusHandle, library: Arc<Library>) -> impl Fn() -> String {
+    move || {
+        let lag = library.lag();
+        measure::index_lag(lag.oldest, lag.waiting);
+        metrics.render()
+    }
+}
+
 fn first_assistant(config: &Checked) -> String {
     config.assistants.keys().next().map_or_else(|| "assistant".to_owned(), ToString::to_string)
 }
@@ -294,6 +306,7 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
             context_tokens: assistant.retrieval.context_tokens,
             tier: assistant.retrieval.tier,
         },
+        filter: assistant.filter.clone(),
     });
     Ok(Registry::new(assistants, providers))
 }
@@ -422,6 +435,7 @@ async fn open_library(
         unnamed: settings_of(&sections::corpora::Corpus::default())?,
         limits: mainstay_documents::Limits::default(),
         embedding_timeout: Duration::from_secs(300),
+        staleness: config.slo.freshness.staleness,
     };
     Ok(Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock).await?)
 }

@@ -241,6 +241,8 @@ struct Line {
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// A file of JSON Lines, a request's worth at a time.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use mainstay_domain::{AssistantName, CorpusName, ServiceTier};
+use mainstay_domain::{AssistantName, CorpusName, Filter, ServiceTier};
 
 /// An assistant of `mainstay.toml`.
 #[derive(Clone, PartialEq, Debug)]
@@ -25,6 +25,8 @@ pub struct Assistant {
     pub temperature: Option<f64>,
     /// How passages are chosen.
     pub retrieval: RetrievalSettings,
+    /// Which documents of the corpus it answers from; without it, all.
+    pub filter: Option<Filter>,
 }
 
 /// How many passages are retrieved, and how much of the prompt they may take.

@@ -173,6 +173,7 @@ mod tests {
             max_tokens: None,
             temperature: None,
             retrieval: RetrievalSettings::default(),
+            filter: None,
         };
         Registry::new(
             [support],

@@ -86,6 +86,12 @@ metric_table! {
         "HTTP requests being answered, streams included.";
     DOCUMENTS_INGESTED = "mainstay_documents_ingested_total", Counter, None, ["result"],
         "Documents that were sent in, by result: accepted, unchanged, refused.";
+    INDEX_LAG = "mainstay_index_lag_seconds", Gauge, Some(Unit::Seconds), [],
+        "Age of the document that was accepted longest ago and cannot be found yet; 0 when there is none.";
+    DOCUMENTS_WAITING = "mainstay_documents_waiting", Gauge, None, [],
+        "Documents that were accepted and cannot be found yet.";
+    STALENESS_TARGET = "mainstay_index_staleness_target_seconds", Gauge, Some(Unit::Seconds), [],
+        "What `slo.freshness.staleness` promises the lag to stay below; absent without a promise.";
 }
 
 /// The buckets of the histograms of seconds: from 0.1 ms, doubling, to 105 s.
@@ -134,6 +140,17 @@ pub fn retrieved(corpus: &str, took: Duration, reranking: &Reranking) {
             metrics::counter!(RERANK_FAILURES, "model" => model.clone(), "code" => kind.code()).increment(1);
         }
     }
+}
+
+/// How far the index is behind: the age of the document that has waited longest, and how many wait.
+pub fn index_lag(oldest: Duration, waiting: usize) {
+    metrics::gauge!(INDEX_LAG).set(oldest.as_secs_f64());
+    metrics::gauge!(DOCUMENTS_WAITING).set(waiting as f64);
+}
+
+/// What is promised of the lag.
+pub fn staleness_target(target: Duration) {
+    metrics::gauge!(STALENESS_TARGET).set(target.as_secs_f64());
 }
 
 /// Counts a turn that has ended.

@@ -7,7 +7,7 @@ use mainstay_domain::{ChunkId, CorpusName, DocumentId};
 
 use crate::fusion::{Fusion, fuse};
 use crate::library::Library;
-use crate::search::{Found, failed};
+use crate::search::{Found, failed, plan};
 
 /// How what the channels find is brought into one order: the settings of a corpus that can be changed without indexing it
 /// again.
@@ -55,7 +55,9 @@ impl Library {
             .ok_or_else(|| RetrievalError::UnknownCorpus(query.corpus.clone()))?;
         let view = open.searchable_view().map_err(failed)?;
         let upgrade = open.upgrade().filter(|upgrade| upgrade.share() > 0.0);
-        let found = self.find(&view, upgrade.as_deref(), query).await?;
+        let first_weight = upgrade.as_ref().map(|_| view.dense_weight);
+        let plan = plan(&view, upgrade, query).await?;
+        let found = self.find(&view, &plan, query).await?;
         let chunks: Vec<ChunkId> = found.chunks().into_iter().collect();
         let rows = self
             .documents
@@ -63,7 +65,6 @@ impl Library {
             .await
             .map_err(|error| failed(error.into()))?;
         let documents = rows.into_iter().map(|row| (row.chunk, row.doc_id)).collect();
-        let first_weight = upgrade.map(|_| view.dense_weight);
         Ok(Candidates { found, documents, first_weight, limit: query.limit })
     }
 

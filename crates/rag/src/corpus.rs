@@ -13,6 +13,7 @@ use mainstay_vectors::{Checkpoint, IndexError, IndexSettings, Namespace, Point};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::fields::{CorpusFields, index_fields_of};
 use crate::fusion::Fusion;
 use crate::library::{Library, LibraryError, PreparedDocument};
 use crate::points::{Lengths, Piece, Weights, pieces_of, pieces_of_stored};
@@ -58,6 +59,8 @@ pub(crate) struct View {
     pub(crate) languages: Vec<Language>,
     /// Whether what stands above a chunk stands above its whole parent.
     pub(crate) parents_keep_to_headings: bool,
+    /// What its documents can be filtered by.
+    pub(crate) fields: CorpusFields,
     /// Why the corpus cannot be searched or written, if so.
     obstacle: Option<String>,
 }
@@ -85,6 +88,9 @@ pub(crate) struct Order {
 struct Recipe {
     /// [`ANALYSIS_VERSION`] of the terms.
     analysis: u32,
+    /// [`FIELDS_VERSION`] of the fields that points carry.
+    #[serde(default)]
+    fields: u32,
     /// The average length of its chunks when it was built.
     average_length: f32,
     /// The same of their parents.
@@ -92,6 +98,9 @@ struct Recipe {
     /// Counts the rebuilds: each has a namespace of its own, so that the old index answers until the new is complete.
     generation: u32,
 }
+
+/// Counts the changes of what points carry to be filtered by.
+const FIELDS_VERSION: u32 = 1;
 
 /// Points that may lie loose in the index: the time to insert one grows with their number. In a large index more may, in
 /// proportion, because putting them in order rewrites a part of what is there.
@@ -144,6 +153,10 @@ impl OpenCorpus {
                 corpus.name
             )
         });
+        if recipe.fields != FIELDS_VERSION {
+            // Its points carry other fields, or none.
+            Upgrade::remove(library, &corpus.tenant, &corpus.name).await?;
+        }
         let upgraded = match &settings.upgrade {
             Some(upgrade) => Some(Upgrade::open(library, &corpus.tenant, &corpus.name, upgrade).await?),
             None => {
@@ -171,7 +184,7 @@ impl OpenCorpus {
             return Ok(open);
         }
         let view = open.view();
-        let outdated = recipe.analysis != ANALYSIS_VERSION;
+        let outdated = recipe.analysis != ANALYSIS_VERSION || recipe.fields != FIELDS_VERSION;
         match library.index.open(&view.namespace, &view.index_settings()).await {
             Ok(checkpoint) if !outdated => open.catch_up(library, checkpoint).await?,
             Ok(_) | Err(IndexError::Damaged { .. } | IndexError::OtherSettings { .. }) => {
@@ -185,7 +198,7 @@ impl OpenCorpus {
         writer.order.settled =
             usize::try_from(chunks).unwrap_or(usize::MAX).saturating_sub(writer.order.loose);
         drop(writer);
-        open.refresh_languages(library).await?;
+        open.refresh_view(library).await?;
         open.measure_upgrade(library).await?;
         Ok(open)
     }
@@ -217,6 +230,11 @@ impl OpenCorpus {
         }
     }
 
+    /// What its documents can be filtered by.
+    pub(crate) fn fields(&self) -> CorpusFields {
+        self.view().fields.clone()
+    }
+
     fn view(&self) -> Arc<View> {
         self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -245,14 +263,16 @@ impl OpenCorpus {
         }
         let new = documents.iter().map(PreparedDocument::to_store).collect();
         let accepted = library.documents.accept(&self.tenant, &self.name, new).await?;
-        let each = accepted.documents.iter().zip(&pieces);
-        let points = each.flat_map(|(document, pieces)| {
-            current.weights.points(document.chunks.ids(), pieces, &mut vectors)
+        library.backlog.enter(&accepted);
+        let each = accepted.documents.iter().zip(&documents).zip(&pieces);
+        let points = each.flat_map(|((accepted_one, document), pieces)| {
+            let fields = document.index_fields(accepted.accepted_at);
+            current.weights.points(accepted_one.chunks.ids(), pieces, &fields, &mut vectors)
         });
         let points = points.collect();
         self.index_and_publish(library, &mut writer, &current, points, &accepted).await?;
         drop(writer);
-        self.refresh_languages(library).await?;
+        self.refresh_view(library).await?;
         self.measure_upgrade(library).await?;
         library.wake_upgrade();
         Ok(())
@@ -273,6 +293,7 @@ impl OpenCorpus {
         }
         upsert(library, view, points).await?;
         let published = library.documents.publish(accepted).await?;
+        library.backlog.leave(accepted);
         self.unindex(library, writer, view, &published.retired).await
     }
 
@@ -323,9 +344,18 @@ impl OpenCorpus {
         let accepted = AcceptedBatch {
             tenant: document.tenant.clone(),
             corpus: document.corpus.clone(),
+            accepted_at: document.accepted_at,
             documents: vec![document.accepted()],
         };
+        library.backlog.enter(&accepted);
         self.index_and_publish(library, &mut writer, &view, points, &accepted).await
+    }
+
+    /// Opens the index again after a failure, and repeats what it may have lost.
+    pub(crate) async fn recover(&self, library: &Library) -> Result<(), LibraryError> {
+        let view = self.searchable_view()?;
+        let checkpoint = library.index.open(&view.namespace, &view.index_settings()).await?;
+        self.catch_up(library, checkpoint).await
     }
 
     /// Repeats what was published after the index's last flush, and takes out what was retired.
@@ -430,7 +460,7 @@ impl OpenCorpus {
         let chunks = (order.settled + order.loose) as u64;
         writer.order = order;
         drop(writer);
-        self.refresh_languages(library).await?;
+        self.refresh_view(library).await?;
         Ok(chunks)
     }
 
@@ -456,7 +486,8 @@ impl OpenCorpus {
         upgrade.measure(library, chunks).await
     }
 
-    async fn refresh_languages(&self, library: &Library) -> Result<(), LibraryError> {
+    /// Learns the languages and the fields of the documents that there are now.
+    async fn refresh_view(&self, library: &Library) -> Result<(), LibraryError> {
         let counts = library.documents.counts(&self.tenant, &self.name).await?;
         let mut languages = Vec::with_capacity(counts.languages.len());
         for count in &counts.languages {
@@ -465,9 +496,10 @@ impl OpenCorpus {
                 languages.push(language);
             }
         }
-        let view = self.view();
-        if view.languages != languages {
-            self.set_view(View { languages, ..view.copy() });
+        let fields = CorpusFields::new(library.documents.fields(&self.tenant, &self.name).await?);
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        if view.languages != languages || view.fields != fields {
+            *view = Arc::new(View { languages, fields, ..view.copy() });
         }
         Ok(())
     }
@@ -506,6 +538,7 @@ impl View {
             weights: Weights::new(recipe.average_length, recipe.average_parent_length),
             languages: Vec::new(),
             parents_keep_to_headings: settings.chunking.mode == ChunkMode::Clauses,
+            fields: CorpusFields::new([]),
             obstacle,
         }
     }
@@ -519,6 +552,7 @@ impl View {
             weights: self.weights,
             languages: self.languages.clone(),
             parents_keep_to_headings: self.parents_keep_to_headings,
+            fields: self.fields.clone(),
             obstacle: self.obstacle.clone(),
         }
     }
@@ -541,6 +575,7 @@ impl Recipe {
     fn new(lengths: Lengths, generation: u32) -> Self {
         Self {
             analysis: ANALYSIS_VERSION,
+            fields: FIELDS_VERSION,
             average_length: lengths.of_chunks(),
             average_parent_length: lengths.of_parents(),
             generation,
@@ -549,7 +584,7 @@ impl Recipe {
 
     /// Of a corpus whose recipe cannot be read: its index is built anew.
     fn unknown() -> Self {
-        Self { analysis: 0, average_length: 0.0, average_parent_length: 0.0, generation: 0 }
+        Self { analysis: 0, fields: 0, average_length: 0.0, average_parent_length: 0.0, generation: 0 }
     }
 }
 
@@ -589,7 +624,8 @@ async fn points_of(
     let searchables = searchables_of(document);
     let mut vectors = embed(library, &view.embedder, searchables.iter()).await?.into_iter();
     let ids = document.chunks.iter().map(|chunk| chunk.chunk);
-    Ok(view.weights.points(ids, &pieces_of_stored(document, &searchables), &mut vectors))
+    let fields = index_fields_of(document);
+    Ok(view.weights.points(ids, &pieces_of_stored(document, &searchables), &fields, &mut vectors))
 }
 
 async fn upsert(library: &Library, view: &View, mut points: Vec<Point>) -> Result<(), LibraryError> {

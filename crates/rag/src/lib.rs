@@ -4,6 +4,8 @@
 //! [`rerank`], [`assemble`], and on the way back [`citations`].
 
 pub mod corpus;
+mod fields;
+pub mod freshness;
 pub mod library;
 mod points;
 pub mod prepare;
@@ -29,6 +31,7 @@ mod testing;
 pub use candidates::{Candidates, Ranking};
 pub use corpus::CorpusSettings;
 pub use extractive::Extractive;
+pub use freshness::Lag;
 pub use library::{Library, LibraryError, LibrarySettings};
 pub use prepare::Upload;
 pub use rerank::{RerankSettings, TimedReranker};

@@ -9,19 +9,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, NameFault, TenantId};
+use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, NameFault, TenantId, Timestamp};
 use mainstay_store::StorageFault;
 use mainstay_store::documents::{
     CorpusCounts, DocumentMaintenance, DocumentRecord, DocumentStore, DocumentStoreError, Fingerprint,
     NewDocument,
 };
-use mainstay_vectors::{IndexError, VectorIndex};
+use mainstay_vectors::{Fields, IndexError, VectorIndex};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::corpus::{CorpusSettings, OpenCorpus};
-use crate::prepare::{Prepared, Upload, fingerprint, prepare};
+use crate::fields::{CorpusFields, index_fields};
+use crate::freshness::{Backlog, Lag, StalenessWatch};
+use crate::prepare::{PrepareError, Prepared, Upload, fingerprint, prepare};
 
 /// The documents of all tenants.
 pub struct Library {
@@ -30,6 +32,7 @@ pub struct Library {
     pub(crate) index: Arc<dyn VectorIndex>,
     pub(crate) settings: LibrarySettings,
     pub(crate) clock: Clock,
+    pub(crate) backlog: Backlog,
     corpora: RwLock<HashMap<(TenantId, CorpusName), Arc<OpenCorpus>>>,
     /// Tells the maintenance not to wait any longer.
     much_to_do: Notify,
@@ -49,6 +52,8 @@ pub struct LibrarySettings {
     pub limits: mainstay_documents::Limits,
     /// How long embedding a batch of documents may take.
     pub embedding_timeout: Duration,
+    /// How far the index is promised to be behind at most; without it, nothing is promised.
+    pub staleness: Option<Duration>,
 }
 
 /// What became of a document that was added.
@@ -89,6 +94,8 @@ pub struct DocumentInfo {
     pub chunks: u64,
     /// `searchable`, or `updating` while a newer version is on its way.
     pub status: &'static str,
+    /// What its owner said about it.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
     /// When its id was first seen, in seconds since 1970.
     pub created_at: i64,
     /// When this version was accepted, in seconds since 1970.
@@ -209,6 +216,9 @@ impl From<IndexError> for LibraryError {
 /// index the latest ones again.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long a document that was accepted may be on its way into the index before it counts as left.
+const LEFT_AFTER: Duration = Duration::from_secs(10);
+
 impl Library {
     /// Opens every corpus, and completes what the last run left undone.
     pub async fn open(
@@ -224,6 +234,7 @@ impl Library {
             index,
             settings,
             clock,
+            backlog: Backlog::default(),
             corpora: RwLock::default(),
             much_to_do: Notify::new(),
             to_upgrade: Notify::new(),
@@ -297,7 +308,7 @@ impl Library {
                 changed.push((position, id, upload, print));
             }
         }
-        let (prepared, refused) = self.prepare(corpus, changed).await?;
+        let (prepared, refused) = self.prepare(tenant, corpus, changed).await?;
         for (position, error) in refused {
             results[position] = Some(Err(error));
         }
@@ -319,16 +330,23 @@ impl Library {
     /// Parses and cuts documents away from the runtime's threads.
     async fn prepare(
         &self,
+        tenant: &TenantId,
         corpus: &CorpusName,
         uploads: Vec<(usize, DocumentId, Upload, Fingerprint)>,
     ) -> Result<(Vec<PreparedDocument>, Vec<(usize, LibraryError)>), LibraryError> {
         let options = self.settings_of(corpus).chunking;
         let limits = self.settings.limits;
+        let mut fields =
+            self.known(tenant, corpus).map_or_else(|| CorpusFields::new([]), |open| open.fields());
         let work = move || {
             let mut prepared = Vec::with_capacity(uploads.len());
             let mut refused = Vec::new();
             for (position, id, upload, fingerprint) in uploads {
-                match prepare(&upload, &limits, &options) {
+                let content = prepare(&upload, &limits, &options).and_then(|content| {
+                    fields.admit(&content.metadata).map_err(PrepareError::TooManyFields)?;
+                    Ok(content)
+                });
+                match content {
                     Ok(content) => {
                         let (source_name, source_bytes) = (upload.file_name, upload.bytes.len() as u64);
                         prepared.push(PreparedDocument {
@@ -415,6 +433,7 @@ impl Library {
     ) -> Result<bool, LibraryError> {
         let Some(open) = self.known(tenant, corpus) else { return Ok(false) };
         let Some(retired) = self.documents.delete(tenant, corpus, document).await? else { return Ok(false) };
+        self.backlog.forget(tenant, corpus, document);
         open.remove(self, &retired).await?;
         Ok(true)
     }
@@ -455,12 +474,41 @@ impl Library {
             // Every few seconds, and at once when much was written.
             self.clock.timeout(FLUSH_INTERVAL, self.much_to_do.notified()).await;
         };
+        let mut watch = StalenessWatch::new(self.settings.staleness);
         while stop.run_until_cancelled(woken()).await.is_some() {
+            watch.look(self.lag());
             for open in self.open_corpora() {
                 if let Err(error) = open.tidy_up(&self).await {
                     tracing::warn!(corpus = %open.name(), %error, "the index could not be made durable; trying again");
+                    self.recover(&open).await;
                 }
             }
+            self.finish_what_was_left().await;
+        }
+    }
+
+    /// How far the index is behind what was accepted.
+    pub fn lag(&self) -> Lag {
+        self.backlog.lag(self.clock.now())
+    }
+
+    /// Makes documents visible that were accepted and then left: by a caller who went away in between, or by a failure of
+    /// the index.
+    async fn finish_what_was_left(&self) {
+        if self.lag().oldest < LEFT_AFTER {
+            return;
+        }
+        if let Err(error) = self.finish_pending().await {
+            tracing::warn!(%error, "documents that were accepted could not be made visible; trying again");
+            for open in self.open_corpora() {
+                self.recover(&open).await;
+            }
+        }
+    }
+
+    async fn recover(&self, open: &OpenCorpus) {
+        if let Err(error) = open.recover(self).await {
+            tracing::warn!(corpus = %open.name(), %error, "the index could not be opened again; trying again");
         }
     }
 
@@ -552,6 +600,13 @@ pub(crate) struct PreparedDocument {
 }
 
 impl PreparedDocument {
+    /// What the index keeps of it beside its words.
+    pub(crate) fn index_fields(&self, accepted_at: Timestamp) -> Arc<Fields> {
+        let language = self.content.language.map(|language| language.to_string());
+        let media_type = self.content.media_type.as_str();
+        index_fields(&self.id, language.as_deref(), media_type, accepted_at, &self.content.metadata)
+    }
+
     /// As the store takes it.
     pub(crate) fn to_store(&self) -> NewDocument {
         let content = &self.content;
@@ -564,7 +619,7 @@ impl PreparedDocument {
             fingerprint: self.fingerprint,
             source_bytes: self.source_bytes,
             text: content.text.clone(),
-            metadata: serde_json::Map::new(),
+            metadata: content.metadata.clone(),
             chunks: content.chunks.iter().map(|chunk| chunk.to_store()).collect(),
         }
     }
@@ -605,6 +660,7 @@ fn document_info(corpus: &CorpusName, record: DocumentRecord) -> DocumentInfo {
         bytes: record.text_bytes,
         chunks: record.chunks.count,
         status: record.status.as_str(),
+        metadata: record.metadata.into_json(),
         created_at: record.created_at.as_seconds(),
         updated_at: record.updated_at.as_seconds(),
     }

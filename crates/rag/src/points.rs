@@ -1,11 +1,13 @@
 //! From chunks to the points of an index: the words of each chunk, weighed, and with the first chunk of each parent the words
 //! of the parent.
 
+use std::sync::Arc;
+
 use mainstay_documents::ChunkOptions;
 use mainstay_domain::{ByteRange, ChunkId};
 use mainstay_store::documents::IndexableDocument;
 use mainstay_text::{Bm25, Terms};
-use mainstay_vectors::{Point, SparseChannel, SparseVector};
+use mainstay_vectors::{Fields, Point, SparseChannel, SparseVector};
 
 use crate::library::PreparedDocument;
 use crate::prepare::Searchable;
@@ -36,6 +38,7 @@ impl Weights {
         &self,
         ids: impl Iterator<Item = ChunkId>,
         pieces: &[Piece<'_>],
+        fields: &Arc<Fields>,
         vectors: &mut impl Iterator<Item = Vec<f32>>,
     ) -> Vec<Point> {
         let parents = parents(pieces).flat_map(|(first, rest)| {
@@ -47,7 +50,9 @@ impl Weights {
             std::iter::once(own).chain(parent.map(|parent| (SparseChannel::Parent, parent))).collect()
         });
         let points = ids.zip(words).zip(vectors);
-        points.map(|((chunk, sparse), dense)| Point { chunk, dense, sparse }).collect()
+        points
+            .map(|((chunk, sparse), dense)| Point { chunk, dense, sparse, fields: fields.clone() })
+            .collect()
     }
 }
 

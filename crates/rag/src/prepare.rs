@@ -5,7 +5,8 @@ use mainstay_documents::{
     Chunk, ChunkOptions, Hint, Limits, MediaType, ParseError, ParsedDocument, chunk, parse, plain,
     table_headers,
 };
-use mainstay_domain::{ByteRange, DocumentId};
+use mainstay_domain::metadata::MetadataFault;
+use mainstay_domain::{ByteRange, DocumentId, Metadata};
 use mainstay_embed::StaticEmbedder;
 use mainstay_store::documents::Fingerprint;
 use mainstay_text::{Analyzer, Language, Terms, detect_reliably};
@@ -23,6 +24,8 @@ pub struct Upload {
     pub file_name: Option<String>,
     /// Its media type, where one was declared.
     pub media_type: Option<String>,
+    /// What its owner says about it: fields by which searches can be narrowed.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
     /// The document.
     pub bytes: Bytes,
 }
@@ -34,9 +37,35 @@ pub(crate) struct Prepared {
     pub(crate) media_type: MediaType,
     /// `None` where it is uncertain.
     pub(crate) language: Option<Language>,
+    pub(crate) metadata: Metadata,
     /// The canonical text.
     pub(crate) text: String,
     pub(crate) chunks: Vec<PreparedChunk>,
+}
+
+/// Why a document cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PrepareError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// Its metadata are none that a document can have.
+    #[error(transparent)]
+    Metadata(#[from] MetadataFault),
+    /// The corpus has no room for the fields of its metadata.
+    #[error("{0}")]
+    TooManyFields(String),
+}
+
+impl PrepareError {
+    /// The stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Parse(error) => error.code(),
+            Self::Metadata(fault) => fault.code(),
+            Self::TooManyFields(_) => "too_many_metadata_fields",
+        }
+    }
 }
 
 /// A chunk that is ready to be embedded.
@@ -80,7 +109,12 @@ pub(crate) fn fingerprint(upload: &Upload, chunking: &ChunkOptions) -> Fingerpri
     let fields = [&upload.title, &upload.language, &upload.file_name, &upload.media_type];
     let fields = fields.into_iter().map(|field| field.as_deref().unwrap_or("\0").as_bytes());
     let chunking = (*chunking != ChunkOptions::default()).then(|| format!("{chunking:?}"));
-    Fingerprint::of(fields.chain([&upload.bytes[..]]).chain(chunking.as_deref().map(str::as_bytes)))
+    let mut metadata = upload.metadata.clone();
+    metadata.sort_keys();
+    // Documents without metadata keep the fingerprint that they had when there were none.
+    let metadata = (!metadata.is_empty()).then(|| serde_json::Value::Object(metadata).to_string());
+    let extras = metadata.iter().chain(&chunking).map(String::as_bytes);
+    Fingerprint::of(fields.chain([&upload.bytes[..]]).chain(extras))
 }
 
 /// Reads, cuts and analyses a document.
@@ -88,14 +122,15 @@ pub(crate) fn prepare(
     upload: &Upload,
     limits: &Limits,
     options: &ChunkOptions,
-) -> Result<Prepared, ParseError> {
+) -> Result<Prepared, PrepareError> {
+    let metadata = Metadata::new(upload.metadata.clone())?;
     let hint = Hint { file_name: upload.file_name.as_deref(), media_type: upload.media_type.as_deref() };
     let parsed = parse(&upload.bytes, hint, limits)?;
     let declared = upload.language.as_deref().and_then(|tag| Language::parse(tag).ok());
     let language = declared.or_else(|| detect_reliably(&parsed.text));
     let title = upload.title.clone().or_else(|| parsed.title.clone());
     let chunks = searchable_chunks(&parsed, title.as_deref(), language, options);
-    Ok(Prepared { title, media_type: parsed.media_type, language, text: parsed.text, chunks })
+    Ok(Prepared { title, media_type: parsed.media_type, language, metadata, text: parsed.text, chunks })
 }
 
 /// By the rules of which language the words of a document are analysed: its own, or English where that is uncertain.
@@ -180,6 +215,7 @@ mod tests {
             language: language.map(str::to_owned),
             file_name: None,
             media_type: None,
+            metadata: serde_json::Map::new(),
             bytes: Bytes::copy_from_slice(text.as_bytes()),
         };
         prepare(&upload, &Limits::default(), &ChunkOptions::default()).expect(text)
@@ -195,6 +231,7 @@ mod tests {
             language: Some("en".to_owned()),
             file_name: Some("towns.md".to_owned()),
             media_type: None,
+            metadata: serde_json::Map::new(),
             bytes: Bytes::copy_from_slice(text.as_bytes()),
         };
         let chunks = prepare(&upload, &Limits::default(), &ChunkOptions::default()).expect("Markdown").chunks;
@@ -219,6 +256,7 @@ mod tests {
             language: None,
             file_name: None,
             media_type: None,
+            metadata: serde_json::Map::new(),
             bytes: Bytes::from_static(b"Text."),
         };
         let defaults = ChunkOptions::default();
@@ -234,6 +272,25 @@ mod tests {
                 assert_eq!(same, number == other_number);
             }
         }
+    }
+
+    #[test]
+    fn other_metadata_make_another_document() {
+        let with = |metadata: serde_json::Value| Upload {
+            doc_id: None,
+            title: None,
+            language: None,
+            file_name: None,
+            media_type: None,
+            metadata: metadata.as_object().unwrap().clone(),
+            bytes: Bytes::from_static(b"text"),
+        };
+        let print = |metadata| fingerprint(&with(metadata), &ChunkOptions::default());
+        let (one, other) =
+            (print(serde_json::json!({ "a": 1, "b": 2 })), print(serde_json::json!({ "a": 1 })));
+        assert_ne!(one, other);
+        assert_ne!(other, print(serde_json::json!({})));
+        assert_eq!(one, print(serde_json::json!({ "b": 2, "a": 1 })));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Hybrid search: a question to passages, by meaning and by words.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use mainstay_domain::citation::PassageScore;
@@ -8,7 +9,7 @@ use mainstay_domain::port::{EmbeddingPurpose, RetrievalError, RetrievalQuery, Re
 use mainstay_domain::{ChunkId, Passage};
 use mainstay_store::documents::{ChunkRow, ParentId};
 use mainstay_text::question_terms;
-use mainstay_vectors::{Accuracy, Hit, Query, Search, SparseChannel};
+use mainstay_vectors::{Accuracy, Filter, Hit, Query, Search, SparseChannel};
 
 use crate::corpus::View;
 use crate::fusion::{Channel, fuse};
@@ -38,35 +39,30 @@ impl Retriever for Library {
         self.note_demand();
         let view = open.searchable_view().map_err(failed)?;
         let upgrade = open.upgrade().filter(|upgrade| upgrade.share() > 0.0);
-        let upgraded_weight = upgrade.as_ref().map_or(0.0, |upgrade| upgrade.weight);
-        let found = self.find(&view, upgrade.as_deref(), &query).await?;
-        let channels = found.weighted(view.dense_weight, upgraded_weight);
-        let mut ranked = fuse(view.fusion, &channels);
-        // The index may hold chunks that are gone already: the store has the last word, so a few more are asked for.
-        let depth = stage.depth();
-        ranked.truncate(depth + depth / 4 + 4);
-        let ids: Vec<ChunkId> = ranked.iter().map(|(chunk, _)| *chunk).collect();
-        let rows = self
-            .documents
-            .hydrate(&query.tenant, &query.corpus, &ids)
-            .await
-            .map_err(|error| failed(error.into()))?;
-        let score_in = |channel: &Channel, chunk| {
-            channel.hits.iter().find(|hit| hit.chunk == chunk).map(|hit| hit.score)
-        };
-        let score = |position, chunk| PassageScore {
-            fused: ranked.iter().find(|(ranked, _)| *ranked == chunk).map_or(0.0, |(_, score)| *score),
-            fused_rank: position + 1,
-            rerank: None,
-            sparse: score_in(&channels[0], chunk),
-            dense: score_in(&channels[1], chunk),
-            parent: score_in(&channels[2], chunk),
-            upgraded: score_in(&channels[3], chunk),
-        };
-        let found = rows.into_iter().take(depth).enumerate();
-        let passages = found.map(|(position, row)| passage(&view, score(position, row.chunk), row)).collect();
-        Ok(stage.order(passages).await)
+        let plan = plan(&view, upgrade, &query).await?;
+        let (mut known_gone, mut attempts) = (BTreeSet::new(), 0);
+        loop {
+            let (passages, gone) = self.search_once(&view, &plan, &query, stage.depth()).await?;
+            attempts += 1;
+            // A document that was replaced after the index was asked, and before the store was, was found by its old
+            // chunks alone: asked again, the index knows the new ones.
+            if gone.is_subset(&known_gone) || attempts == MOST_ATTEMPTS {
+                return Ok(stage.order(passages).await);
+            }
+            known_gone = gone;
+        }
     }
+}
+
+/// How often a question is asked while documents are replaced under it.
+const MOST_ATTEMPTS: usize = 5;
+
+/// What the indexes of a corpus are asked.
+pub(crate) struct Plan {
+    /// The dense search, the keywords of chunks, the keywords of parents.
+    searches: Vec<Search>,
+    /// The index of the second vectors, and what it is asked.
+    upgraded: Option<(Arc<Upgrade>, Search)>,
 }
 
 /// What each channel of a search finds, best first.
@@ -103,46 +99,63 @@ impl Found {
 }
 
 impl Library {
+    /// The best passages, and the chunks that would be among them and are gone.
+    async fn search_once(
+        &self,
+        view: &View,
+        plan: &Plan,
+        query: &RetrievalQuery,
+        depth: usize,
+    ) -> Result<(Vec<Passage>, BTreeSet<ChunkId>), RetrievalError> {
+        let upgraded_weight = plan.upgraded.as_ref().map_or(0.0, |(upgrade, _)| upgrade.weight);
+        let channels = self.find(view, plan, query).await?.weighted(view.dense_weight, upgraded_weight);
+        let mut ranked = fuse(view.fusion, &channels);
+        // The index may hold chunks that are gone already: the store has the last word, so a few more are asked for.
+        ranked.truncate(depth + depth / 4 + 4);
+        let ids: Vec<ChunkId> = ranked.iter().map(|(chunk, _)| *chunk).collect();
+        let rows = self
+            .documents
+            .hydrate(&query.tenant, &query.corpus, &ids)
+            .await
+            .map_err(|error| failed(error.into()))?;
+        let score_in = |channel: &Channel, chunk| {
+            channel.hits.iter().find(|hit| hit.chunk == chunk).map(|hit| hit.score)
+        };
+        let score = |position, chunk| PassageScore {
+            fused: ranked.iter().find(|(ranked, _)| *ranked == chunk).map_or(0.0, |(_, score)| *score),
+            fused_rank: position + 1,
+            rerank: None,
+            sparse: score_in(&channels[0], chunk),
+            dense: score_in(&channels[1], chunk),
+            parent: score_in(&channels[2], chunk),
+            upgraded: score_in(&channels[3], chunk),
+        };
+        let there: BTreeSet<ChunkId> = rows.iter().map(|row| row.chunk).collect();
+        let gone = ids.into_iter().filter(|chunk| !there.contains(chunk)).collect();
+        let found = rows.into_iter().take(depth).enumerate();
+        let passages = found.map(|(position, row)| passage(view, score(position, row.chunk), row)).collect();
+        Ok((passages, gone))
+    }
+
     /// Asks every channel; those of the second vectors where there is an upgrade.
     pub(crate) async fn find(
         &self,
         view: &View,
-        upgrade: Option<&Upgrade>,
+        plan: &Plan,
         query: &RetrievalQuery,
     ) -> Result<Found, RetrievalError> {
-        let (searches, upgraded) = tokio::try_join!(plan(view, query), self.search_upgraded(upgrade, query))?;
-        let found =
-            self.index.search(&view.namespace, searches).await.map_err(|error| failed(error.into()))?;
+        let found = self.index.search(&view.namespace, plan.searches.clone()).await;
+        let found = found.map_err(|error| failed(error.into()))?;
         let [dense, sparse, parents] = <[Vec<Hit>; 3]>::try_from(found).unwrap_or_default();
-        let parents = self.spread(query, [&dense, &upgraded, &sparse], parents).await?;
-        Ok(Found { sparse, dense, parents, upgraded, share: upgrade.map_or(0.0, Upgrade::share) })
-    }
-
-    /// The chunks that are nearest by their second vectors. What fails there costs no answer: the first vectors have one.
-    async fn search_upgraded(
-        &self,
-        upgrade: Option<&Upgrade>,
-        query: &RetrievalQuery,
-    ) -> Result<Vec<Hit>, RetrievalError> {
-        let Some(upgrade) = upgrade else { return Ok(Vec::new()) };
-        let question = [query.text.as_str()];
-        let embedded = upgrade.embedder.embed(&question, EmbeddingPurpose::Query, query.deadline).await;
-        let vector = match embedded {
-            Ok(embedded) => embedded.values,
-            Err(error) => {
-                tracing::warn!(
-                    code = error.kind.code(),
-                    "the question was not embedded for the upgraded index"
-                );
-                return Ok(Vec::new());
+        let (upgraded, share) = match &plan.upgraded {
+            Some((upgrade, search)) => {
+                let found = self.index.search(&upgrade.namespace, vec![search.clone()]).await;
+                (found.map_err(|error| failed(error.into()))?.swap_remove(0), upgrade.share())
             }
+            None => (Vec::new(), 0.0),
         };
-        let search = Search {
-            query: Query::Dense { vector, accuracy: Accuracy::Indexed },
-            limit: DEPTH.max(query.limit),
-        };
-        let found = self.index.search(&upgrade.namespace, vec![search]).await;
-        Ok(found.map_err(|error| failed(error.into()))?.swap_remove(0))
+        let parents = self.spread(query, [&dense, &upgraded, &sparse], parents).await?;
+        Ok(Found { sparse, dense, parents, upgraded, share })
     }
 
     /// Gives every chunk that a channel has found the score of its parent. The index knows only the first chunk of a
@@ -171,9 +184,51 @@ impl Library {
     }
 }
 
-/// What the index is asked: the dense search, the keywords of chunks, the keywords of parents.
-async fn plan(view: &View, query: &RetrievalQuery) -> Result<Vec<Search>, RetrievalError> {
-    let depth = DEPTH.max(query.limit);
+/// What the indexes are asked for a question.
+pub(crate) async fn plan(
+    view: &View,
+    upgrade: Option<Arc<Upgrade>>,
+    query: &RetrievalQuery,
+) -> Result<Plan, RetrievalError> {
+    let resolve = |filter| view.fields.resolve(filter, &query.corpus).map(Arc::new);
+    let filter = query.filter.as_ref().map(resolve).transpose().map_err(RetrievalError::InvalidFilter)?;
+    let (searches, upgraded) =
+        tokio::try_join!(first_searches(view, query, &filter), upgraded_search(upgrade, query, &filter))?;
+    Ok(Plan { searches, upgraded })
+}
+
+/// What the index of the second vectors is asked. What fails here costs no answer: the first vectors have one.
+async fn upgraded_search(
+    upgrade: Option<Arc<Upgrade>>,
+    query: &RetrievalQuery,
+    filter: &Option<Arc<Filter>>,
+) -> Result<Option<(Arc<Upgrade>, Search)>, RetrievalError> {
+    let Some(upgrade) = upgrade else { return Ok(None) };
+    let question = [query.text.as_str()];
+    match upgrade.embedder.embed(&question, EmbeddingPurpose::Query, query.deadline).await {
+        Ok(embedded) => {
+            let dense = Query::Dense { vector: embedded.values, accuracy: Accuracy::Indexed };
+            let search = Search { query: dense, limit: depth_of(query), filter: filter.clone() };
+            Ok(Some((upgrade, search)))
+        }
+        Err(error) => {
+            tracing::warn!(code = error.kind.code(), "the question was not embedded for the upgraded index");
+            Ok(None)
+        }
+    }
+}
+
+/// How many hits of each channel are asked for.
+fn depth_of(query: &RetrievalQuery) -> usize {
+    DEPTH.max(query.limit)
+}
+
+/// The dense search, the keywords of chunks, the keywords of parents.
+async fn first_searches(
+    view: &View,
+    query: &RetrievalQuery,
+    filter: &Option<Arc<Filter>>,
+) -> Result<Vec<Search>, RetrievalError> {
     let embedded = view
         .embedder
         .embed(&[&query.text], EmbeddingPurpose::Query, query.deadline)
@@ -185,7 +240,9 @@ async fn plan(view: &View, query: &RetrievalQuery) -> Result<Vec<Search>, Retrie
     let words = |channel, vector| Query::Sparse { channel, vector };
     let (chunks, parents) =
         (words(SparseChannel::Bm25, sparse.clone()), words(SparseChannel::Parent, sparse));
-    Ok([dense, chunks, parents].into_iter().map(|query| Search { query, limit: depth }).collect())
+    let limit = depth_of(query);
+    let search = |query| Search { query, limit, filter: filter.clone() };
+    Ok([dense, chunks, parents].into_iter().map(search).collect())
 }
 
 fn passage(view: &View, score: PassageScore, row: ChunkRow) -> Passage {

@@ -16,6 +16,7 @@ use mainstay_vectors::{Checkpoint, IndexError, IndexSettings, Namespace, Point};
 use tokio_util::sync::CancellationToken;
 
 use crate::corpus::{OpenCorpus, Order, embed, searchables_of};
+use crate::fields::index_fields_of;
 use crate::library::{Library, LibraryError, UpgradeInfo};
 
 /// What a corpus is upgraded with.
@@ -187,6 +188,7 @@ impl OpenCorpus {
         document: &IndexableDocument,
     ) -> Result<(), LibraryError> {
         let searchables = searchables_of(document);
+        let fields = index_fields_of(document);
         for (chunks, searchables) in document.chunks.chunks(TEXTS).zip(searchables.chunks(TEXTS)) {
             let (began, demand) = (library.clock.instant(), library.demand());
             let vectors = embed(library, &upgrade.embedder, searchables.iter()).await?;
@@ -194,6 +196,7 @@ impl OpenCorpus {
                 chunk: chunk.chunk,
                 dense,
                 sparse: Vec::new(),
+                fields: fields.clone(),
             });
             let mut writer = self.writer().await;
             if writer.upgrade.withdrawn.contains(&document.revision) {

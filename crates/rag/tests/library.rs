@@ -52,6 +52,7 @@ impl Site {
             unnamed: corpus,
             limits: Limits::default(),
             embedding_timeout: Duration::from_secs(60),
+            staleness: None,
         };
         let library = Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock)
             .await
@@ -77,7 +78,9 @@ impl Site {
             corpus: CorpusName::new(CORPUS),
             text: question.to_owned(),
             limit: 10,
+            filter: None,
             tier: ServiceTier::default(),
+            filter: None,
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
         };
         self.library.retrieve(query).await.map(|retrieved| retrieved.passages)
@@ -113,6 +116,7 @@ fn upload(id: &str, text: &str) -> Upload {
         language: Some("en".to_owned()),
         file_name: Some(format!("{id}.md")),
         media_type: None,
+        metadata: serde_json::Map::new(),
         bytes: text.to_owned().into(),
     }
 }

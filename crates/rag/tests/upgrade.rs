@@ -81,6 +81,7 @@ impl Site {
             unnamed: corpus,
             limits: Limits::default(),
             embedding_timeout: Duration::from_secs(60),
+            staleness: None,
         };
         let library = Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock);
         Self { library: Arc::new(library.await.unwrap()), store }
@@ -93,6 +94,7 @@ impl Site {
             language: Some("en".to_owned()),
             file_name: None,
             media_type: None,
+            metadata: serde_json::Map::new(),
             bytes: text.clone().into(),
         });
         for result in self.library.add(&tenant(), &CorpusName::unnamed(), uploads.collect()).await {
@@ -106,6 +108,7 @@ impl Site {
             corpus: CorpusName::unnamed(),
             text: question.to_owned(),
             limit: 10,
+            filter: None,
             tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
         };

@@ -16,7 +16,7 @@ use mainstay_ops::measure;
 use mainstay_rag::Upload;
 use mainstay_rag::library::{DocumentInfo, Receipt};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::App;
 use crate::context::{context_of, media_type, read_body};
@@ -37,6 +37,7 @@ struct DocumentsJson {
     language: Option<String>,
     /// `text/plain` unless it is said.
     media_type: Option<String>,
+    metadata: Option<Map<String, Value>>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +49,7 @@ struct DocumentJson {
     text: String,
     language: Option<String>,
     media_type: Option<String>,
+    metadata: Option<Map<String, Value>>,
 }
 
 /// What the address says of a document that comes as bare bytes.
@@ -59,6 +61,8 @@ struct UploadQuery {
     title: Option<String>,
     filename: Option<String>,
     language: Option<String>,
+    /// A JSON object, as text.
+    metadata: Option<String>,
 }
 
 /// What the address says of a list.
@@ -157,6 +161,7 @@ async fn receive(app: &App, request: Request<Body>) -> Result<Delivery, HttpErro
                 language: query.language,
                 file_name: query.filename,
                 media_type: declared.filter(|declared| declared != "application/octet-stream"),
+                metadata: metadata_of(query.metadata.as_deref())?,
                 bytes: read_body(app, request).await?,
             };
             Ok(Delivery { corpus, uploads: vec![upload], many: false })
@@ -184,6 +189,7 @@ fn from_json(body: &Bytes, query: UploadQuery) -> Result<Delivery, HttpError> {
         text,
         language: json.language,
         media_type: json.media_type,
+        metadata: json.metadata,
     };
     Ok(Delivery { corpus, uploads: vec![upload_of(document)], many: false })
 }
@@ -211,11 +217,22 @@ fn upload_of(document: DocumentJson) -> Upload {
         language: document.language,
         file_name: None,
         media_type: Some(document.media_type.unwrap_or_else(|| "text/plain".to_owned())),
+        metadata: document.metadata.unwrap_or_default(),
         bytes: Bytes::from(document.text),
     }
 }
 
-/// A form as `curl -F file=@handbook.pdf` sends it: `file`, and optionally `corpus`, `doc_id`, `title`, `language`.
+/// The metadata that a form or an address has as text.
+fn metadata_of(text: Option<&str>) -> Result<Map<String, Value>, HttpError> {
+    let Some(text) = text else { return Ok(Map::new()) };
+    serde_json::from_str(text).map_err(|error| HttpError::Invalid {
+        message: format!("the metadata are not a JSON object such as {{\"year\": 2024}}: {error}"),
+        param: Some("metadata".to_owned()),
+    })
+}
+
+/// A form as `curl -F file=@handbook.pdf` sends it: `file`, and optionally `corpus`, `doc_id`, `title`, `language`,
+/// `metadata`.
 async fn from_form(app: &App, request: Request<Body>, mut query: UploadQuery) -> Result<Delivery, HttpError> {
     let malformed = |error: &dyn std::fmt::Display| HttpError::Invalid {
         message: format!("the form cannot be read: {error}"),
@@ -234,7 +251,15 @@ async fn from_form(app: &App, request: Request<Body>, mut query: UploadQuery) ->
             let media_type =
                 field.content_type().filter(|kind| *kind != "application/octet-stream").map(str::to_owned);
             let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
-            uploads.push(Upload { doc_id: None, title: None, language: None, file_name, media_type, bytes });
+            uploads.push(Upload {
+                doc_id: None,
+                title: None,
+                language: None,
+                file_name,
+                media_type,
+                metadata: Map::new(),
+                bytes,
+            });
             continue;
         }
         let value = field.text().await.map_err(|error| malformed(&error))?;
@@ -243,12 +268,13 @@ async fn from_form(app: &App, request: Request<Body>, mut query: UploadQuery) ->
             "doc_id" => query.doc_id = Some(value),
             "title" => query.title = Some(value),
             "language" => query.language = Some(value),
+            "metadata" => query.metadata = Some(value),
             // OpenAI's clients say what a file is for; here it can only be for this.
             "purpose" => {}
             other => {
                 return Err(HttpError::Invalid {
                     message: format!(
-                        "the form has a field {other:?}; it may have file, corpus, doc_id, title, language"
+                        "the form has a field {other:?}; it may have file, corpus, doc_id, title, language, metadata"
                     ),
                     param: Some(other.to_owned()),
                 });
@@ -268,7 +294,9 @@ fn name_files(uploads: &mut [Upload], query: &UploadQuery) -> Result<(), HttpErr
             "the form has no file: send it as the field \"file\", as curl -F file=@handbook.pdf does";
         return Err(HttpError::Invalid { message: message.to_owned(), param: Some("file".to_owned()) });
     }
+    let metadata = metadata_of(query.metadata.as_deref())?;
     for upload in &mut *uploads {
+        upload.metadata.clone_from(&metadata);
         upload.language.clone_from(&query.language);
         upload.doc_id = upload.file_name.as_deref().filter(|name| !name.is_empty()).map(DocumentId::new);
     }

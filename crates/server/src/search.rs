@@ -10,7 +10,9 @@ use mainstay_domain::identity::Scope;
 use mainstay_domain::port::Retrieved;
 use mainstay_domain::{CorpusName, Passage, Reranking, ServiceTier};
 use mainstay_gateway::search::SearchCall;
+use mainstay_wire::filter::decode_filter;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::App;
 use crate::context::{context_of, read_body};
@@ -24,6 +26,8 @@ struct SearchRequest {
     query: String,
     corpus: Option<String>,
     limit: Option<usize>,
+    /// Which documents are searched: conditions on their metadata.
+    filter: Option<Value>,
     /// `passages` (the default) or `documents`: only the best passage of each document.
     group_by: Option<GroupBy>,
     /// `quality` (the default) or `fast`: the order of the fusion as it is.
@@ -121,11 +125,13 @@ pub(crate) async fn search(
     let limit = limit_of(wanted.limit, 10, MOST_RESULTS).map_err(|error| tag.fail(error))?;
     let by_document = wanted.group_by == Some(GroupBy::Documents);
     let corpus = corpus_named(wanted.corpus).map_err(|error| tag.fail(error))?;
+    let filter = wanted.filter.map_or(Ok(None), |filter| decode_filter(filter, "filter"));
     let call = SearchCall {
         text: wanted.query,
         corpus: corpus.clone(),
         // Several passages of one document become one result.
         limit: if by_document { (limit * 10).min(MOST_RESULTS) } else { limit },
+        filter: filter.map_err(|error| tag.fail(error))?,
         tier: wanted.tier.unwrap_or_default(),
         context,
     };

@@ -13,7 +13,9 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use mainstay_domain::ledger::Outcome;
 use mainstay_domain::port::Ledger;
 use mainstay_domain::usage::{Usage, UsageSource};
-use mainstay_domain::{ByteRange, ChunkId, Clock, CorpusName, NanoUsd, TenantId, Timestamp, TurnRecord};
+use mainstay_domain::{
+    ByteRange, ChunkId, Clock, CorpusName, Metadata, NanoUsd, TenantId, Timestamp, TurnRecord,
+};
 use mainstay_store::documents::{DocumentStore, Fingerprint, NewChunk, NewDocument};
 use mainstay_store::{DataDir, EmbeddedStore};
 use tempfile::TempDir;
@@ -78,7 +80,7 @@ fn document(number: usize) -> NewDocument {
         fingerprint: Fingerprint([0; 32]),
         source_bytes: (CHUNKS * CHUNK) as u64,
         text: "word ".repeat(CHUNKS * CHUNK / 5),
-        metadata: serde_json::Map::new(),
+        metadata: Metadata::default(),
         chunks: chunks.collect(),
     }
 }

@@ -13,8 +13,10 @@ use crate::sqlite::{Database, Migration};
 /// The database of documents, events and keys.
 const MAIN_FILE: &str = "mainstay.db";
 
-const MAIN_MIGRATIONS: [Migration; 1] =
-    [Migration { version: 1, sql: include_str!("sqlite/schema/main_1.sql") }];
+const MAIN_MIGRATIONS: [Migration; 2] = [
+    Migration { version: 1, sql: include_str!("sqlite/schema/main_1.sql") },
+    Migration { version: 2, sql: include_str!("sqlite/schema/main_2.sql") },
+];
 
 /// Everything that Mainstay remembers, in one data folder.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use mainstay_domain::ledger::Outcome;
 use mainstay_domain::port::Ledger;
 use mainstay_domain::usage::{Usage, UsageSource};
-use mainstay_domain::{ByteRange, Clock, CorpusName, NanoUsd, TenantId, Timestamp, TurnRecord};
+use mainstay_domain::{ByteRange, Clock, CorpusName, Metadata, NanoUsd, TenantId, Timestamp, TurnRecord};
 use mainstay_store::documents::{
     AcceptedBatch, DocumentMaintenance, DocumentStore, Fingerprint, NewChunk, NewDocument, Revision,
     SqliteDocuments,
@@ -187,6 +187,7 @@ async fn publish_pending(store: &SqliteDocuments) {
         let batch = AcceptedBatch {
             tenant: document.tenant.clone(),
             corpus: document.corpus.clone(),
+            accepted_at: document.accepted_at,
             documents: vec![document.accepted()],
         };
         assert_eq!(store.publish(&batch).await.unwrap().visible, [document.revision]);
@@ -235,7 +236,7 @@ fn new_document(doc_id: &str, number: u64) -> NewDocument {
         source_name: None,
         fingerprint: Fingerprint::of([text.as_bytes()]),
         source_bytes: text.len() as u64,
-        metadata: serde_json::Map::new(),
+        metadata: Metadata::default(),
         chunks: ranges
             .step_by(7)
             .map(|range| NewChunk { range, parent_range: whole, headings: Vec::new(), language: None })

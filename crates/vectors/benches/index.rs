@@ -1,9 +1,10 @@
-//! What the index costs: `cargo bench -p mainstay-vectors --features testing -- [points] [folder]`.
+//! What the index costs: `cargo bench -p mainstay-vectors --bench index -- [points,points,…] [folder]`.
 //!
 //! Builds an index of clustered random points (256 numbers, and about 60 of 50,000 words with the frequencies of a
-//! natural language) and prints how fast it takes them in, how long searches take one at a time and two at a time, how
-//! many of the true neighbours it finds, how long it takes to open, and how much memory and disk it needs. Not a criterion
-//! bench: one run of minutes is measured, not one function of microseconds.
+//! natural language) for each number of points, and prints how fast it takes them in, how long searches take one at a time
+//! and two at a time, with and without a filter, how many of the true neighbours it finds, how long it takes to open, and
+//! how much memory and disk it needs. Not a criterion bench: one run of minutes is measured, not one function of
+//! microseconds.
 
 #![expect(clippy::print_stdout, reason = "prints its findings")]
 #![expect(
@@ -13,12 +14,13 @@
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed measurement")]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mainstay_domain::ChunkId;
 use mainstay_vectors::{
-    Accuracy, Checkpoint, EmbeddedIndex, EmbeddedOptions, Hit, IndexSettings, Namespace, Point, Query,
-    Search, SparseChannel, SparseVector, VectorIndex,
+    Accuracy, Checkpoint, EmbeddedIndex, EmbeddedOptions, FieldValues, Fields, Filter, Hit, IndexSettings,
+    Namespace, Point, Query, Search, SparseChannel, SparseVector, VectorIndex,
 };
 
 const DIMENSION: usize = 256;
@@ -29,18 +31,24 @@ const QUESTIONS: u64 = 500;
 const BATCH: u64 = 1_000;
 const TOP: usize = 10;
 const CANDIDATES: usize = 100;
+/// One of so many points passes a filter: half, a twentieth, a two-hundredth, and one of 500 tenants that share an index.
+const SHARES: [u64; 4] = [2, 20, 200, 500];
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
-    let points: u64 = arguments.next().map_or(10_000, |points| points.parse().expect("a number of points"));
+    let points = arguments.next().unwrap_or_else(|| "10000".to_owned());
     let folder = arguments.next().map(PathBuf::from);
-    let temporary = tempfile::tempdir().unwrap();
-    let folder = folder.unwrap_or_else(|| temporary.path().to_owned());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(measure(points, &folder));
+    for points in points.split(',') {
+        let points = points.parse().expect("a number of points");
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = folder.clone().unwrap_or_else(|| temporary.path().to_owned());
+        runtime.block_on(measure(points, &folder.join(format!("{points}"))));
+    }
 }
 
 async fn measure(points: u64, folder: &Path) {
+    println!("== {points} points");
     let baseline = resident();
     let index = EmbeddedIndex::new(folder, EmbeddedOptions::default()).unwrap();
     index.open(&namespace(), &settings()).await.unwrap();
@@ -53,6 +61,9 @@ async fn measure(points: u64, folder: &Path) {
     println!("optimize                 {:>10.2} s", start.elapsed().as_secs_f64());
     report_memory("after optimizing", baseline, &index).await;
     searches(&index, "optimized").await;
+    for share in SHARES {
+        filtered(&index, share).await;
+    }
     hop(&index).await;
 
     let start = Instant::now();
@@ -132,7 +143,7 @@ async fn one_at_a_time(index: &EmbeddedIndex, state: &str, kind: &str, of: impl 
     }
     times.sort();
     let at = |share: f64| milliseconds(times[((times.len() - 1) as f64 * share) as usize]);
-    println!("{kind:<14}{state:<18} p50 {:>7.3} ms   p99 {:>7.3} ms", at(0.5), at(0.99));
+    println!("{kind:<14}{state:<20} p50 {:>7.3} ms   p99 {:>7.3} ms", at(0.5), at(0.99));
 }
 
 async fn two_at_a_time(index: &EmbeddedIndex, state: &str, of: impl Fn(u64) -> Vec<Search>) {
@@ -144,22 +155,45 @@ async fn two_at_a_time(index: &EmbeddedIndex, state: &str, of: impl Fn(u64) -> V
     let start = Instant::now();
     tokio::join!(half(0), half(1));
     println!(
-        "{:<14}{state:<18} {:>7.0} searches/s",
+        "{:<14}{state:<20} {:>7.0} searches/s",
         "both, two",
         QUESTIONS as f64 / start.elapsed().as_secs_f64()
     );
 }
 
+/// Hybrid searches through a filter that one of so many points passes.
+async fn filtered(index: &EmbeddedIndex, one_of: u64) {
+    let state = format!("filtered to 1/{one_of}");
+    let through = |search: Search, question: u64| Search {
+        filter: Some(Arc::new(Filter::OneOf {
+            field: format!("of_{one_of}"),
+            texts: vec![(question % one_of).to_string()],
+        })),
+        ..search
+    };
+    let both = |question| {
+        [dense(question, Accuracy::Indexed, CANDIDATES), words(question, CANDIDATES)]
+            .map(|search| through(search, question))
+            .to_vec()
+    };
+    one_at_a_time(index, &state, "both", both).await;
+    recall_of(index, &state, |question, accuracy| through(dense(question, accuracy, TOP), question)).await;
+}
+
 async fn recall(index: &EmbeddedIndex, state: &str) {
+    recall_of(index, state, |question, accuracy| dense(question, accuracy, TOP)).await;
+}
+
+async fn recall_of(index: &EmbeddedIndex, state: &str, of: impl Fn(u64, Accuracy) -> Search) {
     let (mut found, mut expected) = (0, 0);
     for question in 0..QUESTIONS {
-        let searches = vec![dense(question, Accuracy::Exact, TOP), dense(question, Accuracy::Indexed, TOP)];
+        let searches = vec![of(question, Accuracy::Exact), of(question, Accuracy::Indexed)];
         let [exact, indexed] =
             <[Vec<Hit>; 2]>::try_from(index.search(&namespace(), searches).await.unwrap()).unwrap();
         expected += exact.len();
         found += exact.iter().filter(|hit| indexed.iter().any(|other| other.chunk == hit.chunk)).count();
     }
-    println!("{:<14}{state:<18} {:>7.4}", "recall@10", found as f64 / expected as f64);
+    println!("{:<14}{state:<20} {:>7.4}", "recall@10", found as f64 / expected as f64);
 }
 
 /// What it costs to do the work on a blocking thread: a search that finds nothing.
@@ -204,19 +238,31 @@ fn settings() -> IndexSettings {
 fn point(chunk: u64) -> Point {
     let mut random = fastrand::Rng::with_seed(chunk);
     let bm25 = (0..WORDS_PER_POINT).map(|_| (word(&mut random), 0.5 + random.f32())).collect();
-    Point { chunk: ChunkId(chunk), dense: clustered(&mut random), sparse: vec![(SparseChannel::Bm25, bm25)] }
+    Point {
+        chunk: ChunkId(chunk),
+        dense: clustered(&mut random),
+        sparse: vec![(SparseChannel::Bm25, bm25)],
+        fields: Arc::new(fields(chunk)),
+    }
+}
+
+/// What points are filtered by; independent of their vectors and words.
+fn fields(chunk: u64) -> Fields {
+    let mut random = fastrand::Rng::with_seed(1 << 43 | chunk);
+    let value = |of: u64| FieldValues::Texts(vec![random.u64(0..of).to_string()]);
+    SHARES.map(|of| format!("of_{of}")).into_iter().zip(SHARES.map(value)).collect()
 }
 
 fn dense(question: u64, accuracy: Accuracy, limit: usize) -> Search {
     let mut random = fastrand::Rng::with_seed(1 << 40 | question);
-    Search { query: Query::Dense { vector: clustered(&mut random), accuracy }, limit }
+    Search { query: Query::Dense { vector: clustered(&mut random), accuracy }, limit, filter: None }
 }
 
 /// A question of eight words.
 fn words(question: u64, limit: usize) -> Search {
     let mut random = fastrand::Rng::with_seed(1 << 41 | question);
     let vector: SparseVector = (0..8).map(|_| (word(&mut random), 1.0)).collect();
-    Search { query: Query::Sparse { channel: SparseChannel::Bm25, vector }, limit }
+    Search { query: Query::Sparse { channel: SparseChannel::Bm25, vector }, limit, filter: None }
 }
 
 /// A vector of length 1 around the centre of one of the clusters. Clusters differ in size and in width.

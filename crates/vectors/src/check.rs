@@ -1,7 +1,10 @@
 //! What fits a namespace's settings: the same rules for every implementation.
 
+use std::ops::Bound;
+
 use crate::error::IndexError;
-use crate::port::{IndexSettings, Point, Query, SparseChannel};
+use crate::filter::{FieldValues, Fields, Filter};
+use crate::port::{IndexSettings, Point, Query, Search, SparseChannel};
 use crate::sparse::SparseVector;
 
 impl IndexSettings {
@@ -30,16 +33,18 @@ impl IndexSettings {
                 self.check_sparse(*channel, vector)
             })
         });
+        let fits = fits.and_then(|()| check_fields(&point.fields));
         fits.map_err(|reason| IndexError::InvalidPoint { chunk: point.chunk, reason })
     }
 
-    /// Whether a query fits.
-    pub(crate) fn check_query(&self, query: &Query) -> Result<(), IndexError> {
-        match query {
+    /// Whether a search fits.
+    pub(crate) fn check_search(&self, search: &Search) -> Result<(), IndexError> {
+        let fits = match &search.query {
             Query::Dense { vector, .. } => self.check_dense(vector),
             Query::Sparse { channel, vector } => self.check_sparse(*channel, vector),
-        }
-        .map_err(|reason| IndexError::InvalidQuery(format!("the query does not fit: {reason}")))
+        };
+        fits.and_then(|()| search.filter.as_deref().map_or(Ok(()), check_filter))
+            .map_err(|reason| IndexError::InvalidQuery(format!("the query does not fit: {reason}")))
     }
 
     fn check_dense(&self, vector: &[f32]) -> Result<(), String> {
@@ -60,5 +65,47 @@ impl IndexSettings {
             return Err(format!("a weight of channel {} is not a finite number", channel.as_str()));
         }
         Ok(())
+    }
+}
+
+/// Names that any engine takes, and numbers that can be ordered.
+fn check_fields(fields: &Fields) -> Result<(), String> {
+    fields.iter().try_for_each(|(name, values)| {
+        check_name(name)?;
+        match values {
+            FieldValues::Numbers(numbers) if !numbers.iter().all(|number| number.is_finite()) => {
+                Err(format!("its field {name:?} holds a number that is not finite"))
+            }
+            FieldValues::Numbers(_) | FieldValues::Texts(_) => Ok(()),
+        }
+    })
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let is_allowed = |character: char| character.is_alphanumeric() || character == '_' || character == '-';
+    if name.is_empty() || !name.chars().all(is_allowed) {
+        return Err(format!(
+            "the name of its field {name:?} is not made of letters, digits, \"_\" and \"-\""
+        ));
+    }
+    Ok(())
+}
+
+fn check_filter(filter: &Filter) -> Result<(), String> {
+    match filter {
+        Filter::All(filters) | Filter::Any(filters) => filters.iter().try_for_each(check_filter),
+        Filter::Not(filter) => check_filter(filter),
+        Filter::OneOf { field, .. } | Filter::Exists { field } => check_name(field),
+        Filter::Between { field, from, to } => {
+            check_name(field)?;
+            let is_nan = |bound: &Bound<f64>| match bound {
+                Bound::Included(number) | Bound::Excluded(number) => number.is_nan(),
+                Bound::Unbounded => false,
+            };
+            if is_nan(from) || is_nan(to) {
+                return Err(format!("a bound of the field {field:?} is no number"));
+            }
+            Ok(())
+        }
     }
 }

@@ -9,9 +9,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+use std::ops::Bound;
+use std::sync::Arc;
+
 use mainstay_domain::ChunkId;
 
 use crate::error::IndexError;
+use crate::filter::{FieldValues, Fields, Filter};
 use crate::port::{
     Accuracy, Checkpoint, Hit, IndexSettings, Namespace, Point, Query, Search, SparseChannel, VectorIndex,
 };
@@ -42,6 +46,11 @@ macro_rules! conformance_tests {
             a_point_that_does_not_fit_is_refused_with_its_batch,
             a_query_that_does_not_fit_is_refused,
             any_limit_is_served,
+            a_filter_finds_only_what_fits_it,
+            a_filter_counts_only_what_fits_towards_the_limit,
+            a_replaced_point_has_only_its_new_fields,
+            filters_hold_after_an_optimization_and_after_closing,
+            fields_and_filters_that_do_not_fit_are_refused,
             a_dropped_namespace_is_gone_and_can_be_made_again,
             after_closing_everything_is_there,
             a_checkpoint_is_remembered,
@@ -79,17 +88,73 @@ fn namespace() -> Namespace {
 
 fn point(chunk: u64, dense: [f32; DIMENSION], terms: &[u32]) -> Point {
     let bm25: SparseVector = terms.iter().map(|&term| (term, 1.0)).collect();
-    Point { chunk: ChunkId(chunk), dense: dense.to_vec(), sparse: vec![(SparseChannel::Bm25, bm25)] }
+    Point {
+        chunk: ChunkId(chunk),
+        dense: dense.to_vec(),
+        sparse: vec![(SparseChannel::Bm25, bm25)],
+        fields: Arc::default(),
+    }
+}
+
+/// A point that every search of these tests finds, with fields.
+fn point_with(chunk: u64, fields: &[(&str, FieldValues)]) -> Point {
+    let fields: Fields = fields.iter().map(|(name, values)| ((*name).to_owned(), values.clone())).collect();
+    Point { fields: Arc::new(fields), ..point(chunk, [1.0, 0.0, 0.0, 0.0], &[7]) }
+}
+
+fn texts(texts: &[&str]) -> FieldValues {
+    FieldValues::Texts(texts.iter().map(|&text| text.to_owned()).collect())
+}
+
+fn number(number: f64) -> FieldValues {
+    FieldValues::Numbers(vec![number])
+}
+
+fn one_of(field: &str, texts: &[&str]) -> Filter {
+    Filter::OneOf { field: field.to_owned(), texts: texts.iter().map(|&text| text.to_owned()).collect() }
+}
+
+fn between(field: &str, from: Bound<f64>, to: Bound<f64>) -> Filter {
+    Filter::Between { field: field.to_owned(), from, to }
+}
+
+fn exists(field: &str) -> Filter {
+    Filter::Exists { field: field.to_owned() }
+}
+
+fn not(filter: Filter) -> Filter {
+    Filter::Not(Box::new(filter))
+}
+
+/// The chunks that both a dense and a sparse search find through a filter, in the order of their ids.
+async fn found_through(index: &dyn VectorIndex, namespace: &Namespace, filter: &Filter) -> Vec<u64> {
+    let filter = Some(Arc::new(filter.clone()));
+    let searches = [dense([1.0, 0.0, 0.0, 0.0], 100), bm25(&[7])]
+        .map(|search| Search { filter: filter.clone(), ..search });
+    let lists = index.search(namespace, searches.to_vec()).await.unwrap();
+    let mut lists = lists.into_iter().map(|hits| {
+        let mut chunks: Vec<u64> = hits.iter().map(|hit| hit.chunk.0).collect();
+        chunks.sort_unstable();
+        chunks
+    });
+    let first = lists.next().unwrap();
+    assert_eq!(lists.next().unwrap(), first, "{filter:?}");
+    first
 }
 
 fn dense(vector: [f32; DIMENSION], limit: usize) -> Search {
-    Search { query: Query::Dense { vector: vector.to_vec(), accuracy: Accuracy::Indexed }, limit }
+    Search {
+        query: Query::Dense { vector: vector.to_vec(), accuracy: Accuracy::Indexed },
+        limit,
+        filter: None,
+    }
 }
 
 fn sparse(channel: SparseChannel, terms: &[u32], limit: usize) -> Search {
     Search {
         query: Query::Sparse { channel, vector: terms.iter().map(|&term| (term, 1.0)).collect() },
         limit,
+        filter: None,
     }
 }
 
@@ -220,7 +285,7 @@ pub async fn a_dense_search_finds_the_nearest_first(index: &dyn VectorIndex) {
         assert!((hit.score - expected).abs() < 1e-3, "{hit:?} instead of {expected}");
     }
     let exact = Query::Dense { vector: vec![1.0, 0.0, 0.0, 0.0], accuracy: Accuracy::Exact };
-    assert_eq!(found(index, &namespace, Search { query: exact, limit: 9 }).await, [2, 4, 1, 3]);
+    assert_eq!(found(index, &namespace, Search { query: exact, limit: 9, filter: None }).await, [2, 4, 1, 3]);
 }
 
 /// Scenario.
@@ -405,15 +470,17 @@ pub async fn a_query_that_does_not_fit_is_refused(index: &dyn VectorIndex) {
     let without_grams = IndexSettings { channels: vec![SparseChannel::Bm25], ..settings() };
     index.open(&namespace(), &without_grams).await.unwrap();
     index.upsert(&namespace(), vec![point(1, [1.0, 0.0, 0.0, 0.0], &[7])]).await.unwrap();
-    let dense =
-        |vector: Vec<f32>| Search { query: Query::Dense { vector, accuracy: Accuracy::Indexed }, limit: 1 };
+    let dense = |vector: Vec<f32>| Search {
+        query: Query::Dense { vector, accuracy: Accuracy::Indexed },
+        ..bm25(&[])
+    };
     let heavy = Query::Sparse { channel: SparseChannel::Bm25, vector: [(7, f32::NAN)].into_iter().collect() };
     let wrong = [
         dense(vec![1.0; 5]),
         dense(Vec::new()),
         dense(vec![f32::NAN, 0.0, 0.0, 0.0]),
         sparse(SparseChannel::Grams, &[1], 1),
-        Search { query: heavy, limit: 1 },
+        Search { query: heavy, limit: 1, filter: None },
     ];
     for search in wrong {
         let error = index.search(&namespace(), vec![bm25(&[7]), search]).await.unwrap_err();
@@ -436,6 +503,137 @@ pub async fn any_limit_is_served(index: &dyn VectorIndex) {
         assert_eq!(found(index, &namespace, dense([1.0, 0.0, 0.0, 0.0], limit)).await.len(), expected);
         assert_eq!(found(index, &namespace, sparse(SparseChannel::Bm25, &[7], limit)).await.len(), expected);
     }
+}
+
+/// Points with every combination of fields that the scenarios below ask for.
+async fn shelved(index: &dyn VectorIndex) -> Namespace {
+    let namespace = opened(index).await;
+    let points = vec![
+        point_with(1, &[("shelf", texts(&["a"])), ("year", number(2001.0))]),
+        point_with(2, &[("shelf", texts(&["b"])), ("year", number(2002.5))]),
+        point_with(3, &[("shelf", texts(&["a", "c"])), ("year", FieldValues::Numbers(vec![1990.0, 2010.0]))]),
+        point_with(4, &[("shelf", texts(&[])), ("Größe", number(-1.0))]),
+        point_with(5, &[]),
+    ];
+    index.upsert(&namespace, points).await.unwrap();
+    namespace
+}
+
+async fn assert_filters_hold(index: &dyn VectorIndex, namespace: &Namespace) {
+    use Bound::{Excluded, Included, Unbounded};
+    let any = |filters: &[Filter]| Filter::Any(filters.to_vec());
+    let all = |filters: &[Filter]| Filter::All(filters.to_vec());
+    let a = one_of("shelf", &["a"]);
+    for (filter, expected) in [
+        (a.clone(), vec![1, 3]),
+        (one_of("shelf", &["b", "c", "d"]), vec![2, 3]),
+        (one_of("shelf", &[]), vec![]),
+        (one_of("year", &["2001"]), vec![]),
+        (one_of("nowhere", &["a"]), vec![]),
+        (between("year", Included(2001.0), Included(2001.0)), vec![1]),
+        (between("year", Excluded(2001.0), Unbounded), vec![2, 3]),
+        (between("year", Unbounded, Excluded(2001.0)), vec![3]),
+        (between("year", Included(2001.0), Excluded(2002.5)), vec![1]),
+        (between("year", Included(3.0), Included(2.0)), vec![]),
+        (between("year", Unbounded, Unbounded), vec![1, 2, 3]),
+        (between("shelf", Unbounded, Unbounded), vec![]),
+        (between("Größe", Unbounded, Included(0.0)), vec![4]),
+        (exists("shelf"), vec![1, 2, 3]),
+        (not(exists("shelf")), vec![4, 5]),
+        (exists("nowhere"), vec![]),
+        (not(a.clone()), vec![2, 4, 5]),
+        (not(not(a.clone())), vec![1, 3]),
+        (all(&[]), vec![1, 2, 3, 4, 5]),
+        (any(&[]), vec![]),
+        (not(any(&[])), vec![1, 2, 3, 4, 5]),
+        (not(all(&[])), vec![]),
+        (any(&[all(&[]), a.clone()]), vec![1, 2, 3, 4, 5]),
+        (all(&[a.clone(), any(&[])]), vec![]),
+        (all(&[a.clone(), between("year", Excluded(2001.0), Unbounded)]), vec![3]),
+        (any(&[a, exists("Größe")]), vec![1, 3, 4]),
+    ] {
+        assert_eq!(found_through(index, namespace, &filter).await, expected, "{filter:?}");
+    }
+}
+
+/// Scenario.
+pub async fn a_filter_finds_only_what_fits_it(index: &dyn VectorIndex) {
+    let namespace = shelved(index).await;
+    assert_filters_hold(index, &namespace).await;
+}
+
+/// Scenario.
+pub async fn filters_hold_after_an_optimization_and_after_closing(index: &dyn VectorIndex) {
+    let namespace = shelved(index).await;
+    // Enough that the points come into their final order, none of which any filter of the scenario finds.
+    let others = (1_000..1_400).map(|chunk| point(chunk, [0.0, 1.0, 0.0, 0.0], &[3])).collect();
+    index.upsert(&namespace, others).await.unwrap();
+    index.optimize(&namespace).await.unwrap();
+    assert_filters_hold(index, &namespace).await;
+    index.close().await.unwrap();
+    assert_filters_hold(index, &namespace).await;
+    // A field that comes only now.
+    index.upsert(&namespace, vec![point_with(6, &[("late", texts(&["x"]))])]).await.unwrap();
+    assert_eq!(found_through(index, &namespace, &one_of("late", &["x"])).await, [6]);
+    index.optimize(&namespace).await.unwrap();
+    index.close().await.unwrap();
+    assert_eq!(found_through(index, &namespace, &exists("late")).await, [6]);
+}
+
+/// Scenario.
+pub async fn a_filter_counts_only_what_fits_towards_the_limit(index: &dyn VectorIndex) {
+    let namespace = opened(index).await;
+    // What does not fit is nearer and has more of the words.
+    let near = (0..50).map(|chunk| {
+        let fields = Arc::new(Fields::from([("shelf".to_owned(), texts(&["near"]))]));
+        Point { fields, ..point(chunk, [1.0, 0.0, 0.0, 0.0], &[7, 8]) }
+    });
+    let far = (50..60).map(|chunk| {
+        let fields = Arc::new(Fields::from([("shelf".to_owned(), texts(&["far"]))]));
+        Point { fields, ..point(chunk, [0.6, 0.8, 0.0, 0.0], &[7]) }
+    });
+    index.upsert(&namespace, near.chain(far).collect()).await.unwrap();
+    let filter = Some(Arc::new(one_of("shelf", &["far"])));
+    for search in [dense([1.0, 0.0, 0.0, 0.0], 5), sparse(SparseChannel::Bm25, &[7, 8], 5)] {
+        let hits = hits(index, &namespace, Search { filter: filter.clone(), ..search }).await;
+        assert!(hits.len() == 5 && hits.iter().all(|hit| hit.chunk.0 >= 50), "{hits:?}");
+    }
+}
+
+/// Scenario.
+pub async fn a_replaced_point_has_only_its_new_fields(index: &dyn VectorIndex) {
+    let namespace = opened(index).await;
+    let old = [("shelf", texts(&["a"])), ("year", number(2001.0))];
+    index.upsert(&namespace, vec![point_with(1, &old)]).await.unwrap();
+    index.optimize(&namespace).await.unwrap();
+    index.upsert(&namespace, vec![point_with(1, &[("shelf", texts(&["b"]))])]).await.unwrap();
+    for (filter, expected) in
+        [(one_of("shelf", &["a"]), vec![]), (one_of("shelf", &["b"]), vec![1]), (exists("year"), vec![])]
+    {
+        assert_eq!(found_through(index, &namespace, &filter).await, expected, "{filter:?}");
+    }
+    index.upsert(&namespace, vec![point_with(1, &[])]).await.unwrap();
+    assert_eq!(found_through(index, &namespace, &exists("shelf")).await, NOTHING);
+}
+
+/// Scenario.
+pub async fn fields_and_filters_that_do_not_fit_are_refused(index: &dyn VectorIndex) {
+    let namespace = opened(index).await;
+    for fields in [("a.b", texts(&["x"])), ("", texts(&["x"])), ("year", number(f64::NAN))] {
+        let error = index.upsert(&namespace, vec![point_with(66, &[fields])]).await.unwrap_err();
+        assert!(matches!(error, IndexError::InvalidPoint { chunk: ChunkId(66), .. }), "{error}");
+    }
+    let filters = [
+        between("year", Bound::Included(f64::NAN), Bound::Unbounded),
+        Filter::All(vec![not(exists("a\"b"))]),
+        Filter::Any(vec![one_of("a[0]", &["x"])]),
+    ];
+    for filter in filters {
+        let search = Search { filter: Some(Arc::new(filter)), ..bm25(&[7]) };
+        let error = index.search(&namespace, vec![search]).await.unwrap_err();
+        assert!(matches!(error, IndexError::InvalidQuery(_)), "{error}");
+    }
+    assert_eq!(count(index, &namespace).await, 0);
 }
 
 /// Scenario.

@@ -118,7 +118,7 @@ impl VectorIndex for ExactIndex {
 
 impl Contents {
     fn search(&self, search: &Search) -> Result<Vec<Hit>, IndexError> {
-        self.settings.check_query(&search.query)?;
+        self.settings.check_search(search)?;
         let score: Box<dyn Fn(&Point) -> f32> = match &search.query {
             Query::Dense { vector, .. } => Box::new(|point| dot(vector, &point.dense)),
             Query::Sparse { channel, vector } => {
@@ -126,7 +126,9 @@ impl Contents {
                 Box::new(move |point| sparse_score(&weighted, sparse_of(point, *channel)))
             }
         };
-        let scored = self.points.values().map(|point| Hit { chunk: point.chunk, score: score(point) });
+        let fits = |point: &&Point| search.filter.as_ref().is_none_or(|filter| filter.matches(&point.fields));
+        let scored =
+            self.points.values().filter(fits).map(|point| Hit { chunk: point.chunk, score: score(point) });
         let mut hits: Vec<Hit> = scored.filter(|hit| hit.score != 0.0).collect();
         hits.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.chunk.cmp(&other.chunk)));
         hits.truncate(search.limit);

@@ -7,6 +7,7 @@
 //!
 //! Nothing here knows texts, documents or models. Texts become vectors elsewhere, and hits become passages elsewhere.
 
+mod filter;
 mod port;
 mod sparse;
 
@@ -25,6 +26,7 @@ pub use embedded::{EmbeddedIndex, EmbeddedOptions};
 pub use error::IndexError;
 #[cfg(any(test, feature = "testing"))]
 pub use exact::ExactIndex;
+pub use filter::{FieldValues, Fields, Filter};
 pub use port::{
     Accuracy, Checkpoint, Hit, IndexSettings, IndexStats, Namespace, Point, Query, Search, SparseChannel,
     VectorIndex,

@@ -1,12 +1,14 @@
 //! The port: what the knowledge side needs of an index of vectors.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use mainstay_domain::{ChunkId, CorpusName, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::error::IndexError;
+use crate::filter::{Fields, Filter};
 use crate::sparse::SparseVector;
 
 /// An index of vectors, divided into namespaces that see nothing of each other.
@@ -143,6 +145,8 @@ pub struct Point {
     pub dense: Vec<f32>,
     /// The sparse vectors. A channel that is missing here, or empty, is not searched for this chunk.
     pub sparse: Vec<(SparseChannel, SparseVector)>,
+    /// What searches can be narrowed by; the chunks of a document share it.
+    pub fields: Arc<Fields>,
 }
 
 /// One search.
@@ -152,6 +156,8 @@ pub struct Search {
     pub query: Query,
     /// How many hits at most.
     pub limit: usize,
+    /// Which points may be found; without it, all. How rare a term is counts over all of them either way.
+    pub filter: Option<Arc<Filter>>,
 }
 
 /// What to look for.

@@ -13,6 +13,7 @@
 
 pub mod anthropic;
 pub mod error;
+pub mod filter;
 pub mod gemini;
 pub mod openai;
 pub mod sse;

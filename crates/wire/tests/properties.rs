@@ -151,6 +151,7 @@ prop_compose! {
             parallel_tool_calls,
             response_format,
             user,
+            filter: None,
             delivery,
             dialect: Dialect::OpenAi,
             extra,

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Extra;
+use crate::filter::Filter;
 
 /// A conversation to be continued, with the wishes of the caller about how.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -39,6 +40,8 @@ pub struct ChatRequest {
     pub response_format: Option<ResponseFormat>,
     /// The caller's own id of the end user.
     pub user: Option<String>,
+    /// Which documents of the assistant's corpus may be answered from; without it, all. Never sent to a provider.
+    pub filter: Option<Filter>,
     /// Whole or streamed.
     pub delivery: Delivery,
     /// The shape in which the request arrived: `extra` fields are passed on only to a provider that speaks it.

@@ -24,7 +24,7 @@ use crate::terminal::{self, BadInput, grouped};
     after_help = "Example: mainstay ingest ./docs\n         mainstay ingest corpus.jsonl --corpus research"
 )]
 pub(crate) struct IngestArgs {
-    /// Files, folders (read with all below them) and JSON Lines (doc_id, title, text, language).
+    /// Files, folders (read with all below them) and JSON Lines (doc_id, title, text, language, metadata).
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Into which corpus.

@@ -186,6 +186,10 @@ fn add_slo(slo: &Slo, add: &mut impl FnMut(&str, String)) {
     if let Some(score) = slo.quality.mrr_at_10 {
         add("slo.quality.mrr_at_10", format!("one over the rank of the first relevant, at least {score}"));
     }
+    if let Some(staleness) = slo.freshness.staleness {
+        let staleness = HumanDuration(staleness);
+        add("slo.freshness.staleness", format!("everybody finds a document within {staleness}"));
+    }
     for (name, tier) in &slo.tiers {
         add_tier(&format!("slo.tiers.{name}"), tier, add);
     }

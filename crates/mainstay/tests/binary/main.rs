@@ -5,5 +5,6 @@ mod api;
 mod chunking;
 mod command_line;
 mod evaluation;
+mod filters;
 mod kill;
 mod running;

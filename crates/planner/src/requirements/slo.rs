@@ -26,6 +26,8 @@ pub struct RawSlo {
     cost: RawCost,
     /// Scores of the answers on the golden evaluation set.
     quality: RawQuality,
+    /// How soon what was added can be found.
+    freshness: RawFreshness,
     /// Objectives of a tier of customers that differ from those above.
     tiers: BTreeMap<String, RawTierSlo>,
 }
@@ -96,6 +98,15 @@ struct RawQuality {
     mrr_at_10: Option<Ratio>,
 }
 
+/// Staleness.
+#[derive(Clone, Copy, Deserialize, JsonSchema, Debug, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawFreshness {
+    /// A document that was accepted is found by everybody at most this much later.
+    #[schemars(example = "60s")]
+    staleness: Option<HumanDuration>,
+}
+
 /// Objectives of one tier.
 #[derive(Clone, Deserialize, JsonSchema, Debug, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -127,6 +138,8 @@ pub struct Slo {
     pub cost: CostTarget,
     /// Scores of the answers.
     pub quality: QualityTargets,
+    /// How soon what was added can be found.
+    pub freshness: FreshnessTarget,
     /// What differs by tier.
     pub tiers: BTreeMap<String, TierSlo>,
 }
@@ -226,6 +239,13 @@ pub struct QualityTargets {
     pub mrr_at_10: Option<Ratio>,
 }
 
+/// The target for staleness.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FreshnessTarget {
+    /// The longest time from a document's acceptance until everybody finds it: above 0.
+    pub staleness: Option<Duration>,
+}
+
 /// What differs for a tier of customers.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct TierSlo {
@@ -276,6 +296,7 @@ impl RawSlo {
             availability: general.availability,
             cost: self.cost.check(&at.key("cost"), findings),
             quality: self.quality.check(&at.key("quality"), findings),
+            freshness: self.freshness.check(&at.key("freshness"), findings),
             tiers: tiers
                 .map(|(name, tier)| {
                     let checked = tier.check(&tiers_at.key(&name), findings);
@@ -430,6 +451,17 @@ impl RawQuality {
             ndcg_at_10: self.ndcg_at_10,
             mrr_at_10: self.mrr_at_10,
         }
+    }
+}
+
+impl RawFreshness {
+    fn check(self, at: &KeyPath, findings: &mut Findings) -> FreshnessTarget {
+        let staleness = self.staleness.map(|HumanDuration(duration)| duration);
+        if staleness.is_some_and(|staleness| staleness.is_zero()) {
+            let hint = example("staleness", "\"60s\"");
+            findings.report(&at.key("staleness"), "nothing is found in no time at all", hint);
+        }
+        FreshnessTarget { staleness }
     }
 }
 

@@ -64,6 +64,7 @@ mod tests {
             document: DocumentId::new(format!("d{position}")),
             title: None,
             headings: Vec::new(),
+            parent_headings: Vec::new(),
             range,
             text: text.to_owned(),
             parent_range: range,

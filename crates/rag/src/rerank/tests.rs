@@ -72,6 +72,7 @@ impl Site {
             corpus: CorpusName::unnamed(),
             text: "When does the bar dry?".to_owned(),
             limit,
+            filter: None,
             tier: ServiceTier::Quality,
             deadline: Deadline::after(&clock, Duration::from_secs(60)),
         };

@@ -7,6 +7,7 @@
 )]
 
 mod documents;
+mod fields;
 mod histories;
 mod keys;
 mod ledger;
@@ -31,6 +32,7 @@ pub trait Backend: Send + Sync {
 /// Runs every test on stores that `make` makes: each is new and empty.
 pub async fn conformance<B: Backend>(make: impl AsyncFn() -> B) {
     documents::conformance(&make).await;
+    fields::conformance(&make).await;
     histories::conformance(&make).await;
     keys::conformance(&make).await;
     ledger::conformance(&make).await;

@@ -1,6 +1,6 @@
 //! Documents for tests.
 
-use mainstay_domain::{ByteRange, CorpusName, TenantId};
+use mainstay_domain::{ByteRange, CorpusName, Metadata, TenantId};
 
 use crate::documents::{DocumentStore, Fingerprint, NewChunk, NewDocument};
 
@@ -25,9 +25,15 @@ pub(super) fn document(doc_id: &str, text: &str) -> NewDocument {
         fingerprint: Fingerprint::of([text.as_bytes()]),
         source_bytes: text.len() as u64,
         text: text.to_owned(),
-        metadata: serde_json::Map::from_iter([("shelf".to_owned(), serde_json::json!(3))]),
+        metadata: metadata(&[("shelf", serde_json::json!(3))]),
         chunks: lines(text),
     }
+}
+
+/// Metadata of these fields.
+pub(super) fn metadata(fields: &[(&str, serde_json::Value)]) -> Metadata {
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    Metadata::new(fields.collect()).unwrap()
 }
 
 fn lines(text: &str) -> Vec<NewChunk> {

@@ -22,6 +22,7 @@ pub(crate) mod sqlite;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use mainstay_domain::metadata::FieldKind;
 use mainstay_domain::{ChunkId, CorpusName, DocumentId, TenantId};
 
 pub use self::error::{DocumentFlaw, DocumentStoreError};
@@ -70,6 +71,9 @@ pub trait DocumentStore: Send + Sync {
 
     /// How much a corpus holds, of what can be read.
     async fn counts(&self, tenant: &TenantId, corpus: &CorpusName) -> Result<CorpusCounts>;
+
+    /// The fields that the metadata of the corpus have or once had, with the kinds of their values, by name.
+    async fn fields(&self, tenant: &TenantId, corpus: &CorpusName) -> Result<Vec<(String, FieldKind)>>;
 
     /// Takes new documents and new versions of documents, all or none. Returns when they are durable. A document that
     /// occurs twice in `documents` counts as replaced at once: its last occurrence is the one that becomes visible.

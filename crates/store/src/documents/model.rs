@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId, Timestamp};
+use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, Metadata, TenantId, Timestamp};
 
 /// A version of a document. Numbers grow over all documents and are never reused: a later version of a document has
 /// the larger one.
@@ -106,7 +106,7 @@ pub struct NewDocument {
     /// The canonical text: byte ranges refer to it.
     pub text: String,
     /// Whatever else its owner says about it.
-    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub metadata: Metadata,
     /// The pieces to search, in the order of the text.
     pub chunks: Vec<NewChunk>,
 }
@@ -152,6 +152,8 @@ pub struct AcceptedBatch {
     pub tenant: TenantId,
     /// Their corpus.
     pub corpus: CorpusName,
+    /// When they were accepted.
+    pub accepted_at: Timestamp,
     /// The documents, in the order in which they were given.
     pub documents: Vec<AcceptedDocument>,
 }
@@ -220,7 +222,7 @@ pub struct DocumentRecord {
     /// Whether a newer version is on its way.
     pub status: DocumentStatus,
     /// Whatever else its owner said about it.
-    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub metadata: Metadata,
 }
 
 /// The state of a visible document.
@@ -284,6 +286,10 @@ pub struct IndexableDocument {
     pub media_type: String,
     /// The language of most of it.
     pub language: Option<String>,
+    /// Whatever else its owner said about it.
+    pub metadata: Metadata,
+    /// When this version was accepted.
+    pub accepted_at: Timestamp,
     /// The canonical text.
     pub text: String,
     /// Its chunks, in the order of their ids.

@@ -14,6 +14,7 @@
 
 mod files;
 mod operation_log;
+mod payload;
 mod shard;
 mod slot;
 

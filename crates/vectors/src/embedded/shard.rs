@@ -9,6 +9,7 @@ use mainstay_domain::ChunkId;
 use qdrant_edge as qdrant;
 
 use super::EmbeddedOptions;
+use super::payload::{self, IndexedFields};
 use crate::port::{Accuracy, Hit, IndexSettings, Point, Query, Search};
 use crate::sparse::SparseVector;
 
@@ -49,6 +50,8 @@ pub(super) enum EngineError {
 pub(super) struct Shard {
     engine: Engine,
     settings: IndexSettings,
+    /// The fields that points can be filtered by without looking at each of them.
+    indexed: IndexedFields,
     /// Held while points are written, and by a flush. Qdrant panics when these meet, and when a flush meets an
     /// optimization, which the slot sees to.
     writes: Mutex<()>,
@@ -68,16 +71,18 @@ impl Shard {
         options: &EmbeddedOptions,
     ) -> Result<Self, EngineError> {
         let config = shard_config(&settings, options);
-        Ok(Self::new(guarded(|| qdrant::EdgeShard::new(folder, config))?, settings))
+        Self::new(guarded(|| qdrant::EdgeShard::new(folder, config))?, settings)
     }
 
     /// Opens the shard of a folder.
     pub(super) fn load(folder: &Path, settings: IndexSettings) -> Result<Self, EngineError> {
-        Ok(Self::new(guarded(|| qdrant::EdgeShard::load(folder, None))?, settings))
+        Self::new(guarded(|| qdrant::EdgeShard::load(folder, None))?, settings)
     }
 
-    fn new(engine: qdrant::EdgeShard, settings: IndexSettings) -> Self {
-        Self { engine: Engine(Some(engine)), settings, writes: Mutex::default() }
+    fn new(engine: qdrant::EdgeShard, settings: IndexSettings) -> Result<Self, EngineError> {
+        let engine = Engine(Some(engine));
+        let indexed = IndexedFields::of(&guarded(|| Ok(engine.get().info()))?);
+        Ok(Self { engine, settings, indexed, writes: Mutex::default() })
     }
 
     pub(super) fn settings(&self) -> &IndexSettings {
@@ -91,10 +96,18 @@ impl Shard {
 
     /// Inserts or replaces points that fit the settings.
     pub(super) fn upsert(&self, points: Vec<Point>) -> Result<(), EngineError> {
+        for create in self.indexed.missing(&points) {
+            let name = create.field_name.first_key.clone();
+            let operation = qdrant::FieldIndexOperations::CreateIndex(create);
+            self.write(qdrant::UpdateOperation::FieldIndexOperation(operation))?;
+            self.indexed.add(name);
+        }
         let mut points = points.into_iter().map(|point| self.stored_point(point)).peekable();
         while points.peek().is_some() {
             let batch = qdrant::PointInsertOperations::PointsList(points.by_ref().take(BATCH).collect());
-            self.write(qdrant::PointOperations::UpsertPoints(batch))?;
+            self.write(qdrant::UpdateOperation::PointOperation(qdrant::PointOperations::UpsertPoints(
+                batch,
+            )))?;
         }
         Ok(())
     }
@@ -103,14 +116,16 @@ impl Shard {
     pub(super) fn delete(&self, chunks: &[ChunkId]) -> Result<(), EngineError> {
         for batch in chunks.chunks(BATCH) {
             let ids = batch.iter().map(|chunk| qdrant::PointId::NumId(chunk.0)).collect();
-            self.write(qdrant::PointOperations::DeletePoints { ids })?;
+            self.write(qdrant::UpdateOperation::PointOperation(qdrant::PointOperations::DeletePoints {
+                ids,
+            }))?;
         }
         Ok(())
     }
 
-    fn write(&self, operation: qdrant::PointOperations) -> Result<(), EngineError> {
+    fn write(&self, operation: qdrant::UpdateOperation) -> Result<(), EngineError> {
         let _writes = lock(&self.writes);
-        guarded(|| self.engine.get().update(qdrant::UpdateOperation::PointOperation(operation)))
+        guarded(|| self.engine.get().update(operation))
     }
 
     /// Runs a query that fits the settings.
@@ -125,7 +140,7 @@ impl Shard {
         let request = qdrant::QueryRequest {
             prefetches: Vec::new(),
             query: Some(qdrant::ScoringQuery::Vector(nearest)),
-            filter: None,
+            filter: search.filter.as_deref().map(payload::engine_filter),
             score_threshold: None,
             limit,
             offset: 0,
@@ -201,7 +216,7 @@ impl Shard {
         qdrant::PointStructPersisted {
             id: qdrant::PointId::NumId(point.chunk.0),
             vector: qdrant::VectorStructPersisted::Named(vectors),
-            payload: None,
+            payload: Some(payload::stored_fields(&point.fields)),
         }
     }
 
@@ -214,6 +229,8 @@ impl Shard {
                 let params = qdrant::SearchParams {
                     hnsw_ef: Some(GRAPH_SEARCH_CANDIDATES),
                     exact: accuracy == Accuracy::Exact,
+                    // Where a filter leaves few of the points, and has no links of its own, holes are stepped over.
+                    acorn: Some(qdrant::AcornSearchParams { enable: true, max_selectivity: None }),
                     ..qdrant::SearchParams::default()
                 };
                 (qdrant::VectorInternal::Dense(vector), DENSE, Some(params))
@@ -333,7 +350,9 @@ fn graph_config(
         full_scan_threshold: kilobytes(settings, options.exact_points),
         max_indexing_threads: 0,
         on_disk: Some(true),
-        payload_m: None,
+        // Links among the points that share a text of a field, where they are too many to be compared: a filter to them
+        // would else find holes in the graph. See `payload::index_of`.
+        payload_m: Some(links),
         inline_storage: None,
     }
 }

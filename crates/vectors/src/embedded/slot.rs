@@ -130,7 +130,7 @@ impl Slot {
     pub(super) fn search(&self, searches: Vec<Search>) -> Result<Vec<Vec<Hit>>, IndexError> {
         self.with_shard("be searched", |shard| {
             for search in &searches {
-                shard.settings().check_query(&search.query)?;
+                shard.settings().check_search(search)?;
             }
             searches.into_iter().map(|search| Ok(shard.search(search)?)).collect()
         })

@@ -4,8 +4,9 @@ use std::io;
 use std::path::Path;
 
 use mainstay_domain::config::{Findings, KeyPath, closest};
-use mainstay_domain::{CorpusName, ServiceTier};
+use mainstay_domain::{CorpusName, Filter, ServiceTier};
 use mainstay_models::RetrievalSettings;
+use mainstay_wire::filter::decode_filter;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -59,6 +60,9 @@ struct RawRetrieval {
     context_tokens: Option<u64>,
     /// How much work the order of the passages is worth where the caller does not say.
     tier: Option<ServiceTier>,
+    /// Which documents of the corpus it answers from, as JSON in the form of a search's filter.
+    #[schemars(example = &"{\"audience\": \"public\"}", length(min = 1))]
+    filter: Option<String>,
 }
 
 /// An assistant, checked.
@@ -78,6 +82,8 @@ pub(crate) struct Assistant {
     pub(crate) temperature: Option<f64>,
     /// How passages are chosen.
     pub(crate) retrieval: RetrievalSettings,
+    /// Which documents of the corpus it answers from.
+    pub(crate) filter: Option<Filter>,
 }
 
 /// Reads a file that the configuration names, by the path written there.
@@ -94,6 +100,7 @@ impl Assistant {
             max_tokens: None,
             temperature: None,
             retrieval: RetrievalSettings::default(),
+            filter: None,
         }
     }
 }
@@ -118,6 +125,7 @@ impl RawAssistant {
                 context_tokens: self.retrieval.context_tokens.unwrap_or(defaults.context_tokens),
                 tier: self.retrieval.tier.unwrap_or(defaults.tier),
             },
+            filter: check_filter(self.retrieval.filter, &at.key("retrieval").key("filter"), findings),
         }
     }
 }
@@ -174,6 +182,20 @@ fn check_prompt(
         Err(cause) => {
             let hint = "a relative path starts at the folder of this file; `prompt` takes the text itself";
             findings.report(&key, format!("the file cannot be read: {cause}"), hint);
+            None
+        }
+    }
+}
+
+fn check_filter(text: Option<String>, at: &KeyPath, findings: &mut Findings) -> Option<Filter> {
+    let hint = "write it as POST /v1/search takes it. For example: filter = '{\"year\": {\"$gte\": 2020}}'";
+    match serde_json::from_str(&text?) {
+        Ok(value) => decode_filter(value, "filter").unwrap_or_else(|error| {
+            findings.report(at, error.message, hint);
+            None
+        }),
+        Err(error) => {
+            findings.report(at, format!("the filter is not valid JSON: {error}"), hint);
             None
         }
     }

@@ -218,6 +218,7 @@ impl<'a> Case<'a> {
             corpus: trial.corpus.clone(),
             text: question.text.clone(),
             limit: positions * CANDIDATES,
+            filter: None,
             tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), SEARCH_TIME),
         };
@@ -330,6 +331,7 @@ mod tests {
             document: DocumentId::new(&number.to_string()),
             title: None,
             headings: Vec::new(),
+            parent_headings: Vec::new(),
             range,
             parent_range: range,
             parent_text: text.clone(),

@@ -254,6 +254,7 @@ fn search(
                 corpus: trial.corpus.clone(),
                 text: question.text.clone(),
                 limit: PASSAGES,
+                filter: None,
                 tier: ServiceTier::Fast,
                 deadline: Deadline::after(&clock, SEARCH_TIME),
             };

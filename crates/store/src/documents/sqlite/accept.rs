@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId};
+use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId, Timestamp};
 use sqlx::sqlite::SqliteConnection;
 
 use super::blocks::{BLOCK_BYTES, INSERT_BLOCKS, blocks_of};
+use super::fields::insert_fields;
 use super::{SqliteDocuments, existing_corpus_row, state};
 use crate::documents::{
     AcceptedBatch, AcceptedDocument, ChunkSpan, DocumentFlaw, DocumentStoreError, EventKind, NewChunk,
@@ -71,6 +72,7 @@ impl SqliteDocuments {
             .await?;
         insert_texts(&mut transaction, &plan.revisions).await?;
         insert_chunks(&mut transaction, &plan.revisions).await?;
+        insert_fields(&mut transaction, corpus_row, documents).await?;
         let events: Vec<EventRow<'_>> = plan
             .revisions
             .iter()
@@ -88,7 +90,12 @@ impl SqliteDocuments {
         transaction.commit().await?;
 
         let documents = plan.revisions.iter().map(PlannedRevision::accepted).collect();
-        Ok(AcceptedBatch { tenant: tenant.clone(), corpus: corpus.clone(), documents })
+        Ok(AcceptedBatch {
+            tenant: tenant.clone(),
+            corpus: corpus.clone(),
+            accepted_at: Timestamp::from_micros(accepted_at),
+            documents,
+        })
     }
 }
 
@@ -301,7 +308,7 @@ impl PlannedRevision<'_> {
         row.add(sql_number(document.source_bytes)).add(sql_number(document.text.len() as u64));
         row.add(sql_number(self.first_chunk)).add(sql_number(document.chunks.len() as u64));
         row.add(sql_number(self.first_block)).add(accepted_at);
-        row.add(serde_json::to_string(&document.metadata).expect("a JSON object serialises"));
+        row.add(serde_json::to_string(document.metadata.as_json()).expect("a JSON object serialises"));
     }
 
     fn accepted(&self) -> AcceptedDocument {

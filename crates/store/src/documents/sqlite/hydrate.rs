@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId};
+use sqlx::Connection;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteDocuments;
@@ -63,11 +64,13 @@ impl SqliteDocuments {
     ) -> Result<Vec<ChunkRow>> {
         let ids: Vec<i64> = chunks.iter().map(|chunk| sql_number(chunk.0)).collect();
         let mut connection = self.database.read().await?;
+        // One snapshot for all statements, or one of them could see a document before it is replaced, and the next after.
+        let mut snapshot = connection.begin().await?;
         let mut found: HashMap<ChunkId, FoundChunk> = HashMap::with_capacity(ids.len());
         for (sql, arguments) in SELECT_CHUNKS.statements(&ids, |row| {
             row.add(tenant.as_str()).add(corpus.as_str());
         }) {
-            for row in sqlx::query_with(sql, arguments).fetch_all(&mut *connection).await? {
+            for row in sqlx::query_with(sql, arguments).fetch_all(&mut *snapshot).await? {
                 let chunk = FoundChunk::read(&row)?;
                 found.insert(chunk.row.chunk, chunk);
             }
@@ -79,7 +82,8 @@ impl SqliteDocuments {
             .collect();
         block_ids.sort_unstable();
         block_ids.dedup();
-        let blocks = Blocks::read(&mut connection, &block_ids).await?;
+        let blocks = Blocks::read(&mut snapshot, &block_ids).await?;
+        snapshot.commit().await?;
         drop(connection);
 
         let mut rows = Vec::with_capacity(found.len());

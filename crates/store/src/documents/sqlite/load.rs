@@ -1,6 +1,6 @@
 //! Reading whole documents back, with their texts and chunks, for the indexer.
 
-use mainstay_domain::{ChunkId, CorpusName, DocumentId, TenantId};
+use mainstay_domain::{ChunkId, CorpusName, DocumentId, Metadata, TenantId, Timestamp};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -19,7 +19,7 @@ macro_rules! select_stored {
     ($rest:literal) => {
         concat!(
             "SELECT r.revision, c.tenant, c.name, d.doc_id, r.title, r.language, r.first_chunk, r.chunk_count, ",
-            "r.first_block, r.text_bytes, r.media_type FROM revisions r JOIN documents d ON d.document_row = r.document_row ",
+            "r.first_block, r.text_bytes, r.media_type, r.metadata, r.accepted_at FROM revisions r JOIN documents d ON d.document_row = r.document_row ",
             "JOIN corpora c ON c.corpus_row = r.corpus_row ",
             $rest
         )
@@ -104,6 +104,8 @@ impl Stored {
                 title: column(row, 4)?,
                 media_type: column(row, 10)?,
                 language: column(row, 5)?,
+                metadata: Metadata::from_stored(json(row, 11)?),
+                accepted_at: Timestamp::from_micros(column(row, 12)?),
                 text: String::new(),
                 chunks: Vec::new(),
             },

@@ -3,6 +3,7 @@
 mod accept;
 mod blocks;
 mod corpora;
+mod fields;
 mod hydrate;
 mod load;
 mod maintain;
@@ -15,6 +16,7 @@ mod tests;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use mainstay_domain::metadata::FieldKind;
 use mainstay_domain::{ChunkId, Clock, CorpusName, DocumentId, TenantId};
 use sqlx::sqlite::SqliteConnection;
 
@@ -83,6 +85,10 @@ impl DocumentStore for SqliteDocuments {
 
     async fn counts(&self, tenant: &TenantId, corpus: &CorpusName) -> Result<CorpusCounts> {
         self.count(tenant, corpus).await
+    }
+
+    async fn fields(&self, tenant: &TenantId, corpus: &CorpusName) -> Result<Vec<(String, FieldKind)>> {
+        self.fields_of(tenant, corpus).await
     }
 
     async fn accept(

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mainstay_domain::{ChunkId, CorpusName, DocumentId, TenantId, Timestamp};
+use mainstay_domain::{ChunkId, CorpusName, DocumentId, Metadata, TenantId, Timestamp};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteRow;
 
@@ -136,7 +136,7 @@ fn record_of(row: &SqliteRow) -> Result<DocumentRecord> {
         created_at: Timestamp::from_micros(column(row, 11)?),
         updated_at: Timestamp::from_micros(column(row, 12)?),
         status: if column(row, 13)? { DocumentStatus::Updating } else { DocumentStatus::Searchable },
-        metadata: json(row, 14)?,
+        metadata: Metadata::from_stored(json(row, 14)?),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Waker};
 
-use mainstay_domain::{CorpusName, TenantId};
+use mainstay_domain::{CorpusName, Metadata, TenantId};
 use sqlx::Row;
 
 use super::SqliteDocuments;
@@ -37,7 +37,7 @@ fn document(doc_id: &str, bytes: usize) -> NewDocument {
         fingerprint: Fingerprint([0; 32]),
         source_bytes: bytes as u64,
         text: "x".repeat(bytes),
-        metadata: serde_json::Map::new(),
+        metadata: Metadata::default(),
         chunks: Vec::new(),
     }
 }

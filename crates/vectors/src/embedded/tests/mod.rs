@@ -5,6 +5,7 @@ mod damage;
 mod properties;
 
 use super::*;
+use crate::filter::{FieldValues, Fields, Filter};
 use crate::port::{Accuracy, Query, SparseChannel};
 use crate::sparse::SparseVector;
 
@@ -42,7 +43,7 @@ fn namespace() -> Namespace {
     Namespace::new("tenant", "corpus")
 }
 
-/// A point whose vectors follow from its id and `version`.
+/// A point whose vectors and fields follow from its id and `version`.
 fn point(chunk: u64, version: u64) -> Point {
     let mut random = fastrand::Rng::with_seed(chunk.wrapping_mul(1_000_003) ^ version);
     let dense: Vec<f32> = (0..4).map(|_| random.f32() - 0.5).collect();
@@ -52,16 +53,32 @@ fn point(chunk: u64, version: u64) -> Point {
         chunk: ChunkId(chunk),
         dense: dense.iter().map(|number| number / length).collect(),
         sparse: vec![(SparseChannel::Bm25, words)],
+        fields: Arc::new(fields(&mut random)),
     }
 }
 
+/// Fields of which some points have some: a text of eight, several texts, and a number.
+fn fields(random: &mut fastrand::Rng) -> Fields {
+    let text = |random: &mut fastrand::Rng| format!("v{}", random.u8(0..8));
+    let mut fields = Fields::new();
+    fields.insert("shelf".to_owned(), FieldValues::Texts(vec![text(random)]));
+    if random.bool() {
+        let tags = (0..random.usize(0..4)).map(|_| text(random)).collect();
+        fields.insert("tags".to_owned(), FieldValues::Texts(tags));
+    }
+    if random.bool() {
+        fields.insert("Jahr".to_owned(), FieldValues::Numbers(vec![f64::from(random.i32(-20..20)) / 4.0]));
+    }
+    fields
+}
+
 fn dense(vector: Vec<f32>, accuracy: Accuracy, limit: usize) -> Search {
-    Search { query: Query::Dense { vector, accuracy }, limit }
+    Search { query: Query::Dense { vector, accuracy }, limit, filter: None }
 }
 
 fn words(terms: &[u32], limit: usize) -> Search {
     let vector = terms.iter().map(|&term| (term, 1.0)).collect();
-    Search { query: Query::Sparse { channel: SparseChannel::Bm25, vector }, limit }
+    Search { query: Query::Sparse { channel: SparseChannel::Bm25, vector }, limit, filter: None }
 }
 
 async fn count(index: &EmbeddedIndex) -> usize {
@@ -242,6 +259,49 @@ async fn a_graph_finds_what_comparing_everything_finds() {
         found += exact.iter().filter(|hit| indexed.iter().any(|other| other.chunk == hit.chunk)).count();
     }
     assert!(found * 100 >= expected * 98, "{found} of {expected}");
+}
+
+#[tokio::test]
+async fn a_graph_finds_what_comparing_everything_finds_through_a_filter_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = index_in(folder.path());
+    index.open(&namespace(), &settings()).await.unwrap();
+    index.upsert(&namespace(), (0..8_000).map(|chunk| point(chunk, 0)).collect()).await.unwrap();
+    index.optimize(&namespace()).await.unwrap();
+    // Half of the points, an eighth, and a sixteenth: all more than are compared one by one.
+    let of_shelves = |shelves: &[&str]| Filter::OneOf {
+        field: "shelf".to_owned(),
+        texts: shelves.iter().map(|&shelf| shelf.to_owned()).collect(),
+    };
+    let numbered = Filter::Exists { field: "Jahr".to_owned() };
+    let high = Filter::Between {
+        field: "Jahr".to_owned(),
+        from: std::ops::Bound::Included(1.25),
+        to: std::ops::Bound::Unbounded,
+    };
+    let not_v3 = Filter::Not(Box::new(of_shelves(&["v3"])));
+    let filters = [
+        numbered.clone(),
+        of_shelves(&["v3"]),
+        Filter::All(vec![of_shelves(&["v3"]), numbered]),
+        high.clone(),
+        Filter::All(vec![high, not_v3]),
+    ];
+    for filter in filters.map(Arc::new) {
+        let (mut found, mut expected) = (0, 0);
+        for question in 0..50 {
+            let searches = [Accuracy::Exact, Accuracy::Indexed].map(|accuracy| Search {
+                filter: Some(filter.clone()),
+                ..dense(point(question, 3).dense, accuracy, 10)
+            });
+            let [exact, indexed] =
+                <[Vec<Hit>; 2]>::try_from(index.search(&namespace(), searches.to_vec()).await.unwrap())
+                    .unwrap();
+            expected += exact.len();
+            found += exact.iter().filter(|hit| indexed.iter().any(|other| other.chunk == hit.chunk)).count();
+        }
+        assert!(found * 100 >= expected * 98, "{found} of {expected} through {filter:?}");
+    }
 }
 
 #[tokio::test]

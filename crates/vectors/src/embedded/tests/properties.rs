@@ -66,6 +66,35 @@ fn close_enough(one: &[Hit], other: &[Hit]) -> bool {
             .all(|(one, other)| (one.score - other.score).abs() < 1e-4 * one.score.abs().max(1.0))
 }
 
+fn filter() -> impl Strategy<Value = Filter> {
+    let field = prop_oneof![
+        3 => Just("shelf"), 2 => Just("tags"), 2 => Just("Jahr"), 1 => Just("never"),
+    ]
+    .prop_map(str::to_owned);
+    let texts = prop::collection::vec((0..8_u8).prop_map(|number| format!("v{number}")), 0..4);
+    let bound = (0..3_u8, -24..24_i32).prop_map(|(kind, quarters)| match kind {
+        0 => std::ops::Bound::Included(f64::from(quarters) / 4.0),
+        1 => std::ops::Bound::Excluded(f64::from(quarters) / 4.0),
+        _ => std::ops::Bound::Unbounded,
+    });
+    let leaf = prop_oneof![
+        (field.clone(), texts).prop_map(|(field, texts)| Filter::OneOf { field, texts }),
+        (field.clone(), bound.clone(), bound).prop_map(|(field, from, to)| Filter::Between {
+            field,
+            from,
+            to
+        }),
+        field.prop_map(|field| Filter::Exists { field }),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Filter::All),
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Filter::Any),
+            inner.prop_map(|filter| Filter::Not(Box::new(filter))),
+        ]
+    })
+}
+
 fn chunks(hits: &[Hit]) -> BTreeSet<ChunkId> {
     hits.iter().map(|hit| hit.chunk).collect()
 }
@@ -97,6 +126,35 @@ proptest! {
                 prop_assert!(close_enough(&ours[2], &expected[2]), "{:?}\n{:?}", ours[2], expected[2]);
             }
             prop_assert_eq!(count(&embedded).await, exact.stats(&namespace()).await.unwrap().points);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn through_a_filter_it_finds_what_comparing_every_point_finds(
+        steps in steps(),
+        filters in prop::collection::vec(filter(), 1..8),
+        question in any::<u64>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let (embedded, exact) = both_after(folder.path(), &steps).await;
+            for filter in filters.into_iter().map(Arc::new) {
+                let vector = point(question, 1).dense;
+                let searches: Vec<Search> = [
+                    dense(vector.clone(), Accuracy::Exact, 10),
+                    dense(vector, Accuracy::Indexed, 1_000),
+                    words(&[question as u32 % 40, 5, 17], 1_000),
+                ]
+                .map(|search| Search { filter: Some(filter.clone()), ..search })
+                .to_vec();
+                let ours = embedded.search(&namespace(), searches.clone()).await.unwrap();
+                let expected = exact.search(&namespace(), searches).await.unwrap();
+                prop_assert!(close_enough(&ours[0], &expected[0]), "{filter:?}: {:?}\n{:?}", ours[0], expected[0]);
+                prop_assert_eq!(chunks(&ours[1]), chunks(&expected[1]), "{:?}", filter);
+                prop_assert_eq!(chunks(&ours[2]), chunks(&expected[2]), "{:?}", filter);
+            }
             Ok(())
         })?;
     }

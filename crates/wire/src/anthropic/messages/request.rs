@@ -14,6 +14,7 @@ use mainstay_domain::chat::{
 use serde_json::{Map, Value};
 
 use crate::error::{RequestError, Unsupported};
+use crate::filter::decode_extension;
 use crate::foreign::refuse_foreign;
 use crate::json::checked::{self, Path};
 use crate::json::write::{Array, Object};
@@ -87,6 +88,7 @@ fn decode(body: &[u8]) -> Result<ChatRequest, RequestError> {
                 }
             }
             "tool_choice" => decode_tool_choice(value, &path, &mut request)?,
+            "mainstay" => request.filter = decode_extension(value, &path)?,
             "metadata" => decode_metadata(value, &path, &mut request)?,
             "output_config" => decode_output_config(value, &path, &mut request)?,
             // The name of the field while it was in beta.

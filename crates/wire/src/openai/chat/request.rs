@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::ANTHROPIC_EXTRA;
 use crate::error::{RequestError, Unsupported};
+use crate::filter::decode_extension;
 use crate::foreign::refuse_foreign;
 use crate::json::checked::{self, Path};
 use crate::json::write::{Array, Object};
@@ -74,6 +75,7 @@ pub fn decode_request(body: &[u8]) -> Result<ChatRequest, RequestError> {
             "tool_choice" => request.tool_choice = decode_tool_choice(value, &path)?,
             "parallel_tool_calls" => request.parallel_tool_calls = checked::boolean(value, &path)?,
             "response_format" => request.response_format = decode_response_format(value, &path)?,
+            "mainstay" => request.filter = decode_extension(value, &path)?,
             "user" => request.user = checked::string(value, &path)?,
             "stream" => stream = checked::boolean(value, &path)?.unwrap_or(false),
             "stream_options" => stream_options = checked::object(value, &path)?,
