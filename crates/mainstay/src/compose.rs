@@ -1,5 +1,7 @@
 //! The composition root: the only place that names concrete backends and connects them.
 
+mod rerankers;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,13 +11,13 @@ use std::time::Duration;
 use anyhow::Context;
 use mainstay_documents::ChunkOptions;
 use mainstay_domain::identity::Scope;
-use mainstay_domain::port::{Embedder, Prices};
+use mainstay_domain::port::{Embedder, Prices, Reranker};
 use mainstay_domain::{Caller, Clock, KeyId, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_gateway::Gateway;
 use mainstay_models::registry::EmbedderFactory;
 use mainstay_models::{Assistant, ModelName, Provider as ListedProvider, Registry, RetrievalSettings};
-use mainstay_ops::{BookedEmbedder, TurnBook, measure};
+use mainstay_ops::{BookedEmbedder, BookedReranker, TurnBook, measure};
 use mainstay_providers::{
     Billing, EmbeddingOptions, Price, PriceTable, Provider, ProviderKind, ProviderOptions, ProviderSettings,
     Rates,
@@ -35,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
+use crate::compose::rerankers::Rerankers;
 use crate::config::sections;
 use crate::config::{Checked, Surroundings};
 
@@ -261,9 +264,9 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
             let provider = provider.clone();
             Arc::new(move |model, dimensions| remote_embedder(&provider, model, dimensions))
         };
-        let listed =
-            ListedProvider { chat: provider.chat(), embedders: Some(embedders), models, closed: false };
-        providers.push((name, listed));
+        // Who only reranks is named by a corpus and by no request.
+        let Some(chat) = provider.chat() else { continue };
+        providers.push((name, ListedProvider { chat, embedders: Some(embedders), models, closed: false }));
     }
     let assistants = config.assistants.iter().map(|(name, assistant)| Assistant {
         name: name.clone(),
@@ -320,6 +323,9 @@ fn kind_of(kind: sections::providers::ProviderKind) -> ProviderKind {
         Section::Anthropic => ProviderKind::Anthropic,
         Section::Gemini => ProviderKind::Gemini,
         Section::OpenaiCompatible => ProviderKind::OpenAiCompatible,
+        Section::Cohere => ProviderKind::Cohere,
+        Section::Jina => ProviderKind::Jina,
+        Section::Tei => ProviderKind::Tei,
     }
 }
 
@@ -366,6 +372,10 @@ async fn open_library(
 ) -> anyhow::Result<Library> {
     let index = EmbeddedIndex::new(store.folder().subfolder("index")?, EmbeddedOptions::default())?;
     let remote = remote_providers(config, clock)?;
+    let rerankers = Rerankers::new(config, &remote, |paid| {
+        Arc::new(BookedReranker::new(paid, turns.clone(), prices.clone(), library_itself(), clock))
+            as Arc<dyn Reranker>
+    })?;
     let settings_of = |corpus: &sections::corpora::Corpus| -> anyhow::Result<CorpusSettings> {
         let chunk_words = u32::try_from(corpus.chunk_words)?;
         let defaults = ChunkOptions::default();
@@ -393,7 +403,7 @@ async fn open_library(
             dense_weight: corpus
                 .dense_weight
                 .map_or_else(|| default_dense_weight(&corpus.embedder), |weight| weight as f32),
-            rerank: None,
+            rerank: rerankers.settings(&corpus.rerank),
         })
     };
     let corpora = config.corpora.iter().map(|(name, corpus)| Ok((name.clone(), settings_of(corpus)?)));
@@ -406,7 +416,7 @@ async fn open_library(
     Ok(Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock).await?)
 }
 
-/// Whom the embedding of documents and of questions is booked to.
+/// Whom the embedding of documents and of questions and the reranking of passages are booked to.
 fn library_itself() -> Caller {
     Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask }
 }
@@ -445,7 +455,8 @@ fn prices(config: &Checked) -> PriceTable {
             cache_write: price.cache_write,
             output: price.output,
         };
-        (model.clone(), Price { rates, long_context: None, effective: "mainstay.toml".to_owned() })
+        let effective = "mainstay.toml".to_owned();
+        (model.clone(), Price { rates, long_context: None, search: price.search, effective })
     });
     let listed = config
         .providers

@@ -4,4 +4,5 @@
 mod api;
 mod command_line;
 mod kill;
+mod reranking;
 mod running;
