@@ -1,12 +1,14 @@
 //! Operations: what is measured on live traffic ([`measure`]), the turn that books every request exactly once ([`turn`]),
-//! and the embedder that is booked although nobody asked for it by name ([`embedder`]).
+//! and the embedder and the reranker that are booked although nobody asked for them by name ([`embedder`], [`reranker`]).
 
 pub mod embedder;
 pub mod measure;
+pub mod reranker;
 pub mod turn;
 
 #[cfg(test)]
 mod testing;
 
 pub use embedder::BookedEmbedder;
+pub use reranker::BookedReranker;
 pub use turn::{Turn, TurnBook};

@@ -84,7 +84,9 @@ fn provider(answer: Vec<u8>) -> Arc<dyn ChatModel> {
         ..ProviderOptions::new("fixed", ProviderKind::OpenAi)
     });
     let dial = Arc::new(Fixed { answer: Arc::new(answer), tasks: TaskTracker::new() });
-    Provider::new(settings.expect("the settings are in order"), dial, Clock::system()).chat()
+    Provider::new(settings.expect("the settings are in order"), dial, Clock::system())
+        .chat()
+        .expect("the kind answers")
 }
 
 fn call() -> ModelCall {

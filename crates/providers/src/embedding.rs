@@ -72,7 +72,9 @@ impl RemoteEmbedder {
                 headers: settings.headers().clone(),
             }),
             ProviderKind::Gemini => EmbeddingApi::Gemini(ModelUrls::new(settings)),
-            ProviderKind::Anthropic => return None,
+            ProviderKind::Anthropic | ProviderKind::Cohere | ProviderKind::Jina | ProviderKind::Tei => {
+                return None;
+            }
         };
         let dimension = OnceLock::new();
         if let Some(known) = options

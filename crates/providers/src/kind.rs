@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use mainstay_domain::chat::Dialect;
+use mainstay_wire::rerank::RerankShape;
 
 /// A kind of provider. The set is closed: adding one makes the compiler point at every table that must know it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -16,19 +17,27 @@ pub enum ProviderKind {
     Gemini,
     /// Any server with OpenAI's API: vLLM, Ollama, llama.cpp, a gateway, …
     OpenAiCompatible,
+    /// Cohere's reranking, and servers with the same.
+    Cohere,
+    /// Jina's reranking, and servers with the same.
+    Jina,
+    /// A reranker served by Hugging Face's text-embeddings-inference.
+    Tei,
 }
 
 /// What a kind of provider can do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Capabilities {
-    /// The family of wire shapes that it speaks.
-    pub dialect: Dialect,
+    /// The family of wire shapes in which it answers conversations; `None` where it answers none.
+    pub dialect: Option<Dialect>,
     /// Where it is, unless configured; `None` where it must be configured.
     pub base_url: Option<&'static str>,
     /// Whether it answers nobody without a key.
     pub needs_key: bool,
     /// Whether it has embeddings.
     pub embeddings: bool,
+    /// In whose shape it reranks; `None` where it does not.
+    pub reranking: Option<RerankShape>,
     /// Whether it gives several alternative answers to one request (`n`).
     pub alternatives: bool,
     /// Whether a request can make it answer JSON of a given schema.
@@ -39,7 +48,15 @@ pub struct Capabilities {
 
 impl ProviderKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::OpenAi, Self::Anthropic, Self::Gemini, Self::OpenAiCompatible];
+    pub const ALL: [Self; 7] = [
+        Self::OpenAi,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::OpenAiCompatible,
+        Self::Cohere,
+        Self::Jina,
+        Self::Tei,
+    ];
 
     /// The kind as `mainstay.toml` writes it.
     pub const fn as_str(self) -> &'static str {
@@ -48,6 +65,9 @@ impl ProviderKind {
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::OpenAiCompatible => "openai-compatible",
+            Self::Cohere => "cohere",
+            Self::Jina => "jina",
+            Self::Tei => "tei",
         }
     }
 
@@ -55,42 +75,63 @@ impl ProviderKind {
     pub const fn capabilities(self) -> Capabilities {
         match self {
             Self::OpenAi => Capabilities {
-                dialect: Dialect::OpenAi,
+                dialect: Some(Dialect::OpenAi),
                 base_url: Some("https://api.openai.com/v1"),
                 needs_key: true,
                 embeddings: true,
+                reranking: None,
                 alternatives: true,
                 json_schema: true,
                 needs_max_tokens: false,
             },
             Self::Anthropic => Capabilities {
-                dialect: Dialect::Anthropic,
+                dialect: Some(Dialect::Anthropic),
                 base_url: Some("https://api.anthropic.com"),
                 needs_key: true,
                 embeddings: false,
+                reranking: None,
                 alternatives: false,
                 json_schema: true,
                 needs_max_tokens: true,
             },
             Self::Gemini => Capabilities {
-                dialect: Dialect::Gemini,
+                dialect: Some(Dialect::Gemini),
                 base_url: Some("https://generativelanguage.googleapis.com"),
                 needs_key: true,
                 embeddings: true,
+                reranking: None,
                 alternatives: true,
                 json_schema: true,
                 needs_max_tokens: false,
             },
             Self::OpenAiCompatible => Capabilities {
-                dialect: Dialect::OpenAi,
+                dialect: Some(Dialect::OpenAi),
                 base_url: None,
                 needs_key: false,
                 embeddings: true,
+                reranking: Some(RerankShape::Jina),
                 alternatives: true,
                 json_schema: true,
                 needs_max_tokens: false,
             },
+            Self::Cohere => reranker(RerankShape::Cohere, Some("https://api.cohere.com")),
+            Self::Jina => reranker(RerankShape::Jina, Some("https://api.jina.ai")),
+            Self::Tei => reranker(RerankShape::TextEmbeddingsInference, None),
         }
+    }
+}
+
+/// What a kind can do that only reranks. Who is somewhere on the internet wants a key.
+const fn reranker(shape: RerankShape, base_url: Option<&'static str>) -> Capabilities {
+    Capabilities {
+        dialect: None,
+        base_url,
+        needs_key: base_url.is_some(),
+        embeddings: false,
+        reranking: Some(shape),
+        alternatives: false,
+        json_schema: false,
+        needs_max_tokens: false,
     }
 }
 
@@ -102,7 +143,10 @@ impl fmt::Display for ProviderKind {
 
 /// A name that is no kind of provider.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0:?} is no kind of provider: \"openai\", \"anthropic\", \"gemini\" and \"openai-compatible\" are")]
+#[error(
+    "{0:?} is no kind of provider: \"openai\", \"anthropic\", \"gemini\", \"openai-compatible\", \"cohere\", \"jina\" and \
+     \"tei\" are"
+)]
 pub struct UnknownKind(pub String);
 
 impl FromStr for ProviderKind {

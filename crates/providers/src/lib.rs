@@ -1,7 +1,9 @@
-//! Model providers over HTTP: OpenAI, Anthropic, Gemini, and every server with OpenAI's API.
+//! Model providers over HTTP: OpenAI, Anthropic, Gemini, and every server with OpenAI's API; and for reranking Cohere, Jina
+//! and servers with their APIs.
 //!
-//! [`Provider`] is the entry: from checked [`ProviderSettings`] it makes the [`ChatModel`](mainstay_domain::port::ChatModel)
-//! and the [`Embedder`](mainstay_domain::port::Embedder)s that the request path calls. Wire formats are `mainstay-wire`'s;
+//! [`Provider`] is the entry: from checked [`ProviderSettings`] it makes the [`ChatModel`](mainstay_domain::port::ChatModel),
+//! the [`Embedder`](mainstay_domain::port::Embedder)s and the [`Reranker`](mainstay_domain::port::Reranker)s that the
+//! request path calls. Wire formats are `mainstay-wire`'s;
 //! here are connections, time limits, and what a call costs.
 //!
 //! What holds for every provider:
@@ -21,10 +23,12 @@ mod exchange;
 mod gemini;
 mod openai;
 mod provider;
+mod rerank;
 mod stream;
 
 pub use embedding::{EmbeddingOptions, RemoteEmbedder};
 pub use kind::{Capabilities, ProviderKind};
 pub use prices::{Billing, Price, PriceTable, Rates};
 pub use provider::Provider;
+pub use rerank::RemoteReranker;
 pub use settings::{ProviderOptions, ProviderSettings, SettingsError};

@@ -49,6 +49,8 @@ pub struct Price {
     pub rates: Rates,
     /// For requests with a long prompt, where those cost more.
     pub long_context: Option<LongContext>,
+    /// Of one search of a reranker that bills searches: a question with up to a hundred documents.
+    pub search: Option<NanoUsd>,
     /// The day from which the price is known to hold, `2026-11-23`; for the record of a turn.
     pub effective: String,
 }
@@ -109,6 +111,12 @@ impl PricesPort for PriceTable {
         }
         let (provider, _) = model.split_once('/')?;
         self.inner.free.get(provider).map(|since| (NanoUsd::ZERO, since.as_str()))
+    }
+
+    fn search_cost(&self, model: &str, searches: u64) -> Option<(NanoUsd, &str)> {
+        let price = self.inner.models.get(model)?;
+        let nanos = price.search?.as_nanos().saturating_mul(i64::try_from(searches).unwrap_or(i64::MAX));
+        Some((NanoUsd::new(nanos), &price.effective))
     }
 }
 
@@ -202,6 +210,7 @@ impl ListedPrice {
                 above: long.above,
                 rates: rates(&long.input, long.cache_read.as_ref(), long.cache_write.as_ref(), &long.output),
             }),
+            search: None,
             effective: self.effective.clone(),
         }
     }
@@ -238,9 +247,12 @@ mod tests {
         let overridden = Price {
             rates: Rates::flat(NanoUsd::new(1_000_000_000), NanoUsd::new(2_000_000_000)),
             long_context: None,
+            search: None,
             effective: "2030-01-01".to_owned(),
         };
-        PriceTable::new(providers, [("openai/gpt-4.1".to_owned(), overridden)])
+        let searched = Price { search: Some(NanoUsd::new(2_000_000)), ..overridden.clone() };
+        let overrides = [("openai/gpt-4.1", overridden), ("cohere/rerank-v3.5", searched)];
+        PriceTable::new(providers, overrides.map(|(model, price)| (model.to_owned(), price)))
     }
 
     fn usage(prompt: u64, cache_read: u64, cache_write: u64, completion: u64) -> Usage {
@@ -282,10 +294,20 @@ mod tests {
     }
 
     #[test]
+    fn searches_have_a_price_of_their_own_or_none() {
+        let table = table();
+        let (cost, since) = table.search_cost("cohere/rerank-v3.5", 3).unwrap();
+        assert_eq!((cost, since), ("$0.006".parse().unwrap(), "2030-01-01"));
+        assert_eq!(table.search_cost("openai/gpt-4.1", 1), None);
+        assert!(table.search_cost("cohere/rerank-v3.5", u64::MAX).unwrap().0 > NanoUsd::ZERO);
+    }
+
+    #[test]
     fn half_a_nano_dollar_is_rounded_up_once() {
         let price = |nanos| Price {
             rates: Rates::flat(NanoUsd::new(nanos), NanoUsd::new(nanos)),
             long_context: None,
+            search: None,
             effective: String::new(),
         };
         assert_eq!(price(499_999).cost(&usage(1, 0, 0, 0)).as_nanos(), 0);
@@ -337,7 +359,7 @@ mod tests {
     prop_compose! {
         fn any_price()(rates in proptest::array::uniform4(0i64..100_000_000_000)) -> Price {
             let [input, cache_read, cache_write, output] = rates.map(NanoUsd::new);
-            Price { rates: Rates { input, cache_read, cache_write, output }, long_context: None, effective: String::new() }
+            Price { rates: Rates { input, cache_read, cache_write, output }, long_context: None, search: None, effective: String::new() }
         }
     }
 
@@ -358,7 +380,7 @@ mod tests {
         fn a_token_of_the_prompt_is_billed_once(used in any_usage(), rate in 0i64..100_000_000_000) {
             // At one rate for everything, where the tokens come from cannot matter.
             let rate = NanoUsd::new(rate);
-            let price = Price { rates: Rates::flat(rate, rate), long_context: None, effective: String::new() };
+            let price = Price { rates: Rates::flat(rate, rate), long_context: None, search: None, effective: String::new() };
             let plain = usage(used.prompt, 0, 0, used.completion);
             prop_assert_eq!(price.cost(&used), price.cost(&plain));
         }
@@ -370,6 +392,7 @@ mod tests {
             let price = Price {
                 rates: Rates::flat(NanoUsd::new(i64::MAX), NanoUsd::new(i64::MAX)),
                 long_context: None,
+                search: None,
                 effective: String::new(),
             };
             prop_assert!(price.cost(&usage(prompt, cache_read, cache_write, completion)) >= NanoUsd::ZERO);

@@ -12,6 +12,7 @@ use crate::gemini::GenerateContent;
 use crate::http::{Dial, HttpClient};
 use crate::kind::ProviderKind;
 use crate::openai::ChatCompletions;
+use crate::rerank::RemoteReranker;
 use crate::settings::ProviderSettings;
 
 /// A provider with its connections.
@@ -37,10 +38,10 @@ impl Provider {
         &self.settings
     }
 
-    /// Its models.
-    pub fn chat(&self) -> Arc<dyn ChatModel> {
+    /// Its models; `None` where it answers no conversations.
+    pub fn chat(&self) -> Option<Arc<dyn ChatModel>> {
         let exchange = self.exchange.clone();
-        match self.settings.kind() {
+        Some(match self.settings.kind() {
             ProviderKind::OpenAi | ProviderKind::OpenAiCompatible => {
                 Arc::new(RemoteModel::new(ChatCompletions::new(&self.settings), exchange))
             }
@@ -48,11 +49,17 @@ impl Provider {
             ProviderKind::Gemini => {
                 Arc::new(RemoteModel::new(GenerateContent::new(&self.settings), exchange))
             }
-        }
+            ProviderKind::Cohere | ProviderKind::Jina | ProviderKind::Tei => return None,
+        })
     }
 
     /// One of its embedding models, by its own name; `None` where it has none.
     pub fn embedder(&self, model: &str, options: EmbeddingOptions) -> Option<RemoteEmbedder> {
         RemoteEmbedder::new(&self.settings, self.exchange.clone(), model, options)
+    }
+
+    /// One of its rerankers, by its own name; `None` where it has none.
+    pub fn reranker(&self, model: &str) -> Option<RemoteReranker> {
+        RemoteReranker::new(&self.settings, self.exchange.clone(), model)
     }
 }

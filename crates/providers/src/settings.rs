@@ -175,7 +175,12 @@ fn standard_headers(kind: ProviderKind) -> HeaderMap {
         ProviderKind::Anthropic => {
             headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         }
-        ProviderKind::OpenAi | ProviderKind::Gemini | ProviderKind::OpenAiCompatible => {}
+        ProviderKind::OpenAi
+        | ProviderKind::Gemini
+        | ProviderKind::OpenAiCompatible
+        | ProviderKind::Cohere
+        | ProviderKind::Jina
+        | ProviderKind::Tei => {}
     }
     headers
 }
@@ -196,9 +201,11 @@ fn insert_extra(headers: &mut HeaderMap, name: &str, value: &str) -> Option<()> 
 
 fn credentials(kind: ProviderKind, key: &Secret) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = match kind {
-        ProviderKind::OpenAi | ProviderKind::OpenAiCompatible => {
-            (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", key.expose())))
-        }
+        ProviderKind::OpenAi
+        | ProviderKind::OpenAiCompatible
+        | ProviderKind::Cohere
+        | ProviderKind::Jina
+        | ProviderKind::Tei => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", key.expose()))),
         ProviderKind::Anthropic => {
             (HeaderName::from_static("x-api-key"), HeaderValue::from_str(key.expose()))
         }
@@ -225,6 +232,7 @@ mod tests {
             (ProviderKind::OpenAi, "authorization", "Bearer hunter2"),
             (ProviderKind::Anthropic, "x-api-key", "hunter2"),
             (ProviderKind::Gemini, "x-goog-api-key", "hunter2"),
+            (ProviderKind::Cohere, "authorization", "Bearer hunter2"),
         ] {
             let settings = ProviderSettings::check(options(kind)).unwrap();
             assert_eq!(settings.headers()[header], value);

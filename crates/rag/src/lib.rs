@@ -34,5 +34,5 @@ pub use extractive::Extractive;
 pub use freshness::Lag;
 pub use library::{Library, LibraryError, LibrarySettings};
 pub use prepare::Upload;
-pub use rerank::{RerankSettings, TimedReranker};
+pub use rerank::{BuiltinReranker, RerankSettings, TimedReranker};
 pub use upgrade::UpgradeSettings;

@@ -107,7 +107,8 @@ impl Library {
         query: &RetrievalQuery,
         depth: usize,
     ) -> Result<(Vec<Passage>, BTreeSet<ChunkId>), RetrievalError> {
-        let upgraded_weight = plan.upgraded.as_ref().map_or(0.0, |(upgrade, _)| upgrade.weight);
+        let upgraded_weight =
+            plan.upgraded.as_ref().map_or(0.0, |(upgrade, _)| upgrade.weight_for(&query.text));
         let channels = self.find(view, plan, query).await?.weighted(view.dense_weight, upgraded_weight);
         let mut ranked = fuse(view.fusion, &channels);
         // The index may hold chunks that are gone already: the store has the last word, so a few more are asked for.

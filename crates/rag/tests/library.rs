@@ -80,7 +80,6 @@ impl Site {
             limit: 10,
             filter: None,
             tier: ServiceTier::default(),
-            filter: None,
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
         };
         self.library.retrieve(query).await.map(|retrieved| retrieved.passages)
@@ -147,6 +146,7 @@ async fn one_search_gives_the_order_of_every_ranking() {
         text: "Where is the tide of the harbour?".to_owned(),
         limit: 10,
         tier: ServiceTier::default(),
+        filter: None,
         deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
     };
     let candidates = site.library.candidates(&query).await.unwrap();

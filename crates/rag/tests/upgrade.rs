@@ -74,7 +74,11 @@ impl Site {
             fusion: Fusion::Convex,
             dense_weight: 0.2,
             rerank: None,
-            upgrade: wise.map(|wise| UpgradeSettings { embedder: wise.clone(), weight: 0.5 }),
+            upgrade: wise.map(|wise| UpgradeSettings {
+                embedder: wise.clone(),
+                weight: 0.5,
+                most_for_other_scripts: 0.5,
+            }),
         };
         let settings = LibrarySettings {
             corpora: HashMap::new(),

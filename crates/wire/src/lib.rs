@@ -1,5 +1,6 @@
 //! OpenAI, Anthropic and Gemini wire shapes to and from the canonical chat types of `mainstay-domain`, in both
-//! directions: the server speaks to callers and the providers speak to models through the same code.
+//! directions: the server speaks to callers and the providers speak to models through the same code. Embeddings and
+//! reranking are beside them.
 //!
 //! Pure functions and small state machines over bytes: no I/O, no time, no async. What holds everywhere:
 //!
@@ -16,6 +17,7 @@ pub mod error;
 pub mod filter;
 pub mod gemini;
 pub mod openai;
+pub mod rerank;
 pub mod sse;
 pub mod stream;
 

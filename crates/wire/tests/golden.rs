@@ -12,7 +12,7 @@ use mainstay_domain::chat::{
 };
 use mainstay_domain::{ByteRange, ChunkId, Citation, Usage};
 use mainstay_wire::{
-    CallerError, StreamDecoder, StreamEncoder, UpstreamError, anthropic, gemini, openai, sse,
+    CallerError, StreamDecoder, StreamEncoder, UpstreamError, anthropic, gemini, openai, rerank, sse,
 };
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 fn each_fixture(kind: &str, test: impl Fn(&str, &[u8]) -> String) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(kind);
     let mut count = 0;
-    for dialect in ["openai", "anthropic", "gemini"] {
+    for dialect in ["openai", "anthropic", "gemini", "cohere", "jina", "tei"] {
         for path in files(&root.join(dialect)) {
             let name = path.file_stem().and_then(|stem| stem.to_str()).expect("fixtures have plain names");
             let output = test(dialect, &fs::read(&path).expect("the fixture is readable"));
@@ -89,6 +89,29 @@ fn encodings(request: &ChatRequest) -> [(&'static str, Result<Bytes, mainstay_wi
         ("anthropic", anthropic::messages::encode_request(request, &anthropic)),
         ("gemini", gemini::encode_request(request)),
     ]
+}
+
+#[test]
+fn a_question_with_documents_is_asked_of_every_reranker_in_its_words() {
+    for (name, shape) in RERANKERS {
+        let documents = ["The bar dries at low water.", "\"Bananas\" ripen\nin paper bags."];
+        let body = rerank::encode_request(shape, "a-model", "When does the bar dry?", &documents);
+        assert_snapshot("rerank", &format!("{name}_request"), &pretty(&body));
+    }
+}
+
+const RERANKERS: [(&str, rerank::RerankShape); 3] = [
+    ("cohere", rerank::RerankShape::Cohere),
+    ("jina", rerank::RerankShape::Jina),
+    ("tei", rerank::RerankShape::TextEmbeddingsInference),
+];
+
+#[test]
+fn the_scores_of_every_reranker_are_put_in_the_order_of_the_documents() {
+    each_fixture("rerank", |_, body| {
+        let relevance = rerank::decode_response(body, 3).expect("fixtures are valid");
+        format!("{relevance:#?}\n")
+    });
 }
 
 #[test]

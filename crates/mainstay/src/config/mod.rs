@@ -106,11 +106,16 @@ impl Checked {
         found.map(|(name, _)| name).expect("a checked configuration has at least one corpus")
     }
 
-    /// The same for work that calls no model: with those providers alone that corpora embed with.
+    /// The same for work that calls no model: with those providers alone that corpora embed and rerank with.
     pub(crate) fn without_models(mut self) -> Self {
-        let embedders: BTreeSet<&str> =
-            self.corpora.values().map(|corpus| corpus.embedder.provider.as_str()).collect();
-        self.providers.retain(|name, _| embedders.contains(name.as_str()));
+        let searching: BTreeSet<&str> = self
+            .corpora
+            .values()
+            .flat_map(|corpus| [Some(&corpus.embedder), corpus.rerank.model()])
+            .flatten()
+            .map(|model| model.provider.as_str())
+            .collect();
+        self.providers.retain(|name, _| searching.contains(name.as_str()));
         self
     }
 }
@@ -138,8 +143,9 @@ impl RawConfig {
         if corpora.is_empty() {
             corpora.insert(CorpusName::unnamed(), Corpus::default());
         }
-        let assistants =
-            check_each(self.assistants, "assistants", |raw, at| raw.check(at, read_file, findings));
+        let assistants = check_each(self.assistants, "assistants", |raw, at| {
+            raw.check(at, &providers, read_file, findings)
+        });
         let prices = check_each(self.prices, "prices", |raw, at| raw.check(at, findings));
         let mut checked = Checked {
             product: self.product.check(&root.key("product"), findings),

@@ -151,11 +151,16 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("corpora.*.parent_words", "50"),
     ("corpora.*.fusion", "\"rff\""),
     ("corpora.*.dense_weight", "\"heavy\""),
+    ("corpora.*.reranker", "\"best\""),
+    ("corpora.*.rerank_candidates", "1"),
+    ("corpora.*.rerank_timeout", "\"0s\""),
+    ("corpora.*.rerank_clear_lead", "\"far\""),
     ("corpora.*.documents", "[\"\"]"),
     ("prices.*.input", "\"cheap\""),
     ("prices.*.cached_input", "0.15"),
     ("prices.*.cache_write", "\"0.15\""),
     ("prices.*.output", "\"-$1\""),
+    ("prices.*.search", "0.002"),
 ];
 
 #[test]
@@ -338,6 +343,18 @@ cascade = ["openai/gpt-4o", "builtin/extractiv"]
 [prices."mistral/large"]
 input = "$1"
 output = "$2"
+[providers.cohere]
+api_key = "env:CO_API_KEY"
+[corpora.reranked]
+embedder = "cohere/embed-v4.0"
+dimensions = 1024
+reranker = "openai/gpt-4o"
+[corpora.reranked_too]
+reranker = "coher/rerank-v3.5"
+[corpora.reranked_here]
+reranker = "builtin/best"
+[assistants.c]
+model = "cohere/command-a-03-2025"
 "#,
     );
     let lines: Vec<String> =
@@ -516,12 +533,14 @@ fn a_broken_file_does_not_stop_the_reader() {
 }
 
 #[test]
-fn without_models_only_the_providers_that_embed_are_left() {
+fn without_models_only_the_providers_that_search_are_left() {
     let checked = check(
         "[providers.openai]\napi_key = \"env:A\"\n[providers.anthropic]\napi_key = \"env:B\"\n\
+         [providers.jina]\napi_key = \"env:C\"\n\
          [corpora.default]\nembedder = \"openai/text-embedding-3-small\"\ndimensions = 1536\n\
+         reranker = \"jina/jina-reranker-v2-base-multilingual\"\n\
          [assistants.assistant]\ncorpus = \"default\"\nmodel = \"anthropic/claude-haiku-4-5\"\n",
     );
     let left: Vec<String> = checked.unwrap().without_models().providers.into_keys().collect();
-    assert_eq!(left, ["openai"]);
+    assert_eq!(left, ["jina", "openai"]);
 }

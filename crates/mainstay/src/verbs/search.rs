@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use mainstay_domain::ServiceTier;
 use serde_json::json;
 
 use crate::printable;
@@ -22,6 +23,9 @@ pub(crate) struct SearchArgs {
     /// How many results at most.
     #[arg(long, default_value_t = 10)]
     limit: usize,
+    /// How much work the order of the results is worth: quality (reranked where the corpus has a reranker) or fast.
+    #[arg(long, default_value_t)]
+    tier: ServiceTier,
     /// Prints the API's JSON.
     #[arg(long)]
     json: bool,
@@ -31,7 +35,8 @@ pub(crate) struct SearchArgs {
 
 pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     session::with_client(&args.target, config, async |client| {
-        let body = json!({ "query": args.query, "corpus": args.corpus, "limit": args.limit });
+        let body =
+            json!({ "query": args.query, "corpus": args.corpus, "limit": args.limit, "tier": args.tier });
         let answer = client.post("/v1/search", &body).await?;
         if args.json {
             terminal::say(answer)?;
@@ -42,13 +47,17 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
             terminal::say(format_args!("Nothing was found in the corpus {:?}.", args.corpus))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let mut table =
-            terminal::table(&["", "score", "dense", "bm25", "parent", "document", "bytes", "text"]);
+        let reranked = answer["reranking"]["reranked"] == true;
+        let mut columns = vec!["", "score", "dense", "bm25", "parent", "document", "bytes", "text"];
+        if reranked {
+            columns.splice(1..1, ["was", "rerank"]);
+        }
+        let mut table = terminal::table(&columns);
         for result in results {
             let number = |value: &serde_json::Value| {
                 value.as_f64().map_or("–".to_owned(), |score| format!("{score:.3}"))
             };
-            table.add_row([
+            let mut row = vec![
                 result["rank"].to_string(),
                 number(&result["score"]),
                 number(&result["scores"]["dense"]),
@@ -57,7 +66,11 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
                 printable::line(result["doc_id"].as_str().unwrap_or_default()).into_owned(),
                 format!("{}–{}", result["start_byte"], result["end_byte"]),
                 excerpt(result["text"].as_str().unwrap_or_default()),
-            ]);
+            ];
+            if reranked {
+                row.splice(1..1, [result["fused_rank"].to_string(), number(&result["scores"]["rerank"])]);
+            }
+            table.add_row(row);
         }
         terminal::say(table)?;
         Ok(ExitCode::SUCCESS)

@@ -7,4 +7,5 @@ mod command_line;
 mod evaluation;
 mod filters;
 mod kill;
+mod reranking;
 mod running;

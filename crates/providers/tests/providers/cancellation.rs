@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{Bench, question};
+use crate::support::{Bench, CHAT_KINDS, question};
 use futures_util::StreamExt as _;
 use mainstay_domain::Clock;
+use mainstay_providers::Provider;
 use mainstay_providers::http::Network;
-use mainstay_providers::{Provider, ProviderKind};
 use mainstay_testkit::StandIn;
 
 /// What a provider does when the caller goes away.
@@ -15,7 +15,7 @@ const MOMENTS: [&str; 3] = ["stall-headers", "stall-first", "stall"];
 
 #[tokio::test(start_paused = true)]
 async fn dropping_a_stream_or_its_future_cancels_the_call() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         for http2 in [false, true] {
             for moment in MOMENTS {
                 let bench = Bench::with(kind, http2, |_| {});
@@ -36,7 +36,7 @@ async fn dropping_a_stream_or_its_future_cancels_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn dropping_the_future_of_a_whole_answer_cancels_the_call() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         for moment in MOMENTS {
             let bench = Bench::new(kind);
             bench.stand_in.fail_next([moment.parse().unwrap()]);
@@ -53,7 +53,7 @@ async fn dropping_the_future_of_a_whole_answer_cancels_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_time_limit_cancels_the_call_too() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         for moment in MOMENTS {
             let bench = Bench::new(kind);
             bench.stand_in.fail_next([moment.parse().unwrap()]);
@@ -69,7 +69,7 @@ async fn a_time_limit_cancels_the_call_too() {
 
 #[tokio::test]
 async fn over_tcp_the_provider_sees_that_the_caller_went_away() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         for moment in MOMENTS {
             let stand_in = StandIn::new();
             let address = stand_in.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -77,7 +77,7 @@ async fn over_tcp_the_provider_sees_that_the_caller_went_away() {
             let settings = crate::support::settings(kind, &format!("http://{address}"), |_| {});
             let provider = Provider::new(settings, Arc::new(Network::new()), Clock::system());
             let bench = Bench::new(kind);
-            let call = provider.chat();
+            let call = provider.chat().expect("the kind answers");
             let call = call.complete(bench.call(question("Hello")));
             tokio::select! {
                 result = call => panic!("{kind}: {moment}: {result:?}"),
@@ -94,9 +94,11 @@ async fn over_tcp_a_reset_before_and_within_an_answer_is_told_apart() {
     use mainstay_domain::ModelErrorKind as Kind;
     let stand_in = StandIn::new();
     let address = stand_in.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let settings = crate::support::settings(kind, &format!("http://{address}"), |_| {});
-        let chat = Provider::new(settings, Arc::new(Network::new()), Clock::system()).chat();
+        let chat = Provider::new(settings, Arc::new(Network::new()), Clock::system())
+            .chat()
+            .expect("the kind answers");
         let bench = Bench::new(kind);
         for (fault, expected) in
             [("reset", Kind::Connect), ("reset-midway", Kind::Truncated), ("cut", Kind::Truncated)]

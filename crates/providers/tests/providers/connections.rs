@@ -111,7 +111,7 @@ fn bench(answers: usize) -> (Bench, Arc<ClosesAfter>) {
     let network = Arc::new(ClosesAfter { answers, dialled: AtomicUsize::new(0), tasks: TaskTracker::new() });
     let settings = crate::support::settings(bench.kind, "http://server", |_| {});
     bench.provider = Provider::new(settings, network.clone(), bench.clock);
-    bench.chat = bench.provider.chat();
+    bench.chat = bench.provider.chat().expect("the kind answers");
     (bench, network)
 }
 
@@ -162,7 +162,7 @@ async fn a_shared_connection_that_takes_no_more_is_left_to_its_streams() {
     let network = Arc::new(GoesAway { dialled: AtomicUsize::new(0), tasks: TaskTracker::new() });
     let settings = crate::support::settings(bench.kind, "http://server", |_| {});
     bench.provider = Provider::new(settings, network.clone(), bench.clock);
-    bench.chat = bench.provider.chat();
+    bench.chat = bench.provider.chat().expect("the kind answers");
     let mut stream = bench.chat.stream(bench.call(question("Hello"))).await.unwrap();
     stream.next().await.unwrap().unwrap();
     for _ in 0..3 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Bench, Collected, question};
+use crate::support::{Bench, CHAT_KINDS, Collected, question};
 use mainstay_domain::TimeoutPhase::{FirstToken, Headers, Idle, Total};
 use mainstay_domain::chat::FinishReason;
 use mainstay_domain::{ModelError, ModelErrorKind as Kind};
@@ -69,7 +69,7 @@ fn bench(kind: ProviderKind, fault: &str) -> Bench {
 
 #[tokio::test(start_paused = true)]
 async fn whole_answers_fail_with_the_kind_that_fits() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         for (fault, expected, _) in FAULTS {
             let bench = bench(kind, fault);
             let result = bench.chat.complete(bench.call(question("Is the sky blue today?"))).await;
@@ -83,7 +83,7 @@ async fn whole_answers_fail_with_the_kind_that_fits() {
 
 #[tokio::test(start_paused = true)]
 async fn streams_fail_with_the_kind_that_fits() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         for (fault, _, expected) in FAULTS {
             let bench = bench(kind, fault);
             let result = bench.stream(question("Is the sky blue today?")).await;
@@ -117,7 +117,7 @@ async fn a_credit_that_is_used_up_is_told_from_a_rate_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn the_wait_that_a_provider_asks_for_is_passed_on() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let error = bench(kind, "429:7").stream(question("Hello")).await.unwrap_err();
         assert_eq!((error.status, error.retry_after), (Some(429), Some(Duration::from_secs(7))), "{kind}");
         let error = bench(kind, "503").stream(question("Hello")).await.unwrap_err();
@@ -129,7 +129,7 @@ async fn the_wait_that_a_provider_asks_for_is_passed_on() {
 async fn messages_say_what_to_do_and_where_the_provider_spoke_repeat_it() {
     let message =
         async |kind, fault: &str| bench(kind, fault).stream(question("Hello")).await.unwrap_err().message;
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         assert!(message(kind, "429").await.contains("The stand-in was asked for status 429"), "{kind}");
         let redirected = message(kind, "redirect").await;
         assert!(
@@ -146,7 +146,7 @@ async fn messages_say_what_to_do_and_where_the_provider_spoke_repeat_it() {
 #[tokio::test(start_paused = true)]
 async fn what_came_before_a_break_is_handed_out_and_the_break_is_the_last_item() {
     use futures_util::StreamExt as _;
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         for fault in ["cut", "stall", "malformed-chunk", "stream-error", "ends-early"] {
             let bench = bench(kind, fault);
             let stream = bench.chat.stream(bench.call(question("count to 9"))).await.unwrap();
@@ -167,7 +167,7 @@ async fn what_came_before_a_break_is_handed_out_and_the_break_is_the_last_item()
 
 #[tokio::test(start_paused = true)]
 async fn a_finish_that_is_sent_twice_counts_once() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let collected = bench(kind, "duplicate-finish").stream(question("Hello")).await.unwrap();
         assert_eq!(collected.finishes, [FinishReason::Stop], "{kind}");
         assert!(collected.usages.len() == 1, "{kind}: {collected:?}");
@@ -176,7 +176,7 @@ async fn a_finish_that_is_sent_twice_counts_once() {
 
 #[tokio::test(start_paused = true)]
 async fn missing_token_counts_are_missing_and_not_zero() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let Collected { usages, .. } = bench(kind, "missing-usage").stream(question("Hello")).await.unwrap();
         assert!(usages.is_empty(), "{kind}: {usages:?}");
         let bench = bench(kind, "missing-usage");
@@ -187,7 +187,7 @@ async fn missing_token_counts_are_missing_and_not_zero() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_a_filter_stopped_says_so() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let collected = bench(kind, "content-filter").stream(question("Hello")).await.unwrap();
         assert_eq!(collected.finishes, [FinishReason::ContentFilter], "{kind}");
     }
@@ -219,7 +219,8 @@ async fn a_server_that_cannot_be_reached_is_a_failure_to_connect() {
     let bench = Bench::new(ProviderKind::OpenAi);
     let settings = crate::support::settings(ProviderKind::OpenAi, "http://nobody", |_| {});
     let provider = mainstay_providers::Provider::new(settings, std::sync::Arc::new(Nobody), bench.clock);
-    let error = provider.chat().complete(bench.call(question("Hello"))).await.unwrap_err();
+    let error =
+        provider.chat().expect("the kind answers").complete(bench.call(question("Hello"))).await.unwrap_err();
     assert_eq!(error.kind, Kind::Connect);
     assert!(error.message.contains("connection refused"), "{error}");
 }

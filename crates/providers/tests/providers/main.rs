@@ -4,6 +4,7 @@ mod cancellation;
 mod connections;
 mod embeddings;
 mod faults;
+mod reranking;
 mod round_trip;
 mod support;
 mod timeouts;

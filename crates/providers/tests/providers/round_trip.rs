@@ -1,6 +1,6 @@
 //! Questions, tools, schemas and parameters through every kind of provider, whole and streamed.
 
-use crate::support::{Bench, question, weather};
+use crate::support::{Bench, CHAT_KINDS, question, weather};
 use mainstay_domain::Usage;
 use mainstay_domain::chat::{
     ChatRequest, Content, Delivery, FinishReason, ImageSource, MaxTokens, Message, Part, ResponseFormat,
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn text_comes_back_whole_and_in_pieces_with_the_same_counts() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         let completion = bench.chat.complete(bench.call(question("Is it late?"))).await.unwrap();
         let collected = bench.stream(question("Is it late?")).await.unwrap();
@@ -27,7 +27,7 @@ async fn text_comes_back_whole_and_in_pieces_with_the_same_counts() {
 
 #[tokio::test]
 async fn the_model_of_the_call_is_asked_and_not_that_of_the_request() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         let request = ChatRequest { model: "support".to_owned(), ..question("Hello") };
         bench.chat.complete(bench.call(request)).await.unwrap();
@@ -53,7 +53,7 @@ async fn token_counts_are_asked_for_whatever_the_caller_asked() {
 #[tokio::test]
 async fn cached_tokens_are_a_part_of_the_prompt_for_every_provider() {
     let mut found: Vec<Usage> = Vec::new();
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         let collected = bench.stream(question("is this cached or not, I wonder")).await.unwrap();
         let completion =
@@ -67,7 +67,7 @@ async fn cached_tokens_are_a_part_of_the_prompt_for_every_provider() {
 
 #[tokio::test]
 async fn tools_are_called_in_fragments_and_their_results_understood() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         let asked = ChatRequest { tools: vec![weather()], ..question("What is the weather in Paris?") };
         let collected = bench.stream(asked.clone()).await.unwrap();
@@ -90,7 +90,7 @@ async fn tools_are_called_in_fragments_and_their_results_understood() {
 
 #[tokio::test]
 async fn parallel_calls_keep_their_arguments_apart() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         let asked = ChatRequest { tools: vec![weather()], ..question("How is it in both Paris and London?") };
         let collected = bench.stream(asked.clone()).await.unwrap();
@@ -131,7 +131,7 @@ fn with_results(mut request: ChatRequest, calls: &[(ToolCall, &str)]) -> ChatReq
 
 #[tokio::test]
 async fn a_choice_of_tool_is_passed_on() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         let ask = async |choice| {
             let request = ChatRequest {
@@ -149,7 +149,7 @@ async fn a_choice_of_tool_is_passed_on() {
 
 #[tokio::test]
 async fn limits_and_stop_texts_end_an_answer() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         let max_tokens = Some(MaxTokens { limit: 3, as_completion: false });
         let cut = bench.stream(ChatRequest { max_tokens, ..question("count to 9") }).await.unwrap();
@@ -162,7 +162,7 @@ async fn limits_and_stop_texts_end_an_answer() {
 
 #[tokio::test]
 async fn a_schema_of_the_answer_is_passed_on() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         let schema = json!({
             "type": "object", "additionalProperties": false,
@@ -184,7 +184,7 @@ async fn a_schema_of_the_answer_is_passed_on() {
 
 #[tokio::test]
 async fn pictures_and_system_prompts_reach_every_provider() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         let image = Part::Image {
             source: ImageSource::Base64 { media_type: "image/png".to_owned(), data: "aGk=".to_owned() },
@@ -203,7 +203,7 @@ async fn pictures_and_system_prompts_reach_every_provider() {
 
 #[tokio::test]
 async fn several_answers_come_from_the_providers_that_give_them() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         let result = bench.chat.complete(bench.call(ChatRequest { n: Some(2), ..question("Hello") })).await;
         if kind.capabilities().alternatives {
@@ -218,7 +218,7 @@ async fn several_answers_come_from_the_providers_that_give_them() {
 
 #[tokio::test]
 async fn connections_serve_one_call_after_the_other() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         for http2 in [false, true] {
             let bench = Bench::with(kind, http2, |_| {});
             for _ in 0..10 {
@@ -236,7 +236,7 @@ async fn connections_serve_one_call_after_the_other() {
 
 #[tokio::test]
 async fn headers_of_the_configuration_are_sent_and_the_key_is_too() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::with(kind, false, |options| {
             options.headers = vec![("X-Team".to_owned(), "blue".to_owned())];
         });

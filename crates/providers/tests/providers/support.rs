@@ -15,6 +15,10 @@ use mainstay_providers::{Provider, ProviderKind, ProviderOptions, ProviderSettin
 use mainstay_testkit::StandIn;
 use serde_json::json;
 
+/// The kinds that answer conversations.
+pub(crate) const CHAT_KINDS: [ProviderKind; 4] =
+    [ProviderKind::OpenAi, ProviderKind::Anthropic, ProviderKind::Gemini, ProviderKind::OpenAiCompatible];
+
 /// Dials a stand-in within the process.
 pub(crate) struct Pipes {
     pub(crate) stand_in: Arc<StandIn>,
@@ -52,7 +56,7 @@ impl Bench {
         let pipes = Arc::new(Pipes { stand_in: stand_in.clone(), http2, dialled: AtomicUsize::new(0) });
         let settings = settings(kind, "http://stand-in", change);
         let provider = Provider::new(settings, pipes.clone(), clock);
-        let chat = provider.chat();
+        let chat = provider.chat().expect("the kind answers");
         Self { kind, stand_in, pipes, provider, chat, clock }
     }
 
@@ -85,6 +89,9 @@ pub(crate) fn settings(
         ProviderKind::OpenAiCompatible => "/compatible/v1",
         ProviderKind::Anthropic => "/anthropic",
         ProviderKind::Gemini => "/gemini",
+        ProviderKind::Cohere => "/cohere",
+        ProviderKind::Jina => "/jina",
+        ProviderKind::Tei => "/tei",
     };
     let mut options = ProviderOptions {
         base_url: Some(format!("{origin}{path}").parse().expect("a URL")),

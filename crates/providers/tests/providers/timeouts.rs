@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{Bench, Pipes, TIMEOUTS, question};
+use crate::support::{Bench, CHAT_KINDS, Pipes, TIMEOUTS, question};
 use futures_util::StreamExt as _;
 use hyper_util::rt::TokioIo;
 use mainstay_domain::port::ModelCall;
@@ -24,7 +24,7 @@ async fn fails_after(bench: &Bench, call: ModelCall) -> (Duration, TimeoutPhase)
 
 #[tokio::test(start_paused = true)]
 async fn each_phase_has_its_own_limit() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         for (fault, limit, phase) in [
             ("stall-headers", TIMEOUTS.headers, TimeoutPhase::Headers),
             ("stall-first", TIMEOUTS.first_token, TimeoutPhase::FirstToken),
@@ -43,7 +43,7 @@ async fn each_phase_has_its_own_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_is_no_stalled_one() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         // Five seconds before each of a dozen pieces: longer than `first_token` and `idle` in sum, never at once.
         bench.stand_in.set_pause(Duration::from_secs(5));
@@ -78,7 +78,7 @@ async fn a_deadline_that_has_passed_fails_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_whole_answer_may_take_until_the_total_limit() {
-    for kind in ProviderKind::ALL {
+    for kind in CHAT_KINDS {
         let bench = Bench::new(kind);
         bench.stand_in.fail_next(["stall-headers".parse().unwrap()]);
         let start = bench.clock.instant();
@@ -110,7 +110,7 @@ async fn connecting_takes(time: Duration, fault: &str) -> (Duration, TimeoutPhas
     let settings = crate::support::settings(bench.kind, "http://stand-in", |_| {});
     let dial = Arc::new(Slowly { pipes: bench.pipes.clone(), time });
     bench.provider = Provider::new(settings, dial, bench.clock);
-    bench.chat = bench.provider.chat();
+    bench.chat = bench.provider.chat().expect("the kind answers");
     fails_after(&bench, bench.call(question("Hello"))).await
 }
 
@@ -163,7 +163,7 @@ async fn an_upload_that_nobody_reads_ends_with_the_total_limit() {
     let mut bench = Bench::new(ProviderKind::OpenAi);
     let settings = crate::support::settings(bench.kind, "http://stand-in", |_| {});
     bench.provider = Provider::new(settings, Arc::new(Deaf), bench.clock);
-    bench.chat = bench.provider.chat();
+    bench.chat = bench.provider.chat().expect("the kind answers");
     let long = "x".repeat(2 << 20);
     let (elapsed, phase) = fails_after(&bench, bench.call(question(&long))).await;
     assert_eq!((elapsed.as_secs(), phase), (TIMEOUTS.total.as_secs(), TimeoutPhase::Total));

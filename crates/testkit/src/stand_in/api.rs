@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Reply;
 use super::prompt::Prompt;
+use super::rerank::{self, Shape};
 use super::{anthropic, gemini, openai};
 
 /// The APIs.
@@ -19,6 +20,8 @@ pub(super) enum Api {
     Compatible,
     Anthropic,
     Gemini,
+    /// A server that only reranks, and answers no conversation.
+    Reranker(Shape),
 }
 
 /// A request that is in order.
@@ -88,13 +91,14 @@ impl Api {
             Self::OpenAi | Self::Compatible => openai::check(self, head, body),
             Self::Anthropic => anthropic::check(head, body),
             Self::Gemini => gemini::check(head, target, body),
+            Self::Reranker(_) => Err(ApiError::new(404, "Not Found")),
         }
     }
 
     /// A whole answer.
     pub(super) fn whole(self, checked: &Checked, reply: &Reply, usage: bool) -> Value {
         match self {
-            Self::OpenAi | Self::Compatible => openai::whole(checked, reply, usage),
+            Self::OpenAi | Self::Compatible | Self::Reranker(_) => openai::whole(checked, reply, usage),
             Self::Anthropic => anthropic::whole(checked, reply, usage),
             Self::Gemini => gemini::whole(checked, reply, usage),
         }
@@ -103,7 +107,7 @@ impl Api {
     /// An answer in pieces.
     pub(super) fn frames(self, checked: &Checked, reply: &Reply, usage: bool) -> Vec<Frame> {
         match self {
-            Self::OpenAi | Self::Compatible => openai::frames(checked, reply, usage),
+            Self::OpenAi | Self::Compatible | Self::Reranker(_) => openai::frames(checked, reply, usage),
             Self::Anthropic => anthropic::frames(checked, reply, usage),
             Self::Gemini => gemini::frames(checked, reply, usage),
         }
@@ -115,13 +119,14 @@ impl Api {
             Self::OpenAi | Self::Compatible => openai::error(error),
             Self::Anthropic => anthropic::error(error),
             Self::Gemini => gemini::error(error),
+            Self::Reranker(shape) => rerank::error(shape, error),
         }
     }
 
     /// An error within a stream.
     pub(super) fn error_frame(self, error: &ApiError) -> Bytes {
         match self {
-            Self::OpenAi | Self::Compatible | Self::Gemini => data(&self.error(error)),
+            Self::OpenAi | Self::Compatible | Self::Gemini | Self::Reranker(_) => data(&self.error(error)),
             Self::Anthropic => named("error", &self.error(error)),
         }
     }
@@ -136,7 +141,7 @@ impl Api {
             .code("context_length_exceeded")
             .param("messages"),
             // vLLM's words.
-            Self::Compatible => ApiError::bad(
+            Self::Compatible | Self::Reranker(_) => ApiError::bad(
                 "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens in the \
                  messages. Please reduce the length of the messages.",
             ),
@@ -150,7 +155,7 @@ impl Api {
     /// How it says that there is no credit left.
     pub(super) fn quota(self) -> ApiError {
         match self {
-            Self::OpenAi | Self::Compatible => ApiError::new(
+            Self::OpenAi | Self::Compatible | Self::Reranker(_) => ApiError::new(
                 429,
                 "You exceeded your current quota, please check your plan and billing details.",
             )

@@ -70,6 +70,14 @@ pub enum Fault {
     OnePiece,
     /// `shuffled`: embeddings in another order than the texts, each with its index.
     Shuffled,
+    /// `missing-score`: reranking without a score for one document.
+    MissingScore,
+    /// `doubled-score`: reranking with two scores for one document and none for another.
+    DoubledScore,
+    /// `strange-index`: reranking with a score for a document that was not sent.
+    StrangeIndex,
+    /// `null-score`: reranking with a score that is no number.
+    NullScore,
 }
 
 /// A text that names no fault.
@@ -105,6 +113,10 @@ const NAMED: &[(&str, Fault)] = &[
     ("refuse-stream-options", Fault::RefuseStreamOptions),
     ("one-piece", Fault::OnePiece),
     ("shuffled", Fault::Shuffled),
+    ("missing-score", Fault::MissingScore),
+    ("doubled-score", Fault::DoubledScore),
+    ("strange-index", Fault::StrangeIndex),
+    ("null-score", Fault::NullScore),
 ];
 
 impl FromStr for Fault {

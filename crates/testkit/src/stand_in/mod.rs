@@ -1,12 +1,13 @@
-//! A server that speaks the APIs of OpenAI, Anthropic and Gemini as strictly as the real ones, answers the same question
-//! always the same way, and fails in every way that is asked for.
+//! A server that speaks the APIs of OpenAI, Anthropic, Gemini and of rerankers as strictly as the real ones, answers the
+//! same question always the same way, and fails in every way that is asked for.
 //!
 //! | path | what |
 //! |---|---|
 //! | `/openai/v1/…` | OpenAI: chat completions, embeddings, models |
-//! | `/compatible/v1/…` | the same, from a server that wants no key and takes any field |
+//! | `/compatible/v1/…` | the same, from a server that wants no key and takes any field; it also reranks, as vLLM does |
 //! | `/anthropic/v1/…` | Anthropic: messages, count_tokens, models |
 //! | `/gemini/v1beta/…` | Gemini: generateContent, streamGenerateContent, batchEmbedContents, models |
+//! | `/cohere/v2/rerank`, `/jina/v1/rerank`, `/tei/rerank` | Cohere, Jina and text-embeddings-inference: reranking |
 //! | `POST /control` | `{"faults": ["429:2", "cut"], "pause_ms": 5}`: faults of the next requests, one each, and the pause between pieces from now on |
 //! | `DELETE /control` | no faults, no pause |
 //! | `GET /control/requests` | what was received; `?cancelled=1` waits until one was cancelled, also with `count`, `finished`, `broken` |
@@ -26,6 +27,7 @@ mod gemini;
 mod openai;
 mod prompt;
 mod record;
+mod rerank;
 mod respond;
 mod script;
 
@@ -48,6 +50,7 @@ use connection::Connection;
 pub use embedding::embedding;
 pub use fault::{Fault, UnknownFault};
 pub use record::{Counts, Outcome, Record, Records};
+pub use rerank::relevance;
 
 /// A stand-in. Dropping it closes its connections.
 pub struct StandIn {

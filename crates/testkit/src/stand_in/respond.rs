@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::answer::{Finish, Reply, reply};
 use super::api::{Api, ApiError, Checked, Frame, Part, Target};
 use super::record::{OpenRecord, Outcome};
+use super::rerank::{self, Shape};
 use super::script::{Script, Step};
 use super::{Fault, Shared, anthropic, control, embedding, gemini, openai};
 
@@ -35,6 +36,7 @@ enum Operation {
     Chat(Target),
     Embeddings,
     GeminiEmbeddings(String),
+    Rerank(Shape),
     CountTokens,
     Models,
 }
@@ -59,6 +61,9 @@ pub(super) async fn respond(
         ["compatible", "v1", rest @ ..] => (Api::Compatible, rest),
         ["anthropic", "v1", rest @ ..] => (Api::Anthropic, rest),
         ["gemini", "v1beta", rest @ ..] => (Api::Gemini, rest),
+        ["cohere", "v2", rest @ ..] => (Api::Reranker(Shape::Cohere), rest),
+        ["jina", "v1", rest @ ..] => (Api::Reranker(Shape::Jina), rest),
+        ["tei", rest @ ..] => (Api::Reranker(Shape::Tei), rest),
         _ => return Ok(json_response(StatusCode::NOT_FOUND, &json!({ "detail": "Not Found" }))),
     };
     let value = serde_json::from_slice(&body);
@@ -102,6 +107,7 @@ impl Exchange {
             Operation::Embeddings | Operation::GeminiEmbeddings(_) => {
                 Ok(self.embeddings(&operation, fault, record))
             }
+            Operation::Rerank(shape) => Ok(self.rerank(shape, fault, record)),
         }
     }
 
@@ -112,6 +118,8 @@ impl Exchange {
             (Api::OpenAi | Api::Compatible, &Method::POST, ["chat", "completions"])
             | (Api::Anthropic, &Method::POST, ["messages"]) => Operation::Chat(Target::default()),
             (Api::OpenAi | Api::Compatible, &Method::POST, ["embeddings"]) => Operation::Embeddings,
+            (Api::Reranker(shape), &Method::POST, ["rerank"]) => Operation::Rerank(shape),
+            (Api::Compatible, &Method::POST, ["rerank"]) => Operation::Rerank(Shape::Compatible),
             (Api::Anthropic, &Method::POST, ["messages", "count_tokens"]) => Operation::CountTokens,
             (Api::Gemini, &Method::POST, ["models", rest @ ..]) => {
                 let joined = rest.join("/");
@@ -147,7 +155,7 @@ impl Exchange {
     fn models(&self, record: OpenRecord) -> Response<Body> {
         let checked = match self.api {
             Api::OpenAi => openai::check_key(&self.head),
-            Api::Compatible => Ok(()),
+            Api::Compatible | Api::Reranker(_) => Ok(()),
             Api::Anthropic => anthropic::check_headers(&self.head),
             Api::Gemini => gemini::check_key(&self.head),
         };
@@ -155,7 +163,7 @@ impl Exchange {
             return self.refuse(&error, record);
         }
         let models = match self.api {
-            Api::OpenAi | Api::Compatible => openai::models(OPENAI_MODELS),
+            Api::OpenAi | Api::Compatible | Api::Reranker(_) => openai::models(OPENAI_MODELS),
             Api::Anthropic => anthropic::models(ANTHROPIC_MODELS),
             Api::Gemini => gemini::models(GEMINI_MODELS),
         };
@@ -190,6 +198,14 @@ impl Exchange {
         match (answer, self.refusal(fault, false)) {
             (Err(error), _) | (Ok(_), Some(error)) => self.refuse(&error, record),
             (Ok(answer), None) => self.whole(&answer, fault, record),
+        }
+    }
+
+    fn rerank(&self, shape: Shape, fault: Option<Fault>, record: OpenRecord) -> Response<Body> {
+        let body = self.body.as_ref().unwrap_or(&Value::Null);
+        match (rerank::check(shape, &self.head, body), self.refusal(fault, false)) {
+            (Err(error), _) | (Ok(_), Some(error)) => self.refuse(&error, record),
+            (Ok(wanted), None) => self.whole(&rerank::answer(shape, &wanted, fault), fault, record),
         }
     }
 
@@ -369,7 +385,7 @@ impl Exchange {
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         let id = match self.api {
-            Api::OpenAi | Api::Compatible => "x-request-id",
+            Api::OpenAi | Api::Compatible | Api::Reranker(_) => "x-request-id",
             Api::Anthropic => "request-id",
             Api::Gemini => "x-goog-request-id",
         };

@@ -1,5 +1,6 @@
 //! `[assistants.<name>]`: a prompt, a corpus and a model under one name.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::model_name::ModelName;
+use super::providers::Provider;
 use super::rules::check_name;
 
 /// The chat models that are built in; the first is the default.
@@ -106,15 +108,22 @@ impl Assistant {
 }
 
 impl RawAssistant {
-    /// The section, checked. `read_file` reads the prompt where it has a file of its own.
-    pub(crate) fn check(self, at: &KeyPath, read_file: ReadFile<'_>, findings: &mut Findings) -> Assistant {
+    /// The section, checked. `providers` are those of the file; `read_file` reads the prompt where it has a file of its
+    /// own.
+    pub(crate) fn check(
+        self,
+        at: &KeyPath,
+        providers: &BTreeMap<String, Provider>,
+        read_file: ReadFile<'_>,
+        findings: &mut Findings,
+    ) -> Assistant {
         check_name(at, findings);
         if let Some(corpus) = &self.corpus {
             check_corpus(corpus, &at.key("corpus"), findings);
         }
         let defaults = RetrievalSettings::default();
         Assistant {
-            models: check_models(self.model, self.cascade, at, findings),
+            models: check_models(self.model, self.cascade, at, providers, findings),
             prompt: check_prompt(self.prompt, self.prompt_file, at, read_file, findings),
             description: self.description,
             corpus: self.corpus.map(CorpusName::from),
@@ -134,17 +143,18 @@ fn check_models(
     model: Option<ModelName>,
     cascade: Option<Vec<ModelName>>,
     at: &KeyPath,
+    providers: &BTreeMap<String, Provider>,
     findings: &mut Findings,
 ) -> Vec<ModelName> {
     let (model_at, cascade_at) = (at.key("model"), at.key("cascade"));
     match (model, cascade) {
         (Some(model), None) => {
-            model.check_provider(&model_at, &BUILTIN_MODELS, findings);
+            check_model(&model, &model_at, providers, findings);
             vec![model]
         }
         (None, Some(models)) => {
             for (index, model) in models.iter().enumerate() {
-                model.check_provider(&cascade_at.item(index), &BUILTIN_MODELS, findings);
+                check_model(model, &cascade_at.item(index), providers, findings);
             }
             models
         }
@@ -160,6 +170,23 @@ fn check_models(
             }
             Vec::new()
         }
+    }
+}
+
+fn check_model(
+    model: &ModelName,
+    at: &KeyPath,
+    providers: &BTreeMap<String, Provider>,
+    findings: &mut Findings,
+) {
+    model.check_provider(at, &BUILTIN_MODELS, findings);
+    if let Some(provider) = providers.get(&model.provider).filter(|provider| provider.kind.only_reranks()) {
+        let message = format!("a provider of the kind {:?} answers no questions", provider.kind.as_str());
+        findings.report(
+            at,
+            message,
+            "name it as the reranker of a corpus, and another provider's model here",
+        );
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mainstay_documents::ChunkOptions;
-use mainstay_domain::config::{Findings, KeyPath, Ratio};
+use mainstay_domain::config::{Findings, HumanDuration, KeyPath, Ratio};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model_name::{BUILTIN, ModelName};
 use super::onnx::ONNX;
 use super::providers::{Provider, ProviderKind};
+use super::rerank::{RawRerank, Rerank, RerankerName};
 use super::rules::check_name;
 
 /// The embedders that are built in; the first is the default.
@@ -44,6 +45,18 @@ pub(crate) struct RawCorpus {
     /// What the vector search counts, the keyword search the rest; without it, what was measured to fit the embedder.
     #[schemars(example = 0.3)]
     dense_weight: Option<Ratio>,
+    /// What has a second look at the best passages: none, or a reranking model of a provider.
+    reranker: Option<RerankerName>,
+    /// How many of the best passages it reads.
+    #[schemars(example = 20, range(min = 2, max = 200))]
+    rerank_candidates: Option<u32>,
+    /// How long a search waits for it at most; after that the passages stay in the order that they had.
+    #[schemars(example = "2s")]
+    rerank_timeout: Option<HumanDuration>,
+    /// The share of its score by which the first passage must be ahead of the second for the reranker not to be asked;
+    /// without it, the reranker is always asked.
+    #[schemars(example = 0.5)]
+    rerank_clear_lead: Option<Ratio>,
     /// Files and folders that `mainstay up` adds at its start where it is given none.
     #[schemars(example = ["./docs"], extend("uniqueItems" = true), length(min = 1), inner(length(min = 1)))]
     documents: Option<Vec<String>>,
@@ -97,6 +110,8 @@ pub(crate) struct Corpus {
     pub(crate) fusion: Fusion,
     /// What the vector search counts, from 0 to 1; `None` for what was measured to fit the embedder.
     pub(crate) dense_weight: Option<f64>,
+    /// What has a second look at the best passages.
+    pub(crate) rerank: Rerank,
     /// Files and folders that `mainstay up` adds, as the working folder reaches them.
     pub(crate) documents: Vec<PathBuf>,
 }
@@ -114,6 +129,7 @@ impl Default for Corpus {
             parent_words: chunking.parent_words as usize,
             fusion: Fusion::default(),
             dense_weight: None,
+            rerank: Rerank::default(),
             documents: Vec::new(),
         }
     }
@@ -143,6 +159,13 @@ impl RawCorpus {
             parent_words: words(self.parent_words, defaults.parent_words),
             fusion: self.fusion.unwrap_or(defaults.fusion),
             dense_weight: self.dense_weight.map(Ratio::as_f64),
+            rerank: RawRerank {
+                reranker: self.reranker,
+                candidates: self.rerank_candidates,
+                timeout: self.rerank_timeout,
+                clear_lead: self.rerank_clear_lead,
+            }
+            .check(at, providers, findings),
             documents: self.documents.unwrap_or_default().iter().map(|path| folder.join(path)).collect(),
         };
         corpus.check_embedder(at, providers, findings);
@@ -159,9 +182,11 @@ impl Corpus {
         let (embedder_at, dimensions_at) = (at.key("embedder"), at.key("dimensions"));
         self.embedder.check_provider(&embedder_at, &BUILTIN_EMBEDDERS, findings);
         let is_builtin = [BUILTIN, ONNX].contains(&self.embedder.provider.as_str());
-        if providers.get(&self.embedder.provider).is_some_and(|p| p.kind == ProviderKind::Anthropic) {
+        let kind = providers.get(&self.embedder.provider).map(|provider| provider.kind);
+        if let Some(kind) = kind.filter(|kind| *kind == ProviderKind::Anthropic || kind.only_reranks()) {
             let hint = "take another provider's, or \"builtin/static\"";
-            findings.report(&embedder_at, "Anthropic has no embedding models", hint);
+            let message = format!("a provider of the kind {:?} has no embedding models", kind.as_str());
+            findings.report(&embedder_at, message, hint);
         }
         if is_builtin && self.dimensions.is_some() && !findings.is_present(&embedder_at) {
             let hint = "leave it out, or name an embedding model of a provider as embedder";

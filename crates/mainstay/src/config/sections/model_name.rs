@@ -50,7 +50,10 @@ impl ModelName {
         let meant = closest(provider, known.iter().map(String::as_str));
         let hint = match meant {
             Some(meant) => format!("did you mean \"{meant}/{}\"?", self.model),
-            None => format!("add a table [providers.{provider}], or use \"{BUILTIN}/{}\"", builtin_models[0]),
+            None => match builtin_models.first() {
+                Some(model) => format!("add a table [providers.{provider}], or use \"{BUILTIN}/{model}\""),
+                None => format!("add a table [providers.{provider}]"),
+            },
         };
         findings.report(at, format!("there is no provider {provider:?}"), hint);
     }

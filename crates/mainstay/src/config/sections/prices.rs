@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::model_name::{BUILTIN, ModelName};
 
-/// Dollars per million tokens.
+/// Dollars per million tokens, and per search of a reranker that bills searches.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawPrice {
@@ -23,9 +23,12 @@ pub(crate) struct RawPrice {
     /// A million tokens of the answer.
     #[schemars(example = "$0.60")]
     output: Option<Dollars>,
+    /// A search of a reranker that bills searches instead of tokens: a question with up to a hundred passages.
+    #[schemars(example = "$0.002")]
+    search: Option<Dollars>,
 }
 
-/// Prices per million tokens.
+/// Prices per million tokens, and per search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Price {
     /// Of the prompt.
@@ -36,6 +39,8 @@ pub(crate) struct Price {
     pub(crate) cache_write: NanoUsd,
     /// Of the answer.
     pub(crate) output: NanoUsd,
+    /// Of a search of a reranker.
+    pub(crate) search: Option<NanoUsd>,
 }
 
 impl RawPrice {
@@ -43,7 +48,7 @@ impl RawPrice {
     pub(crate) fn check(self, at: &KeyPath, findings: &mut Findings) -> Price {
         check_model(at, findings);
         for (key, price, example) in [("input", self.input, "$0.15"), ("output", self.output, "$0.60")] {
-            if price.is_none() {
+            if price.is_none() && self.search.is_none() {
                 let hint = format!("dollars per million tokens. For example: {key} = \"{example}\"");
                 findings.report(&at.key(key), format!("the price of {key} is missing"), hint);
             }
@@ -54,6 +59,7 @@ impl RawPrice {
             cached_input: amount(self.cached_input.or(self.input)),
             cache_write: amount(self.cache_write.or(self.input)),
             output: amount(self.output),
+            search: self.search.map(NanoUsd::from),
         }
     }
 }

@@ -16,9 +16,9 @@ use super::rules::{check_name, positive};
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawProvider {
-    /// What the provider speaks; needed unless the provider is named openai, anthropic or gemini.
+    /// What the provider speaks; needed unless the provider is named openai, anthropic, gemini, cohere or jina.
     kind: Option<ProviderKind>,
-    /// Where its API begins; needed for openai-compatible, a proxy or region for the others.
+    /// Where its API begins; needed for openai-compatible and tei, a proxy or region for the others.
     #[schemars(example = "http://localhost:11434/v1")]
     base_url: Option<BaseUrl>,
     /// Where the API key is found: never the key itself.
@@ -45,11 +45,25 @@ pub(crate) enum ProviderKind {
     Gemini,
     /// OpenAI's API as others speak it: vLLM, Ollama, llama.cpp and more.
     OpenaiCompatible,
+    /// Cohere's API, for reranking.
+    Cohere,
+    /// Jina's API, for reranking.
+    Jina,
+    /// Hugging Face's text-embeddings-inference, for reranking.
+    Tei,
 }
 
 impl ProviderKind {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Openai, Self::Anthropic, Self::Gemini, Self::OpenaiCompatible];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Openai,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::OpenaiCompatible,
+        Self::Cohere,
+        Self::Jina,
+        Self::Tei,
+    ];
 
     /// The kind as the file writes it.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -58,12 +72,30 @@ impl ProviderKind {
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::OpenaiCompatible => "openai-compatible",
+            Self::Cohere => "cohere",
+            Self::Jina => "jina",
+            Self::Tei => "tei",
         }
+    }
+
+    /// Whether it has rerankers and nothing else.
+    pub(crate) const fn only_reranks(self) -> bool {
+        matches!(self, Self::Cohere | Self::Jina | Self::Tei)
+    }
+
+    /// Whether it has rerankers.
+    pub(crate) const fn reranks(self) -> bool {
+        self.only_reranks() || matches!(self, Self::OpenaiCompatible)
+    }
+
+    /// Whether it has no place of its own.
+    const fn needs_base_url(self) -> bool {
+        matches!(self, Self::OpenaiCompatible | Self::Tei)
     }
 
     /// The kind that a provider of this name has where none is written.
     fn of_name(name: &str) -> Option<Self> {
-        [Self::Openai, Self::Anthropic, Self::Gemini].into_iter().find(|kind| kind.as_str() == name)
+        Self::ALL.into_iter().find(|kind| !kind.needs_base_url() && kind.as_str() == name)
     }
 }
 
@@ -93,7 +125,7 @@ struct RawTimeouts {
 pub(crate) struct Provider {
     /// What it speaks.
     pub(crate) kind: ProviderKind,
-    /// Where its API begins; there is one whenever the kind is openai-compatible.
+    /// Where its API begins; there is one whenever the kind has no place of its own.
     pub(crate) base_url: Option<BaseUrl>,
     /// Where the API key is found.
     pub(crate) api_key: Option<SecretRef>,
@@ -139,13 +171,13 @@ impl RawProvider {
 fn check_base_url(kind: Option<ProviderKind>, url: Option<&BaseUrl>, at: &KeyPath, findings: &mut Findings) {
     let key = at.key("base_url");
     let Some(url) = url else {
-        if kind == Some(ProviderKind::OpenaiCompatible) {
+        if kind.is_some_and(ProviderKind::needs_base_url) {
             let hint = "say where its API begins. For example: base_url = \"http://localhost:11434/v1\"";
             findings.report(&key, "the base URL is missing", hint);
         }
         return;
     };
-    let endpoint = ["/chat/completions", "/messages", "/embeddings", "/responses"]
+    let endpoint = ["/chat/completions", "/messages", "/embeddings", "/responses", "/rerank"]
         .into_iter()
         .find(|endpoint| url.path().ends_with(endpoint));
     if let Some(endpoint) = endpoint {
@@ -169,7 +201,9 @@ fn check_api_key(
         Some(ProviderKind::Openai) => "OPENAI_API_KEY",
         Some(ProviderKind::Anthropic) => "ANTHROPIC_API_KEY",
         Some(ProviderKind::Gemini) => "GEMINI_API_KEY",
-        Some(ProviderKind::OpenaiCompatible) | None => return,
+        Some(ProviderKind::Cohere) => "CO_API_KEY",
+        Some(ProviderKind::Jina) => "JINA_API_KEY",
+        Some(ProviderKind::OpenaiCompatible | ProviderKind::Tei) | None => return,
     };
     if api_key.is_none() {
         let hint = format!("say where the key is found. For example: api_key = \"env:{usual_variable}\"");
