@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use mainstay_domain::citation::PassageScore;
+use mainstay_domain::citation::{ChannelRanks, PassageScore};
 use mainstay_domain::port::{EmbeddingPurpose, RetrievalError, RetrievalQuery, Retrieved, Retriever};
 use mainstay_domain::{ChunkId, Passage};
 use mainstay_store::documents::{ChunkRow, ParentId};
@@ -67,6 +67,9 @@ impl Retriever for Library {
         let score_in = |channel: &Channel, chunk| {
             channel.hits.iter().find(|hit| hit.chunk == chunk).map(|hit| hit.score)
         };
+        let rank_in = |channel: &Channel, chunk| {
+            channel.hits.iter().position(|hit| hit.chunk == chunk).map(|position| position + 1)
+        };
         let score = |position, chunk| PassageScore {
             fused: ranked.iter().find(|(ranked, _)| *ranked == chunk).map_or(0.0, |(_, score)| *score),
             fused_rank: position + 1,
@@ -75,6 +78,12 @@ impl Retriever for Library {
             dense: score_in(&channels[1], chunk),
             parent: score_in(&channels[2], chunk),
             upgraded: score_in(&channels[3], chunk),
+            ranks: ChannelRanks {
+                sparse: rank_in(&channels[0], chunk),
+                dense: rank_in(&channels[1], chunk),
+                parent: rank_in(&channels[2], chunk),
+                upgraded: rank_in(&channels[3], chunk),
+            },
         };
         let found = rows.into_iter().take(depth).enumerate();
         let passages = found.map(|(position, row)| passage(score(position, row.chunk), row)).collect();
