@@ -75,6 +75,8 @@ pub enum Decision {
         /// How many.
         most: usize,
     },
+    /// It had no turn.
+    NotConsidered,
 }
 
 /// How much of a source is shown.
@@ -100,7 +102,7 @@ pub fn select(
     compression: Option<&Compression>,
 ) -> Selection {
     let mut chosen = Chosen { rules, spent: 0, sources: Vec::new(), shingles: Vec::new() };
-    let mut decisions = vec![Decision::Enough { most: rules.most }; passages.len()];
+    let mut decisions = vec![Decision::NotConsidered; passages.len()];
     for &position in turns {
         let passage = &passages[position];
         let stretches = compression.and_then(|compression| compression.stretches(position));
@@ -300,6 +302,8 @@ mod tests {
         let chosen = select(&passages, &[1, 0], RULES, None);
         assert_eq!(chosen.decisions, [shown(1), shown(0)]);
         assert_eq!(chosen.sources[0].passage.chunk, ChunkId(2));
+        let chosen = select(&passages, &[0], RULES, None);
+        assert_eq!(chosen.decisions, [shown(0), Decision::NotConsidered]);
     }
 
     #[test]
