@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Uri};
 use mainstay_domain::{CorpusName, DocumentId, TenantId};
 use mainstay_rag::highlight::asked_words;
 use mainstay_rag::library::DocumentInfo;
@@ -43,7 +43,7 @@ pub(crate) async fn document(State(app): State<Arc<App>>, request: Request<Body>
         Ok((caller, _)) => caller,
         Err(response) => return response,
     };
-    match show(&app, &caller.tenant, &request).await {
+    match show(&app, &caller.tenant, request.uri()).await {
         Ok(markup) => page(StatusCode::OK, markup),
         Err(error) => {
             page(error.status(), layout::problem("The document cannot be shown", &error.to_string()))
@@ -51,8 +51,8 @@ pub(crate) async fn document(State(app): State<Arc<App>>, request: Request<Body>
     }
 }
 
-async fn show(app: &App, tenant: &TenantId, request: &Request<Body>) -> Result<Markup, HttpError> {
-    let place: Place = query_of(request.uri())?;
+async fn show(app: &App, tenant: &TenantId, address: &Uri) -> Result<Markup, HttpError> {
+    let place: Place = query_of(address)?;
     let corpus = corpus_named(place.corpus.clone())?;
     let id = DocumentId::from(place.document.clone());
     let missing = || HttpError::NoSuchDocument { doc_id: place.document.clone(), corpus: corpus.to_string() };

@@ -299,12 +299,16 @@ fn bar(score: Option<f32>, best: Option<f32>) -> Markup {
 fn best_of(one: PassageScore, other: PassageScore) -> PassageScore {
     PassageScore {
         fused: one.fused.max(other.fused),
-        dense: one.dense.max(other.dense),
-        sparse: one.sparse.max(other.sparse),
-        parent: one.parent.max(other.parent),
-        upgraded: one.upgraded.max(other.upgraded),
+        dense: larger(one.dense, other.dense),
+        sparse: larger(one.sparse, other.sparse),
+        parent: larger(one.parent, other.parent),
+        upgraded: larger(one.upgraded, other.upgraded),
         ranks: one.ranks,
     }
+}
+
+fn larger(one: Option<f32>, other: Option<f32>) -> Option<f32> {
+    one.into_iter().chain(other).reduce(f32::max)
 }
 
 #[cfg(test)]
