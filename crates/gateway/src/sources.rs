@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use mainstay_domain::identity::Scope;
-use mainstay_domain::port::{RetrievalError, RetrievalQuery};
+use mainstay_domain::port::{RetrievalError, RetrievalQuery, Retrieved};
+use mainstay_domain::rerank::Reranking;
 use mainstay_domain::{AssistantName, ChunkId, CorpusName, Passage};
 use mainstay_models::RetrievalSettings;
 use mainstay_ops::measure;
@@ -28,6 +29,8 @@ const LEAST_TIMES: u32 = 8;
 pub struct Found {
     /// The passages, best first; those of both searches where there were two.
     pub passages: Vec<Passage>,
+    /// Whose order the first search's passages are in.
+    pub reranking: Reranking,
     /// The second search, if there was one.
     pub second: Option<SecondSearch>,
     /// Whether the sources were chosen from different groups of passages.
@@ -94,6 +97,7 @@ impl Gateway {
             corpus: call.corpus,
             text: call.text,
             limit: call.limit,
+            tier: settings.tier,
             deadline: call.context.deadline,
         };
         let found = self.find_sources(query, &settings).await?;
@@ -111,7 +115,7 @@ impl Gateway {
         let considered = candidates(settings, is_diverse);
         let query = RetrievalQuery { limit: query.limit.max(considered), ..query };
         let began = self.clock.instant();
-        let first = self.search_passages(query.clone()).await?;
+        let Retrieved { passages: first, reranking } = self.search_passages(query.clone()).await?;
         let took = self.clock.instant().duration_since(began);
 
         let (passages, second) = if settings.multi_hop.applies(|| hops::looks_chained(&question, &first)) {
@@ -133,7 +137,7 @@ impl Gateway {
         };
         let compression = settings.compression.then(|| Compression::new(&question, &passages));
         let selection = select(&passages, &turns, rules, compression.as_ref());
-        Ok(Found { passages, second, is_diverse, selection })
+        Ok(Found { passages, reranking, second, is_diverse, selection })
     }
 
     /// Looks for what the passages of a first search name. Whatever hinders it, the first search's passages stay.
@@ -154,7 +158,7 @@ impl Gateway {
         }
         let deadline = query.deadline.within(&self.clock, left / LEAST_TIMES);
         let again = RetrievalQuery { text: question.clone(), deadline, ..query };
-        let Ok(second) = self.search_passages(again).await else {
+        let Ok(Retrieved { passages: second, .. }) = self.search_passages(again).await else {
             measure::searched_again("failed");
             return (first, None);
         };
@@ -178,7 +182,8 @@ mod tests {
     use async_trait::async_trait;
     use mainstay_domain::citation::PassageScore;
     use mainstay_domain::port::Retriever;
-    use mainstay_domain::{ByteRange, Deadline, DocumentId, RequestId, When};
+    use mainstay_domain::rerank::NotReranked;
+    use mainstay_domain::{ByteRange, Deadline, DocumentId, RequestId, ServiceTier, When};
     use mainstay_rag::selection::Decision;
 
     use super::*;
@@ -197,7 +202,7 @@ mod tests {
 
     #[async_trait]
     impl Retriever for Harbour {
-        async fn retrieve(&self, query: RetrievalQuery) -> Result<Vec<Passage>, RetrievalError> {
+        async fn retrieve(&self, query: RetrievalQuery) -> Result<Retrieved, RetrievalError> {
             tokio::time::sleep(self.takes).await;
             let mut asked = self.asked.lock().unwrap();
             asked.push(query.text.clone());
@@ -208,7 +213,8 @@ mod tests {
             if query.text.contains("Nordhavn") {
                 found.insert(0, passage(2, "yard", OWNER));
             }
-            Ok(found)
+            let reranking = Reranking::Skipped(NotReranked::NoReranker);
+            Ok(Retrieved { passages: found, reranking })
         }
     }
 
@@ -242,6 +248,7 @@ mod tests {
             corpus: CorpusName::unnamed(),
             text: question.to_owned(),
             limit: 5,
+            tier: ServiceTier::Quality,
             deadline: Deadline::after(&world.clock, time),
         };
         let settings = RetrievalSettings { multi_hop, ..RetrievalSettings::default() };

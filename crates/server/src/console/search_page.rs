@@ -1,5 +1,6 @@
 //! `GET /console/search`: what a search finds, what each channel says of it, and what of it a prompt would show and why.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -7,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use mainstay_domain::citation::PassageScore;
+use mainstay_domain::rerank::{NotReranked, Reranked, Reranking};
 use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{AssistantName, Caller, CorpusName, Passage};
 use mainstay_gateway::Context;
@@ -158,6 +160,7 @@ fn prompt(explanation: &Explanation) -> Markup {
                 }
                 "because models read the edges of a prompt best."
             }
+            @if let Some(order) = order(&found.reranking) { p.note { (order) } }
             @if found.is_diverse {
                 p.note { "The question asks for several things: the passages are grouped, and each group gives its best in turn." }
             }
@@ -200,12 +203,14 @@ fn result(
                     h3 dir="auto" { a href=(place) { (title) } }
                     @if !passage.headings.is_empty() { p.where dir="auto" { (passage.headings.join(" › ")) } }
                     p.where { (passage.document) " · bytes " (start) "–" (end)
-                        @if is_second { " · found by the second search" } }
+                        @if is_second { " · found by the second search" }
+                        @if let Some(shift) = shift(position + 1, &passage.score) { " · " (shift) }
+                    }
                 }
             }
             (verdict(decision))
             blockquote dir="auto" { (marked(&passage.text, &asked_words(&passage.text, &wanted.q))) }
-            (scores(&passage.score, best))
+            (scores(position + 1, &passage.score, best))
         }
     }
 }
@@ -257,15 +262,32 @@ struct Row {
     best: Option<f32>,
 }
 
-fn scores(score: &PassageScore, best: &PassageScore) -> Markup {
+/// What every channel says of the passage at `place`, from 1, and what became of that.
+fn scores(place: usize, score: &PassageScore, best: &PassageScore) -> Markup {
     let mut rows = vec![
         Row { channel: "Meaning", rank: score.ranks.dense, score: score.dense, best: best.dense },
         Row { channel: "Words", rank: score.ranks.sparse, score: score.sparse, best: best.sparse },
         Row { channel: "Words around it", rank: score.ranks.parent, score: score.parent, best: best.parent },
-        Row { channel: "Better vectors", rank: score.ranks.upgraded, score: score.upgraded, best: best.upgraded },
-        Row { channel: "Fused", rank: None, score: Some(score.fused), best: Some(best.fused) },
+        Row {
+            channel: "Better vectors",
+            rank: score.ranks.upgraded,
+            score: score.upgraded,
+            best: best.upgraded,
+        },
+        Row {
+            channel: "Fused",
+            rank: Some(score.fused_rank),
+            score: Some(score.fused),
+            best: Some(best.fused),
+        },
+        Row {
+            channel: "Reranked",
+            rank: score.rerank.map(|_| place),
+            score: score.rerank,
+            best: best.rerank,
+        },
     ];
-    // A corpus that has no better vectors has no such channel.
+    // A corpus that has no better vectors has no such channel, and not every search is reranked.
     rows.retain(|row| row.best.is_some());
     html! {
         table.scores {
@@ -295,10 +317,37 @@ fn bar(score: Option<f32>, best: Option<f32>) -> Markup {
     }
 }
 
+/// Where the reranker has moved a passage that is now at `place`, from 1.
+fn shift(place: usize, score: &PassageScore) -> Option<String> {
+    score.rerank?;
+    let places = place.abs_diff(score.fused_rank);
+    match place.cmp(&score.fused_rank) {
+        Ordering::Less => Some(format!("moved up {places} by the reranker")),
+        Ordering::Greater => Some(format!("moved down {places} by the reranker")),
+        Ordering::Equal => None,
+    }
+}
+
+/// Whose order the passages are in; nothing where the corpus has no reranker.
+fn order(reranking: &Reranking) -> Option<String> {
+    match reranking {
+        Reranking::Done(Reranked { model, took, .. }) => {
+            Some(format!("Reranked by {model} in {:.0} ms.", 1_000.0 * took.as_secs_f64()))
+        }
+        Reranking::Skipped(NotReranked::NoReranker) => None,
+        Reranking::Skipped(reason) => Some(format!("Not reranked: {}.", reason.as_str().replace('_', " "))),
+        Reranking::Failed { model, kind } => {
+            Some(format!("Not reranked, because {model} failed: {}.", kind.code()))
+        }
+    }
+}
+
 /// The best of each score.
 fn best_of(one: PassageScore, other: PassageScore) -> PassageScore {
     PassageScore {
         fused: one.fused.max(other.fused),
+        fused_rank: one.fused_rank,
+        rerank: larger(one.rerank, other.rerank),
         dense: larger(one.dense, other.dense),
         sparse: larger(one.sparse, other.sparse),
         parent: larger(one.parent, other.parent),
@@ -339,7 +388,13 @@ mod tests {
         let turns: Vec<usize> = (0..passages.len()).collect();
         let rules = Rules { most: 5, most_per_document: None, tokens: 100 };
         let selection = select(&passages, &turns, rules, None);
-        let found = Found { passages, second: None, is_diverse: false, selection };
+        let found = Found {
+            passages,
+            reranking: Reranking::Skipped(NotReranked::NoReranker),
+            second: None,
+            is_diverse: false,
+            selection,
+        };
         Explanation {
             found,
             assistant: Some(AssistantName::new("<script>assistant</script>")),
@@ -374,5 +429,14 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("Not in the prompt: takes 1,125 tokens"), "{shown}");
+    }
+
+    #[test]
+    fn a_passage_says_where_the_reranker_has_moved_it() {
+        let score = |fused_rank, rerank| PassageScore { fused_rank, rerank, ..PassageScore::default() };
+        assert_eq!(shift(1, &score(7, Some(0.9))).as_deref(), Some("moved up 6 by the reranker"));
+        assert_eq!(shift(4, &score(3, Some(0.1))).as_deref(), Some("moved down 1 by the reranker"));
+        assert_eq!(shift(2, &score(2, Some(0.5))), None);
+        assert_eq!(shift(2, &score(9, None)), None);
     }
 }
