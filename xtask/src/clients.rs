@@ -1,6 +1,6 @@
 //! The clients that the end-to-end tests speak through, installed in cached folders: a Python environment with the
-//! official SDKs and pytest, and a Node folder with its SDKs. Node itself comes as a package of the Python environment, so
-//! that every machine runs the same one and none needs to have it.
+//! official SDKs and pytest, and a Node folder with its SDKs and what drives a browser. Node itself comes as a package of the
+//! Python environment, so that every machine runs the same one and none needs to have it. The browser is the machine's.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +14,7 @@ pub(crate) struct Clients {
     python: PathBuf,
     node: PathBuf,
     node_modules: PathBuf,
+    browser: &'static str,
 }
 
 impl Clients {
@@ -26,7 +27,8 @@ impl Clients {
         let node = node_home.join("bin/node");
         let npm = node_home.join("lib/node_modules/npm/bin/npm-cli.js");
         let node_modules = install_node_packages(&node, &npm, &suites.join("node"), &cache.join("node"))?;
-        Ok(Self { python, node, node_modules })
+        let browser = ensure_browser()?;
+        Ok(Self { python, node, node_modules, browser })
     }
 
     /// The command that runs the Python suite in this folder.
@@ -44,6 +46,7 @@ impl Clients {
     pub(crate) fn node_test(&self, suite: &Path, filter: Option<&str>) -> anyhow::Result<Command> {
         let mut command = Command::new(&self.node);
         command.args(["--test", "--test-reporter=spec", "--test-timeout=120000"]);
+        command.env("MAINSTAY_CHROMIUM", self.browser);
         if let Some(filter) = filter {
             command.arg(format!("--test-name-pattern={filter}"));
         }
@@ -148,17 +151,48 @@ fn ensure_python() -> anyhow::Result<()> {
     if usable() {
         return Ok(());
     }
+    install_packages(&["python3", "python3-venv"])?;
+    if !usable() {
+        bail!("the client tests need Python 3.10 or newer with venv: apt-get install python3 python3-venv");
+    }
+    Ok(())
+}
+
+/// Where Chromium, or a browser that is built from it, is on a machine.
+const BROWSERS: [&str; 5] = [
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+    "/snap/bin/chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+/// Makes sure that there is a browser: from the packages of Debian where we may install them.
+fn ensure_browser() -> anyhow::Result<&'static str> {
+    let usable =
+        || BROWSERS.into_iter().find(|browser| output_of(Command::new(browser).arg("--version")).is_ok());
+    if let Some(browser) = usable() {
+        return Ok(browser);
+    }
+    install_packages(&["chromium"])?;
+    usable().with_context(|| {
+        format!(
+            "the console tests need Chromium (apt-get install chromium) at one of: {}",
+            BROWSERS.join(", ")
+        )
+    })
+}
+
+/// Installs packages of Debian where this runs as root on it; elsewhere does nothing.
+fn install_packages(packages: &[&str]) -> anyhow::Result<()> {
     let is_root = output_of(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     let has_apt = output_of(Command::new("apt-get").arg("--version")).is_ok();
     if is_root && has_apt {
         run_program(Command::new("apt-get").args(["update", "-qq"]))?;
         let mut install = Command::new("apt-get");
         install.env("DEBIAN_FRONTEND", "noninteractive");
-        install.args(["install", "-y", "-qq", "--no-install-recommends", "python3", "python3-venv"]);
+        install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
         run_program(&mut install)?;
-    }
-    if !usable() {
-        bail!("the client tests need Python 3.10 or newer with venv: apt-get install python3 python3-venv");
     }
     Ok(())
 }

@@ -67,7 +67,7 @@ fn client_tests(workspace: &Workspace, filter: Option<&str>, steps: &mut Steps) 
     steps.run("Python: openai, anthropic, langchain", || {
         run_program(&mut deployment.visible_to(clients.pytest(&suites.join("python"), filter)))
     });
-    steps.run("Node: openai, anthropic", || {
+    steps.run("Node: openai, anthropic, console", || {
         run_program(&mut deployment.visible_to(clients.node_test(&suites.join("node"), filter)?))
     });
     steps.run("mainstay stops when asked", || deployment.stop());

@@ -79,6 +79,21 @@ pub struct PassageScore {
     pub parent: Option<f32>,
     /// Cosine similarity of the second, better vectors, where the corpus has them.
     pub upgraded: Option<f32>,
+    /// Where it stands in the list of each channel.
+    pub ranks: ChannelRanks,
+}
+
+/// Where a passage stands in the list of each channel of a search, from 1. A channel that did not return it has no rank.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct ChannelRanks {
+    /// By the dense vectors.
+    pub dense: Option<usize>,
+    /// By the words of the chunk.
+    pub sparse: Option<usize>,
+    /// By the words of its parent.
+    pub parent: Option<usize>,
+    /// By the second, better vectors.
+    pub upgraded: Option<usize>,
 }
 
 /// A statement of an answer, tied to the bytes of a document that support it. Only citations whose quote was found in

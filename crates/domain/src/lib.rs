@@ -21,6 +21,7 @@ pub mod error;
 pub mod identity;
 pub mod ledger;
 pub mod port;
+pub mod when;
 
 pub use chat::{ChatEvent, ChatRequest, Completion};
 pub use citation::{ByteRange, Citation, Passage};
@@ -34,3 +35,4 @@ pub use money::NanoUsd;
 pub use rerank::{NotReranked, Reranked, Reranking, ServiceTier};
 pub use time::{Clock, Deadline, Timestamp};
 pub use usage::Usage;
+pub use when::When;

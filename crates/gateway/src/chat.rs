@@ -9,9 +9,10 @@ use mainstay_domain::port::{ModelCall, RetrievalQuery};
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{Caller, Completion, Deadline, Filter, ModelError, RequestId, ServiceTier, Usage};
 use mainstay_models::{Assistant, Route};
-use mainstay_ops::Turn;
 use mainstay_ops::turn::Opening;
+use mainstay_ops::{Turn, measure};
 use mainstay_rag::assemble::{self, Grounding};
+use mainstay_rag::citations::CitationCounts;
 
 use crate::stream::AnswerStream;
 use crate::{Gateway, RequestError};
@@ -69,6 +70,8 @@ pub struct Summary {
     pub passages: usize,
     /// Citations that failed verification; absent of a stream that has only begun.
     pub citations_removed: Option<u32>,
+    /// Whether the answer is that the documents do not contain one; absent of a stream that has only begun.
+    pub not_in_documents: Option<bool>,
     /// What the provider charges, in nano-dollars; absent when the price is not known, and of a stream that has only
     /// begun.
     pub cost_nano_usd: Option<i64>,
@@ -86,9 +89,8 @@ impl Gateway {
             client_retries: call.context.client_retries,
         });
         match self.answer(&mut turn, call).await {
-            Ok(Reply::Whole(completion)) => {
-                let summary = Summary::at_end(&turn);
-                turn.complete();
+            Ok(Reply::Whole(completion, counts)) => {
+                let summary = conclude(turn, counts);
                 Ok(Answer::Whole { completion, summary })
             }
             Ok(Reply::Stream(opened)) => {
@@ -123,7 +125,7 @@ impl Gateway {
 
         // Retrieve, then assemble: the prompt that the model sees is complete before it is called.
         let grounding = self.ground(&caller, &context, tier, &route, &mut request).await?;
-        turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.passages().len()));
+        turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.sources().len()));
 
         // Call. Until the provider reports, the prompt counts as an estimate, so that a caller who goes away while the
         // provider works is billed for what the provider bills.
@@ -133,7 +135,7 @@ impl Gateway {
         let streamed = request.delivery.is_streamed();
         let model_call = ModelCall {
             model: route.model.model.to_string(),
-            passages: grounding.as_ref().map(|grounding| grounding.passages().to_vec()).unwrap_or_default(),
+            passages: grounding.as_ref().map(Grounding::passages).unwrap_or_default(),
             deadline: context.deadline,
             request,
         };
@@ -153,14 +155,12 @@ impl Gateway {
             .inspect_err(|error| self.settle_failure(turn, &model, error))?;
 
         // Filter: what leaves carries only citations that their source supports.
+        let mut counts = CitationCounts::default();
         if let Some(grounding) = &grounding {
-            let (mut verified, mut removed) = (0, 0);
             for choice in &mut completion.choices {
-                let outcome = grounding.filter_message(&mut choice.message);
-                verified += outcome.verified;
-                removed += outcome.removed;
+                counts += grounding.filter_message(&mut choice.message);
             }
-            turn.cited(verified, removed);
+            turn.cited(counts.verified, counts.removed);
         }
 
         // Settle: the truth replaces the estimate.
@@ -172,7 +172,7 @@ impl Gateway {
         let source = if reported.is_some() { UsageSource::Reported } else { UsageSource::Estimated };
         completion.usage = Some(usage);
         self.charge(turn, &model, usage, source);
-        Ok(Reply::Whole(completion))
+        Ok(Reply::Whole(completion, counts))
     }
 
     /// Establishes who calls and that they may.
@@ -227,17 +227,14 @@ impl Gateway {
             tenant: caller.tenant.clone(),
             corpus: corpus.clone(),
             text: question,
-            // More than are shown: several may share a parent, and the budget may pass over a long one.
-            limit: assistant.retrieval.top_k * 4,
+            limit: assistant.retrieval.top_k,
             // The caller can narrow what the assistant may read, and never widen it.
             filter: Filter::both(assistant.filter.clone(), request.filter.take()),
             tier: tier.unwrap_or(assistant.retrieval.tier),
             deadline: context.deadline,
         };
-        let passages = self.search_passages(query).await?.passages;
-        let sources =
-            assemble::select(passages, assistant.retrieval.top_k, assistant.retrieval.context_tokens);
-        let grounding = Grounding::new(sources);
+        let found = self.find_sources(query, &assistant.retrieval).await?;
+        let grounding = Grounding::new(found.selection.sources);
         assemble::insert(request, assistant.prompt.as_deref(), &grounding);
         Ok(Some(grounding))
     }
@@ -258,7 +255,8 @@ impl Gateway {
 
 /// A reply before its turn is closed.
 enum Reply {
-    Whole(Completion),
+    /// With what became of its citations.
+    Whole(Completion, CitationCounts),
     Stream(Opened),
 }
 
@@ -278,19 +276,31 @@ impl Summary {
             model: record.answered_model.clone().unwrap_or_default(),
             passages: record.passages as usize,
             citations_removed: None,
+            not_in_documents: None,
             cost_nano_usd: None,
         }
     }
 
-    /// Of a whole answer: what is booked.
-    pub(crate) fn at_end(turn: &Turn) -> Self {
+    /// Of a whole answer: what is booked, and what became of its citations.
+    fn at_end(turn: &Turn, citations: CitationCounts) -> Self {
         let record = turn.so_far();
         Self {
-            citations_removed: Some(record.citations_removed),
+            citations_removed: Some(citations.removed),
+            not_in_documents: Some(citations.is_not_found()),
             cost_nano_usd: record.price_date.is_some().then(|| record.cost.as_nanos()),
             ..Self::at_start(turn)
         }
     }
+}
+
+/// Closes the turn of an answer that is complete.
+pub(crate) fn conclude(turn: Turn, citations: CitationCounts) -> Summary {
+    let summary = Summary::at_end(&turn, citations);
+    if summary.not_in_documents == Some(true) {
+        measure::not_in_documents(&summary.model);
+    }
+    turn.complete();
+    summary
 }
 
 /// Whether the caller's key has the scope that is needed.

@@ -1,9 +1,11 @@
 //! The request path, in domain types: no HTTP and no wire format.
 //!
 //! Read [`chat`] first, top to bottom: it is what happens to a question. [`stream`] is the same for the pieces of a
-//! streamed answer. [`embeddings`] and [`search`] are the shorter paths beside it.
+//! streamed answer, and [`sources`] how its documents are found. [`embeddings`] and [`search`] are the shorter paths beside
+//! it.
 
 pub mod chat;
+pub mod sources;
 pub mod stream;
 
 pub mod embeddings;

@@ -15,7 +15,7 @@ use metrics::Histogram;
 use tokio::time::Instant;
 
 use crate::RequestError;
-use crate::chat::{Opened, Summary};
+use crate::chat::{Opened, Summary, conclude};
 
 /// The pieces of an answer. It ends with `None` only after the model said that it had finished and the turn was booked;
 /// a failure is an `Err`, and the last item. Dropping it before cancels the upstream and books what was used.
@@ -137,9 +137,9 @@ impl Stream for AnswerStream {
             None => {
                 // Booked before the caller can know that the answer is complete.
                 self.settle();
+                let citations = self.citations.as_ref().map(CitationFilters::counts).unwrap_or_default();
                 if let Some(turn) = self.turn.take() {
-                    self.summary = Some(Summary::at_end(&turn));
-                    turn.complete();
+                    self.summary = Some(conclude(turn, citations));
                 }
                 Poll::Ready(None)
             }

@@ -31,7 +31,7 @@ use crate::{Gateway, RequestError};
 
 /// What a scripted model does.
 #[derive(Clone)]
-enum Script {
+pub(crate) enum Script {
     /// Says this and reports its usage.
     Say(&'static str),
     /// Says this and then nothing more.
@@ -167,17 +167,17 @@ impl Ledger for Booked {
     }
 }
 
-struct World {
-    gateway: Gateway,
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
     booked: Arc<Booked>,
     seen: Arc<Mutex<Vec<ChatRequest>>>,
     retriever: Arc<OnePassage>,
-    clock: Clock,
+    pub(crate) clock: Clock,
 }
 
-const KEY: &str = "msk_test_secret";
+pub(crate) const KEY: &str = "msk_test_secret";
 
-fn world(script: Script) -> World {
+pub(crate) fn world(script: Script) -> World {
     let clock = Clock::system();
     let booked = Arc::new(Booked::default());
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -212,7 +212,7 @@ fn of_field(name: &str) -> Filter {
 }
 
 impl World {
-    fn call(&self, model: &str, delivery: Delivery) -> ChatCall {
+    pub(crate) fn call(&self, model: &str, delivery: Delivery) -> ChatCall {
         self.call_with(model, delivery, "How long is the warranty?", Some(KEY))
     }
 
@@ -285,6 +285,28 @@ async fn a_grounded_answer_carries_verified_citations_and_one_record() {
     let roles: Vec<Role> = seen[0].messages.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::User]);
     assert!(seen[0].messages[1].content.text().contains(SOURCE));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_in_the_documents_is_told_from_others() {
+    let world_says = |text| world(Script::Say(text));
+    for (text, shown, expected) in [
+        ("The documents do not contain it [0].", "The documents do not contain it.", true),
+        ("The warranty lasts two years [1].", "The warranty lasts two years [1].", false),
+    ] {
+        let world = world_says(text);
+        let whole = world.gateway.chat(world.call("support", Delivery::Whole)).await.unwrap();
+        let Answer::Whole { completion, summary } = whole else { panic!("a whole request was streamed") };
+        assert_eq!(completion.choices[0].message.text.as_deref(), Some(shown));
+        assert_eq!((summary.not_in_documents, summary.citations_removed), (Some(expected), Some(0)));
+
+        let world = world_says(text);
+        let mut stream = open(&world, "support").await;
+        while let Some(event) = stream.next().await {
+            event.unwrap();
+        }
+        assert_eq!(stream.summary().unwrap().not_in_documents, Some(expected));
+    }
 }
 
 #[tokio::test]

@@ -16,9 +16,7 @@ use mainstay_domain::{Caller, Clock, KeyId, TenantId};
 use mainstay_embed::{FolderOptions, Pooling, StaticEmbedder, Transformer};
 use mainstay_gateway::Gateway;
 use mainstay_models::registry::EmbedderFactory;
-use mainstay_models::{
-    Assistant, ModelName, Provider as ListedProvider, Registry, RetrievalSettings, Route, UnknownModel,
-};
+use mainstay_models::{Assistant, ModelName, Provider as ListedProvider, Registry, Route, UnknownModel};
 use mainstay_ops::{BookedEmbedder, BookedReranker, TurnBook, measure};
 use mainstay_providers::{
     Billing, EmbeddingOptions, Price, PriceTable, Provider, ProviderKind, ProviderOptions, ProviderSettings,
@@ -26,7 +24,7 @@ use mainstay_providers::{
 };
 use mainstay_rag::fusion::Fusion;
 use mainstay_rag::{CorpusSettings, Extractive, Library, LibrarySettings, UpgradeSettings};
-use mainstay_security::KeyRing;
+use mainstay_security::{KeyRing, Sessions};
 use mainstay_server::{App, Readiness, ServerSettings};
 use mainstay_store::{DataDir, DataDirError, EmbeddedStore};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
@@ -119,6 +117,7 @@ impl Instance {
             },
             library: library.clone(),
             keys,
+            sessions: Sessions::new(clock),
             settings: settings(&config),
             clock,
             metrics: Box::new(render_metrics(metrics, library.clone())),
@@ -304,11 +303,7 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
         model: model_name(&assistant.models[0]),
         max_tokens: assistant.max_tokens,
         temperature: assistant.temperature,
-        retrieval: RetrievalSettings {
-            top_k: assistant.retrieval.top_k,
-            context_tokens: assistant.retrieval.context_tokens,
-            tier: assistant.retrieval.tier,
-        },
+        retrieval: assistant.retrieval,
         filter: assistant.filter.clone(),
     });
     Ok(Registry::new(assistants, providers))

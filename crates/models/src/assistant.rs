@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use mainstay_domain::{AssistantName, CorpusName, Filter, ServiceTier};
+use mainstay_domain::{AssistantName, CorpusName, Filter, ServiceTier, When};
 
 /// An assistant of `mainstay.toml`.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,7 +29,7 @@ pub struct Assistant {
     pub filter: Option<Filter>,
 }
 
-/// How many passages are retrieved, and how much of the prompt they may take.
+/// How the sources of an answer are found and chosen.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct RetrievalSettings {
     /// Sources in the prompt, at most.
@@ -38,13 +38,29 @@ pub struct RetrievalSettings {
     pub context_tokens: u64,
     /// How much work the order of the passages is worth where the caller does not say.
     pub tier: ServiceTier,
+    /// Sources of one document, at most; `None` where one document may give all.
+    pub per_document: Option<usize>,
+    /// Whether only the sentences that matter for the question are shown of a source.
+    pub compression: bool,
+    /// Whether the sources are chosen from different groups of passages; by itself for comparisons and overviews.
+    pub diversity: When,
+    /// Whether a second search looks for what the first one's passages name; by itself for questions in two steps.
+    pub multi_hop: When,
 }
 
 impl Default for RetrievalSettings {
     /// Five sources: beyond that the gain diminishes and models lose what stands in the middle. 4,096 tokens hold five
     /// parents of 400 words.
     fn default() -> Self {
-        Self { top_k: 5, context_tokens: 4_096, tier: ServiceTier::Quality }
+        Self {
+            top_k: 5,
+            context_tokens: 4_096,
+            tier: ServiceTier::Quality,
+            per_document: None,
+            compression: false,
+            diversity: When::Auto,
+            multi_hop: When::Auto,
+        }
     }
 }
 

@@ -110,6 +110,11 @@ impl Registry {
         assistants.chain(models).collect()
     }
 
+    /// Every assistant, in the order of their names.
+    pub fn assistants(&self) -> impl Iterator<Item = &Arc<Assistant>> {
+        self.assistants.values()
+    }
+
     /// The assistant of that name.
     pub fn assistant(&self, name: &str) -> Option<&Arc<Assistant>> {
         self.assistants.get(name)

@@ -66,6 +66,10 @@ metric_table! {
         "Passages put into prompts.";
     CITATIONS = "mainstay_citations_total", Counter, None, ["model", "result"],
         "Citations in answers: `verified`, or `removed` because the source does not support them.";
+    NOT_IN_DOCUMENTS = "mainstay_not_in_documents_total", Counter, None, ["model"],
+        "Answers that the documents do not contain one.";
+    SECOND_SEARCHES = "mainstay_second_searches_total", Counter, None, ["result"],
+        "Questions that needed a second search: `merged`, or why not: `nothing_to_ask`, `no_time`, `failed`.";
     RETRIEVAL_SECONDS = "mainstay_retrieval_duration_seconds", Histogram, Some(Unit::Seconds), ["corpus"],
         "From the question to the passages.";
     RERANK_SECONDS = "mainstay_rerank_duration_seconds", Histogram, Some(Unit::Seconds), ["model"],
@@ -151,6 +155,16 @@ pub fn index_lag(oldest: Duration, waiting: usize) {
 /// What is promised of the lag.
 pub fn staleness_target(target: Duration) {
     metrics::gauge!(STALENESS_TARGET).set(target.as_secs_f64());
+}
+
+/// Counts an answer of `model`, `provider/model`, that is not in the documents.
+pub fn not_in_documents(model: &str) {
+    metrics::counter!(NOT_IN_DOCUMENTS, "model" => model.to_owned()).increment(1);
+}
+
+/// Counts a question that needed a second search; `result` is `merged`, `nothing_to_ask`, `no_time` or `failed`.
+pub fn searched_again(result: &'static str) {
+    metrics::counter!(SECOND_SEARCHES, "result" => result).increment(1);
 }
 
 /// Counts a turn that has ended.

@@ -1,8 +1,10 @@
 //! Citations: the markers `[n]` of an answer, each verified against the source that it names. A marker whose source does
 //! not exist or does not support the statement is taken out of the text and counted; one that holds comes back as a
-//! [`Citation`] with the exact bytes that support it.
+//! [`Citation`] with the exact bytes that support it. `[0]` says that no source has the answer: a sign that models set in
+//! whatever language they answer, and that nobody sees.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use mainstay_domain::chat::ChoiceDelta;
@@ -10,7 +12,9 @@ use mainstay_domain::{ByteRange, Citation, Passage};
 
 use crate::assemble::Grounding;
 use crate::evidence::{Evidence, Support};
+use crate::extractive::NOT_FOUND;
 use crate::markers::{Marker, Reading, Token, next_token};
+use crate::selection::Source;
 
 /// How many citations held and how many did not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -19,6 +23,23 @@ pub struct CitationCounts {
     pub verified: u32,
     /// Removed.
     pub removed: u32,
+    /// Statements that the documents do not contain the answer: marked `[0]`, or in the words of the extractive answerer.
+    pub not_found: u32,
+}
+
+impl AddAssign for CitationCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.verified += other.verified;
+        self.removed += other.removed;
+        self.not_found += other.not_found;
+    }
+}
+
+impl CitationCounts {
+    /// Whether the answer is that the documents do not contain one. What is partly answered has citations.
+    pub fn is_not_found(&self) -> bool {
+        self.not_found > 0 && self.verified == 0
+    }
 }
 
 /// Text that may leave, and the citations in it.
@@ -32,21 +53,21 @@ pub struct Filtered {
 
 /// Filters the streams of all choices of an answer.
 pub struct CitationFilters {
-    passages: Arc<[Passage]>,
+    sources: Arc<[Source]>,
     choices: BTreeMap<u32, CitationFilter>,
 }
 
 impl CitationFilters {
     /// For an answer with these sources.
     pub fn new(grounding: Grounding) -> Self {
-        Self { passages: grounding.into_passages().into(), choices: BTreeMap::new() }
+        Self { sources: grounding.into_sources().into(), choices: BTreeMap::new() }
     }
 
     /// Filters a piece in place. Text that may be the beginning of a marker is held back until it is decided, at the
     /// latest with the piece that ends the choice.
     pub fn filter(&mut self, delta: &mut ChoiceDelta) {
         let filter =
-            self.choices.entry(delta.choice).or_insert_with(|| CitationFilter::new(self.passages.clone()));
+            self.choices.entry(delta.choice).or_insert_with(|| CitationFilter::new(self.sources.clone()));
         if let Some(text) = delta.text.take() {
             let filtered = filter.push(&text);
             delta.text = Some(filtered.text);
@@ -63,16 +84,17 @@ impl CitationFilters {
 
     /// How many citations held so far, over all choices.
     pub fn counts(&self) -> CitationCounts {
-        self.choices.values().fold(CitationCounts::default(), |sum, filter| CitationCounts {
-            verified: sum.verified + filter.counts.verified,
-            removed: sum.removed + filter.counts.removed,
-        })
+        let mut counts = CitationCounts::default();
+        for filter in self.choices.values() {
+            counts += filter.counts;
+        }
+        counts
     }
 }
 
 /// Filters the text of one choice as it streams by.
 pub struct CitationFilter {
-    passages: Arc<[Passage]>,
+    sources: Arc<[Source]>,
     evidence: BTreeMap<usize, Evidence>,
     /// Text that may be the beginning of a marker.
     held: String,
@@ -91,9 +113,9 @@ const LONGEST_STATEMENT: usize = 2_000;
 
 impl CitationFilter {
     /// For an answer with these sources.
-    pub fn new(passages: Arc<[Passage]>) -> Self {
+    pub fn new(sources: Arc<[Source]>) -> Self {
         Self {
-            passages,
+            sources,
             evidence: BTreeMap::new(),
             held: String::new(),
             statement: String::new(),
@@ -112,7 +134,11 @@ impl CitationFilter {
 
     /// The answer is complete: returns what was held back.
     pub fn finish(&mut self) -> Filtered {
-        self.drain(true)
+        let rest = self.drain(true);
+        if self.previous.is_empty() && self.statement == NOT_FOUND {
+            self.counts.not_found += 1;
+        }
+        rest
     }
 
     /// How many citations held so far.
@@ -196,10 +222,11 @@ impl CitationFilter {
         let mut space = Some(&written[..marker.space]);
         for (&number, support) in marker.numbers.iter().zip(supports) {
             let Some(support) = support else {
-                self.counts.removed += 1;
+                let count = if number == 0 { &mut self.counts.not_found } else { &mut self.counts.removed };
+                *count += 1;
                 continue;
             };
-            let passage = &self.passages[number - 1];
+            let passage = &self.sources[number - 1].passage;
             let lead = space.take().unwrap_or_default();
             let marker = format!("[{number}]");
             let start_index = self.emitted + lead.chars().count();
@@ -224,9 +251,9 @@ impl CitationFilter {
 
     fn support(&mut self, number: usize, statement: &str) -> Option<Support> {
         let index = number.checked_sub(1)?;
-        let passage = self.passages.get(index)?;
-        let evidence = self.evidence.entry(index).or_insert_with(|| Evidence::of(passage));
-        evidence.support(passage, statement)
+        let source = self.sources.get(index)?;
+        let evidence = self.evidence.entry(index).or_insert_with(|| Evidence::shown(source));
+        evidence.support(source, statement)
     }
 }
 
@@ -249,8 +276,14 @@ mod tests {
 
     fn filter() -> CitationFilter {
         CitationFilter::new(
-            vec![passage(7, "policy.md", SOURCE), passage(8, "other.md", "Bananas are yellow.")].into(),
+            [passage(7, "policy.md", SOURCE), passage(8, "other.md", "Bananas are yellow.")]
+                .map(Source::whole)
+                .into(),
         )
+    }
+
+    fn counts(verified: u32, removed: u32) -> CitationCounts {
+        CitationCounts { verified, removed, not_found: 0 }
     }
 
     fn filter_whole(answer: &str) -> (Filtered, CitationCounts) {
@@ -264,9 +297,9 @@ mod tests {
 
     #[test]
     fn a_citation_that_holds_comes_back_with_the_bytes_that_support_it() {
-        let (filtered, counts) = filter_whole("The warranty lasts for two years [1].");
+        let (filtered, counted) = filter_whole("The warranty lasts for two years [1].");
         assert_eq!(filtered.text, "The warranty lasts for two years [1].");
-        assert_eq!(counts, CitationCounts { verified: 1, removed: 0 });
+        assert_eq!(counted, counts(1, 0));
         let citation = &filtered.citations[0];
         assert_eq!(citation.quote, "The warranty lasts two years.");
         assert_eq!(&SOURCE[citation.range.start..citation.range.end], citation.quote);
@@ -299,17 +332,31 @@ mod tests {
 
     #[test]
     fn a_citation_of_a_source_that_says_something_else_is_removed() {
-        let (filtered, counts) =
+        let (filtered, counted) =
             filter_whole("The warranty lasts two years [2]. Refunds take five days [9].");
         assert_eq!(filtered.text, "The warranty lasts two years. Refunds take five days.");
-        assert_eq!(counts, CitationCounts { verified: 0, removed: 2 });
+        assert_eq!(counted, counts(0, 2));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_in_the_documents_is_told_by_its_sign_and_not_shown_it() {
+        for answer in ["Das steht nicht in den Dokumenten [0].", "文档中没有答案[0]。"] {
+            let (filtered, counted) = filter_whole(answer);
+            assert!(counted.is_not_found() && counted.removed == 0, "{answer}");
+            assert!(!filtered.text.contains('['), "{}", filtered.text);
+        }
+        assert!(filter_whole(NOT_FOUND).1.is_not_found());
+        let (_, partly) =
+            filter_whole("Refunds take five days [1]. The documents do not say who pays them [0].");
+        assert!(!partly.is_not_found() && partly.verified == 1);
+        assert!(!filter_whole("Refunds take five days.").1.is_not_found());
     }
 
     #[test]
     fn a_list_of_markers_keeps_those_that_hold() {
-        let (filtered, counts) = filter_whole("The warranty lasts two years [1, 2].");
+        let (filtered, counted) = filter_whole("The warranty lasts two years [1, 2].");
         assert_eq!(filtered.text, "The warranty lasts two years [1].");
-        assert_eq!(counts, CitationCounts { verified: 1, removed: 1 });
+        assert_eq!(counted, counts(1, 1));
     }
 
     #[test]
@@ -329,8 +376,8 @@ mod tests {
     fn markers_that_follow_each_other_cite_the_same_statement() {
         for markers in ["[1][1]", " [1] [1].", ". [1] [1]", " [1]. [1]", " [1], [1]."] {
             let answer = format!("Refunds take five days. The warranty lasts two years{markers} Next.");
-            let (filtered, counts) = filter_whole(&answer);
-            assert_eq!(counts, CitationCounts { verified: 2, removed: 0 }, "{answer}");
+            let (filtered, counted) = filter_whole(&answer);
+            assert_eq!(counted, counts(2, 0), "{answer}");
             assert!(
                 filtered.citations.iter().all(|citation| citation.quote == "The warranty lasts two years."),
                 "{answer}"
@@ -345,12 +392,12 @@ mod tests {
             "Take choices[0].message or choices[1].message",
             "Take banana_list[1] or list(x)[9]",
         ] {
-            let (filtered, counts) = filter_whole(answer);
-            assert_eq!((filtered.text.as_str(), counts), (answer, CitationCounts::default()));
+            let (filtered, counted) = filter_whole(answer);
+            assert_eq!((filtered.text.as_str(), counted), (answer, CitationCounts::default()));
         }
-        let (filtered, counts) = filter_whole("The warranty lasts two years[1]. Refunds take five days[2].");
+        let (filtered, counted) = filter_whole("The warranty lasts two years[1]. Refunds take five days[2].");
         assert_eq!(filtered.text, "The warranty lasts two years[1]. Refunds take five days.");
-        assert_eq!(counts, CitationCounts { verified: 1, removed: 1 });
+        assert_eq!(counted, counts(1, 1));
     }
 
     #[test]
@@ -365,8 +412,8 @@ mod tests {
             "a [",
             "[12",
         ] {
-            let (filtered, counts) = filter_whole(answer);
-            assert_eq!((filtered.text.as_str(), counts), (answer, CitationCounts::default()));
+            let (filtered, counted) = filter_whole(answer);
+            assert_eq!((filtered.text.as_str(), counted), (answer, CitationCounts::default()));
         }
     }
 
@@ -398,8 +445,8 @@ mod tests {
 
         #[test]
         fn nothing_but_markers_is_ever_taken_out(answer in "[ -~é\n]{0,200}") {
-            let (filtered, counts) = filter_whole(&answer);
-            if counts == CitationCounts::default() {
+            let (filtered, counted) = filter_whole(&answer);
+            if counted == CitationCounts::default() {
                 prop_assert_eq!(filtered.text, answer);
             }
         }

@@ -3,12 +3,13 @@
 //! The measure is overlap of content words after stemming, and the numbers that are written in digits. It catches a
 //! citation of the wrong source and a wrong number; it cannot tell a statement from its negation.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use mainstay_domain::{ByteRange, Passage};
 use mainstay_text::{Analyzer, Language, TermId, detect, detect_reliably, numbers};
 
+use crate::selection::Source;
 use crate::sentences::{SpanKind, spans};
 
 /// A passage taken apart.
@@ -47,18 +48,33 @@ const FEWEST_TERMS: usize = 2;
 impl Evidence {
     /// Takes a passage apart.
     pub(crate) fn of(passage: &Passage) -> Self {
-        let analyzer = Analyzer::new(language_of(&passage.parent_text));
-        let sentences: Vec<Sentence> = spans(&passage.parent_text)
+        Self::within(passage, std::slice::from_ref(&(0..passage.parent_text.len())))
+    }
+
+    /// Takes apart what is shown of a source: nothing else can be cited.
+    pub(crate) fn shown(source: &Source) -> Self {
+        Self::within(&source.passage, &source.shown)
+    }
+
+    fn within(passage: &Passage, shown: &[Range<usize>]) -> Self {
+        let text = &passage.parent_text;
+        let analyzer = Analyzer::new(language_of(text));
+        let is_shown = |range: &Range<usize>| {
+            shown.iter().any(|stretch| stretch.start <= range.start && range.end <= stretch.end)
+        };
+        let sentences: Vec<Sentence> = spans(text)
             .into_iter()
+            .filter(|span| is_shown(&span.range))
             .map(|span| Sentence {
-                terms: content_terms(&analyzer, &passage.parent_text[span.range.clone()]),
+                terms: content_terms(&analyzer, &text[span.range.clone()]),
                 range: span.range,
                 kind: span.kind,
             })
             .collect();
         let mut terms: HashSet<TermId> =
             sentences.iter().flat_map(|sentence| &sentence.terms).copied().collect();
-        let mut written = numbers(&passage.parent_text);
+        let mut written: HashSet<String> =
+            shown.iter().flat_map(|stretch| numbers(&text[stretch.clone()])).collect();
         for heading in passage.title.iter().chain(&passage.headings) {
             terms.extend(content_terms(&analyzer, heading));
             written.extend(numbers(heading));
@@ -81,9 +97,9 @@ impl Evidence {
         &self.terms
     }
 
-    /// The sentence that supports `statement` best, or `None` where the passage does not support it. A statement that
-    /// cannot be compared (too short, or in another language than the passage) is given the chunk that was found.
-    pub(crate) fn support(&self, passage: &Passage, statement: &str) -> Option<Support> {
+    /// The sentence that supports `statement` best, or `None` where the source does not support it. A statement that
+    /// cannot be compared (too short, or in another language than the source) is given the chunk that was found.
+    pub(crate) fn support(&self, source: &Source, statement: &str) -> Option<Support> {
         let missing: Vec<String> =
             numbers(without_item_number(statement)).difference(&self.numbers).cloned().collect();
         if !missing.iter().all(|number| may_be_spelled(number)) {
@@ -91,13 +107,13 @@ impl Evidence {
         }
         let claimed = self.terms_of(statement);
         if claimed.len() < FEWEST_TERMS {
-            return Some(chunk_of(passage));
+            return Some(chunk_of(source));
         }
         let shared = |terms: &HashSet<TermId>| claimed.intersection(terms).count();
         if (shared(&self.terms) as f64) < LEAST_SHARE * claimed.len() as f64 {
             let incomparable =
-                shared(&self.terms) == 0 && in_different_languages(statement, &passage.parent_text);
-            return incomparable.then(|| chunk_of(passage));
+                shared(&self.terms) == 0 && in_different_languages(statement, &source.passage.parent_text);
+            return incomparable.then(|| chunk_of(source));
         }
         let best = self
             .sentences
@@ -105,8 +121,8 @@ impl Evidence {
             .map(|sentence| (shared(&sentence.terms), sentence))
             .reduce(|best, next| if next.0 > best.0 { next } else { best })
             .filter(|(count, _)| *count > 0);
-        let Some((_, best)) = best else { return Some(chunk_of(passage)) };
-        let support = quote(passage, &best.range);
+        let Some((_, best)) = best else { return Some(chunk_of(source)) };
+        let support = quote(&source.passage, &best.range);
         // A sentence that writes its numbers in digits would have written this one.
         let contradicts = !missing.is_empty() && !numbers(&support.quote).is_empty();
         (!contradicts).then_some(support)
@@ -137,8 +153,32 @@ pub(crate) fn quote(passage: &Passage, range: &Range<usize>) -> Support {
     }
 }
 
-fn chunk_of(passage: &Passage) -> Support {
-    Support { range: passage.range, quote: passage.text.clone() }
+/// The chunk that was found; where it is not shown whole, the longest stretch of it that is.
+fn chunk_of(source: &Source) -> Support {
+    let passage = &source.passage;
+    let base = passage.parent_range.start;
+    let chunk = passage.range.start - base..passage.range.end - base;
+    let within = |stretch: &Range<usize>| stretch.start.max(chunk.start)..stretch.end.min(chunk.end);
+    let of_chunk = source.shown.iter().map(within).max_by_key(ExactSizeIterator::len);
+    let longest = of_chunk
+        .filter(|stretch| !stretch.is_empty())
+        .or_else(|| source.shown.iter().max_by_key(|stretch| stretch.len()).cloned());
+    quote(passage, &longest.unwrap_or(chunk))
+}
+
+/// How much each asked word tells: the rarer among the sentences, the more. A word that occurs nowhere still counts,
+/// because a question about it is not answered.
+pub(crate) fn weigh(asked: &HashSet<TermId>, evidence: &[Evidence]) -> HashMap<TermId, f64> {
+    let sentences: Vec<&HashSet<TermId>> =
+        evidence.iter().flat_map(|one| one.sentences().iter().map(|sentence| &sentence.terms)).collect();
+    let count = sentences.len() as f64;
+    asked
+        .iter()
+        .map(|term| {
+            let containing = sentences.iter().filter(|terms| terms.contains(term)).count() as f64;
+            (*term, (1.0 + count / (0.5 + containing)).ln())
+        })
+        .collect()
 }
 
 /// Whether two texts are certainly in different languages: written in different scripts, or both long enough not to be
@@ -164,13 +204,14 @@ fn in_different_languages(one: &str, other: &str) -> bool {
     }
 }
 
-fn language_of(text: &str) -> Language {
+/// By whose rules a text is analysed.
+pub(crate) fn language_of(text: &str) -> Language {
     detect_reliably(text).unwrap_or(Language::ENGLISH)
 }
 
 /// The words that carry meaning: all but those that are grammar alone. Where it is not known which are, the longer ones,
 /// and those with digits or in other scripts, where a short word can be a whole noun.
-fn content_terms(analyzer: &Analyzer, text: &str) -> HashSet<TermId> {
+pub(crate) fn content_terms(analyzer: &Analyzer, text: &str) -> HashSet<TermId> {
     let knows_grammar = analyzer.knows_grammar();
     let mut terms = HashSet::new();
     analyzer.visit_content(text, |_, term| {
@@ -189,51 +230,54 @@ mod tests {
     use super::*;
     use crate::testing::passage;
 
+    fn source(text: &str) -> Source {
+        Source::whole(passage(1, "a", text))
+    }
+
     #[test]
     fn the_sentence_that_says_it_is_the_support() {
-        let passage = passage(1, "a", "Cats sleep a lot. Parrots can live for sixty years.");
-        let support = Evidence::of(&passage).support(&passage, "A parrot may live sixty years").unwrap();
+        let source = source("Cats sleep a lot. Parrots can live for sixty years.");
+        let support = Evidence::shown(&source).support(&source, "A parrot may live sixty years").unwrap();
         assert_eq!(support.quote, "Parrots can live for sixty years.");
     }
 
     #[test]
     fn a_passage_about_something_else_supports_nothing() {
-        let passage = passage(1, "a", "Cats sleep a lot. Parrots can live for sixty years.");
+        let source = source("Cats sleep a lot. Parrots can live for sixty years.");
         assert_eq!(
-            Evidence::of(&passage).support(&passage, "The warranty covers batteries for two years"),
+            Evidence::shown(&source).support(&source, "The warranty covers batteries for two years"),
             None
         );
     }
 
     #[test]
     fn a_statement_in_another_language_is_given_the_chunk() {
-        let passage = passage(1, "a", "Die Garantie für das Gerät dauert zwei Jahre ab dem Tag des Kaufs.");
-        let support = Evidence::of(&passage)
-            .support(&passage, "Покупатель получает двухлетнее обслуживание устройства");
-        assert_eq!(support.unwrap().quote, passage.text);
+        let source = source("Die Garantie für das Gerät dauert zwei Jahre ab dem Tag des Kaufs.");
+        let support = Evidence::shown(&source)
+            .support(&source, "Покупатель получает двухлетнее обслуживание устройства");
+        assert_eq!(support.unwrap().quote, source.passage.text);
     }
 
     #[test]
     fn a_number_that_the_source_does_not_have_is_not_supported() {
-        let digits = passage(1, "a", "The warranty lasts 2 years. Batteries are covered for 1,000 cycles.");
-        let supports = |statement: &str| Evidence::of(&digits).support(&digits, statement).is_some();
+        let digits = source("The warranty lasts 2 years. Batteries are covered for 1,000 cycles.");
+        let supports = |statement: &str| Evidence::shown(&digits).support(&digits, statement).is_some();
         assert!(supports("The warranty lasts 2 years"));
         assert!(!supports("The warranty lasts 3 years"));
         assert!(supports("1. Batteries are covered for 1000 cycles"));
         assert!(!supports("Batteries are covered for 1500 cycles"));
         assert!(!supports("1500"));
-        let words = passage(1, "a", "The warranty lasts two years. See section 4.");
-        let supports = |statement: &str| Evidence::of(&words).support(&words, statement).is_some();
+        let words = source("The warranty lasts two years. See section 4.");
+        let supports = |statement: &str| Evidence::shown(&words).support(&words, statement).is_some();
         assert!(supports("The warranty lasts 2 years"));
         assert!(!supports("The warranty lasts 24 months"));
     }
 
     #[test]
     fn words_of_grammar_support_nothing() {
-        let passage =
-            passage(1, "a", "What is done when there have been errors, and which of them does it show?");
-        let evidence = Evidence::of(&passage);
-        assert_eq!(evidence.support(&passage, "When does the bakery have bread, and which?"), None);
+        let source = source("What is done when there have been errors, and which of them does it show?");
+        let evidence = Evidence::shown(&source);
+        assert_eq!(evidence.support(&source, "When does the bakery have bread, and which?"), None);
         assert!(evidence.terms_of("What does this have?").is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! `builtin/extractive`: answers with the sentences of the retrieved passages that fit the question best, each with its
 //! citation. It is no language model and invents nothing; it is also the last tier of degradation.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use async_trait::async_trait;
 use futures_util::stream;
@@ -14,7 +14,7 @@ use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{Clock, ModelError, ModelErrorKind, Passage, Usage};
 use mainstay_text::TermId;
 
-use crate::evidence::{Evidence, Sentence};
+use crate::evidence::{Evidence, Sentence, weigh};
 use crate::limits::within;
 use crate::markers::{Reading, Token, next_token};
 use crate::sentences::{SpanKind, code_spans};
@@ -207,21 +207,6 @@ fn grounds(asked: &HashSet<TermId>, sentence: &HashSet<TermId>, passage: &HashSe
     share + 0.1 * found(sentence)
 }
 
-/// How much each asked word tells: the rarer among the sentences, the more. A word that occurs nowhere still counts,
-/// because a question about it is not answered.
-fn weigh(asked: &HashSet<TermId>, evidence: &[Evidence]) -> HashMap<TermId, f64> {
-    let sentences: Vec<&HashSet<TermId>> =
-        evidence.iter().flat_map(|one| one.sentences().iter().map(|sentence| &sentence.terms)).collect();
-    let count = sentences.len() as f64;
-    asked
-        .iter()
-        .map(|term| {
-            let containing = sentences.iter().filter(|terms| terms.contains(term)).count() as f64;
-            (*term, (1.0 + count / (0.5 + containing)).ln())
-        })
-        .collect()
-}
-
 /// Whether one sentence adds little to another: more than two thirds of its words are there already.
 fn says_the_same(known: &HashSet<TermId>, new: &HashSet<TermId>) -> bool {
     3 * known.intersection(new).count() > 2 * new.len()
@@ -269,6 +254,7 @@ fn code_and_prose(text: &str) -> Vec<(bool, &str)> {
 mod tests {
     use super::*;
     use crate::citations::CitationFilter;
+    use crate::selection::Source;
     use crate::testing::passage;
 
     #[test]
@@ -311,7 +297,7 @@ mod tests {
             let passages = [passage(1, "a", &text), passage(2, "b", "Bananas are yellow.")];
             let answer = compose(question, &passages).concat();
             assert_eq!(answer, format!("{sentence} [1]"));
-            let mut filter = CitationFilter::new(passages.to_vec().into());
+            let mut filter = CitationFilter::new(passages.iter().cloned().map(Source::whole).collect());
             let filtered = filter.push(&answer);
             assert_eq!(filtered.text + &filter.finish().text, answer);
         }

@@ -1,7 +1,7 @@
 //! Answers from documents: ingest, hybrid search, the prompt, citations, and the extractive answerer.
 //!
-//! A document's way in: [`library`] (and [`corpus`]), over [`prepare`]. A question's way: [`search`], [`fusion`],
-//! [`rerank`], [`assemble`], and on the way back [`citations`].
+//! A document's way in: [`library`] (and [`corpus`]), over [`prepare`]. A question's way: [`search`], [`fusion`], [`rerank`],
+//! perhaps a second search ([`hops`]), [`selection`], [`assemble`], and on the way back [`citations`].
 
 pub mod corpus;
 mod fields;
@@ -16,6 +16,13 @@ pub mod fusion;
 pub mod rerank;
 pub mod search;
 
+pub mod hops;
+
+pub mod compression;
+pub mod diversity;
+pub mod selection;
+mod shingles;
+
 pub mod assemble;
 pub mod citations;
 mod evidence;
@@ -24,6 +31,8 @@ mod sentences;
 
 pub mod extractive;
 mod limits;
+
+pub mod highlight;
 
 #[cfg(test)]
 mod testing;

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mainstay_domain::citation::PassageScore;
+use mainstay_domain::citation::{ChannelRanks, PassageScore};
 use mainstay_domain::port::{EmbeddingPurpose, RetrievalError, RetrievalQuery, Retrieved, Retriever};
 use mainstay_domain::{ChunkId, Passage};
 use mainstay_store::documents::{ChunkRow, ParentId};
@@ -122,6 +122,9 @@ impl Library {
         let score_in = |channel: &Channel, chunk| {
             channel.hits.iter().find(|hit| hit.chunk == chunk).map(|hit| hit.score)
         };
+        let rank_in = |channel: &Channel, chunk| {
+            channel.hits.iter().position(|hit| hit.chunk == chunk).map(|position| position + 1)
+        };
         let score = |position, chunk| PassageScore {
             fused: ranked.iter().find(|(ranked, _)| *ranked == chunk).map_or(0.0, |(_, score)| *score),
             fused_rank: position + 1,
@@ -130,6 +133,12 @@ impl Library {
             dense: score_in(&channels[1], chunk),
             parent: score_in(&channels[2], chunk),
             upgraded: score_in(&channels[3], chunk),
+            ranks: ChannelRanks {
+                sparse: rank_in(&channels[0], chunk),
+                dense: rank_in(&channels[1], chunk),
+                parent: rank_in(&channels[2], chunk),
+                upgraded: rank_in(&channels[3], chunk),
+            },
         };
         let there: BTreeSet<ChunkId> = rows.iter().map(|row| row.chunk).collect();
         let gone = ids.into_iter().filter(|chunk| !there.contains(chunk)).collect();

@@ -2,9 +2,11 @@
 
 pub mod keys;
 pub mod ring;
+pub mod sessions;
 
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use keys::{IdentityError, KeyTable};
 pub use ring::{KeyOrder, KeyRing, KeyRingError, KeySummary, NewKey};
+pub use sessions::Sessions;

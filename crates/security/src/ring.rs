@@ -221,13 +221,14 @@ fn make(order: KeyOrder, clock: &Clock) -> (KeyRecord, NewKey) {
 }
 
 /// So many random bytes in hexadecimal digits.
-fn random_text(bytes: usize) -> String {
+pub(crate) fn random_text(bytes: usize) -> String {
     let mut buffer = vec![0; bytes];
     getrandom::fill(&mut buffer).expect("the operating system has randomness once it has started");
     buffer.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn later(moment: Timestamp, duration: Duration) -> Timestamp {
+/// The moment so long after another.
+pub(crate) fn later(moment: Timestamp, duration: Duration) -> Timestamp {
     let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_micros(moment.as_micros().saturating_add(micros))
 }

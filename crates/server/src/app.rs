@@ -6,7 +6,7 @@ use std::time::Duration;
 use mainstay_domain::Clock;
 use mainstay_gateway::Gateway;
 use mainstay_rag::Library;
-use mainstay_security::KeyRing;
+use mainstay_security::{KeyRing, Sessions};
 use tokio_util::sync::CancellationToken;
 
 /// What the handlers share.
@@ -17,6 +17,8 @@ pub struct App {
     pub library: Arc<Library>,
     /// The API keys.
     pub keys: KeyRing,
+    /// The browsers that have signed in.
+    pub sessions: Sessions,
     /// Limits.
     pub settings: ServerSettings,
     /// Time.

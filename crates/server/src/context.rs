@@ -67,7 +67,15 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
 
 /// Reads a request's body, within the limits of size and time.
 pub(crate) async fn read_body(app: &App, request: Request<Body>) -> Result<Bytes, HttpError> {
-    let limit = app.settings.body_limit;
+    read_body_within(app, request, app.settings.body_limit).await
+}
+
+/// The same with a limit of its own, in bytes.
+pub(crate) async fn read_body_within(
+    app: &App,
+    request: Request<Body>,
+    limit: usize,
+) -> Result<Bytes, HttpError> {
     let waits = text(request.headers(), header::EXPECT.as_str()).is_some();
     check_encoding(request.headers())?;
     let mut body = request.into_body();

@@ -95,6 +95,11 @@ impl HttpError {
         self.appearance().code
     }
 
+    /// The status of a page that says it.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.appearance().status
+    }
+
     fn appearance(&self) -> Appearance {
         let plain = |status, code| Appearance { status, code, param: None, retry_after: None };
         match self {

@@ -8,6 +8,7 @@ pub mod routes;
 mod admin;
 mod anthropic;
 pub mod app;
+mod console;
 mod documents;
 mod openai;
 mod operations;

@@ -75,6 +75,7 @@ pub(crate) fn describe(summary: &Summary) -> Value {
         "model": summary.model,
         "passages": summary.passages,
         "citations_removed": summary.citations_removed,
+        "not_in_documents": summary.not_in_documents,
         "cost_nano_usd": summary.cost_nano_usd,
     })
 }

@@ -6,7 +6,7 @@ use crate::json::Json;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, header};
 use mainstay_ops::measure;
 use serde_json::json;
@@ -39,14 +39,6 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
 /// The description of this API.
 pub(crate) async fn openapi() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], include_str!("../assets/openapi.json"))
-}
-
-/// A page to ask questions from a browser.
-pub(crate) async fn console() -> impl IntoResponse {
-    // The page loads nothing from anywhere and may talk only to where it came from.
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
-                  base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    ([(header::CONTENT_SECURITY_POLICY, policy)], Html(include_str!("../assets/console.html")))
 }
 
 /// The first address that somebody types who was told where Mainstay is.

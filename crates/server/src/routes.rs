@@ -7,10 +7,20 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
 
-use crate::{App, admin, anthropic, documents, openai, operations, search};
+use crate::{App, admin, anthropic, console, documents, openai, operations, search};
 
-/// Routes that need no key: they tell nothing about anybody's data.
-pub const PUBLIC: &[&str] = &["/healthz", "/readyz", "/metrics", "/openapi.json", "/console", "/"];
+/// Routes that need no key: they tell nothing about anybody's data. Those of a session are how a browser shows its key.
+pub const PUBLIC: &[&str] = &[
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/console",
+    "/console/style.css",
+    "/console/session",
+    "/console/session/end",
+    "/",
+];
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
@@ -33,12 +43,18 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/admin/keys/{id}", delete(admin::revoke_key))
         .route("/admin/keys/{id}/rotate", post(admin::rotate_key))
         .route("/admin/index/rebuild", post(admin::rebuild_index))
+        // Console
+        .route("/console", get(console::ask))
+        .route("/console/style.css", get(console::style))
+        .route("/console/session", post(console::sign_in))
+        .route("/console/session/end", post(console::sign_out))
+        .route("/console/search", get(console::search))
+        .route("/console/search/document", get(console::document))
         // Operations
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
         .route("/metrics", get(operations::metrics))
         .route("/openapi.json", get(operations::openapi))
-        .route("/console", get(operations::console))
         .route("/", get(operations::root))
         .fallback(operations::not_found)
         .method_not_allowed_fallback(operations::method_not_allowed)

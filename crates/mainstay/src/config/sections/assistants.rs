@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use mainstay_domain::config::{Findings, KeyPath, closest};
-use mainstay_domain::{CorpusName, Filter, ServiceTier};
+use mainstay_domain::{CorpusName, Filter, ServiceTier, When};
 use mainstay_models::RetrievalSettings;
 use mainstay_wire::filter::decode_filter;
 use schemars::JsonSchema;
@@ -65,6 +65,30 @@ struct RawRetrieval {
     /// Which documents of the corpus it answers from, as JSON in the form of a search's filter.
     #[schemars(example = &"{\"audience\": \"public\"}", length(min = 1))]
     filter: Option<String>,
+    /// The most sources of one document.
+    #[schemars(example = 2, range(min = 1))]
+    per_document: Option<u32>,
+    /// Whether only the sentences of a source that matter for the question are shown.
+    compression: Option<bool>,
+    /// Whether sources are chosen from different groups of passages: auto does for comparisons and overviews.
+    diversity: Option<When>,
+    /// Whether a second search looks for what the passages of the first name: auto does for questions in two steps.
+    multi_hop: Option<When>,
+}
+
+impl RawRetrieval {
+    fn check(self) -> RetrievalSettings {
+        let defaults = RetrievalSettings::default();
+        RetrievalSettings {
+            top_k: self.top_k.map_or(defaults.top_k, |top_k| top_k as usize),
+            context_tokens: self.context_tokens.unwrap_or(defaults.context_tokens),
+            tier: self.tier.unwrap_or(defaults.tier),
+            per_document: self.per_document.map(|most| most as usize).or(defaults.per_document),
+            compression: self.compression.unwrap_or(defaults.compression),
+            diversity: self.diversity.unwrap_or(defaults.diversity),
+            multi_hop: self.multi_hop.unwrap_or(defaults.multi_hop),
+        }
+    }
 }
 
 /// An assistant, checked.
@@ -121,7 +145,6 @@ impl RawAssistant {
         if let Some(corpus) = &self.corpus {
             check_corpus(corpus, &at.key("corpus"), findings);
         }
-        let defaults = RetrievalSettings::default();
         Assistant {
             models: check_models(self.model, self.cascade, at, providers, findings),
             prompt: check_prompt(self.prompt, self.prompt_file, at, read_file, findings),
@@ -129,12 +152,8 @@ impl RawAssistant {
             corpus: self.corpus.map(CorpusName::from),
             max_tokens: self.max_tokens,
             temperature: self.temperature,
-            retrieval: RetrievalSettings {
-                top_k: self.retrieval.top_k.map_or(defaults.top_k, |top_k| top_k as usize),
-                context_tokens: self.retrieval.context_tokens.unwrap_or(defaults.context_tokens),
-                tier: self.retrieval.tier.unwrap_or(defaults.tier),
-            },
-            filter: check_filter(self.retrieval.filter, &at.key("retrieval").key("filter"), findings),
+            filter: check_filter(self.retrieval.filter.take(), &at.key("retrieval").key("filter"), findings),
+            retrieval: self.retrieval.check(),
         }
     }
 }
