@@ -226,6 +226,7 @@ mod tests {
             document: DocumentId::new(document),
             title: None,
             headings: Vec::new(),
+            parent_headings: Vec::new(),
             range,
             text: text.to_owned(),
             parent_range: range,
@@ -249,6 +250,7 @@ mod tests {
             corpus: CorpusName::unnamed(),
             text: question.to_owned(),
             limit: 5,
+            filter: None,
             tier: ServiceTier::Quality,
             deadline: Deadline::after(&world.clock, time),
         };

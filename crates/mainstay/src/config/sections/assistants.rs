@@ -135,7 +135,7 @@ impl RawAssistant {
     /// The section, checked. `providers` are those of the file; `read_file` reads the prompt where it has a file of its
     /// own.
     pub(crate) fn check(
-        self,
+        mut self,
         at: &KeyPath,
         providers: &BTreeMap<String, Provider>,
         read_file: ReadFile<'_>,

@@ -16,6 +16,7 @@ use mainstay_evals::positions::Verdict;
 use mainstay_evals::{DataSet, PositionTest, Question};
 use mainstay_models::Route;
 use mainstay_rag::assemble::{self, Grounding, best_at_the_edges};
+use mainstay_rag::selection::{Rules, Source, select};
 use serde::Serialize;
 
 use super::sets::{bad_data, data_set};
@@ -224,8 +225,10 @@ impl<'a> Case<'a> {
         };
         let found = trial.instance.library().retrieve(query).await?.passages;
         // As in every prompt, passages of one parent are one source.
-        let most = found.len();
-        let sources = assemble::select(found, most, u64::MAX);
+        let rules = Rules { most: found.len(), most_per_document: None, tokens: u64::MAX };
+        let turns: Vec<usize> = (0..found.len()).collect();
+        let sources = select(&found, &turns, rules, None).sources.into_iter().map(|source| source.passage);
+        let sources: Vec<Passage> = sources.collect();
         let judgements = &set.judgements[&question.id];
         let is_relevant = |passage: &Passage| {
             judgements.get(passage.document.as_str()).is_some_and(|&relevance| relevance > 0)
@@ -271,10 +274,10 @@ impl<'a> Case<'a> {
 }
 
 /// The passages in the order from which a prompt makes the order `shown`: it puts the best at the edges.
-fn to_be_shown_as(shown: &[Passage]) -> Vec<Passage> {
+fn to_be_shown_as(shown: &[Passage]) -> Vec<Source> {
     let mut placed: Vec<(usize, &Passage)> = best_at_the_edges(shown.len()).into_iter().zip(shown).collect();
     placed.sort_by_key(|(rank, _)| *rank);
-    placed.into_iter().map(|(_, passage)| passage.clone()).collect()
+    placed.into_iter().map(|(_, passage)| Source::whole(passage.clone())).collect()
 }
 
 fn print(found: &Positions) -> Result<(), terminal::OutputError> {
