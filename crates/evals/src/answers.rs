@@ -14,7 +14,8 @@ pub fn holds(text: &str, answer: &str) -> bool {
     plain_text.match_indices(&plain_answer).any(|(start, found)| {
         let before = plain_text[..start].chars().next_back();
         let after = plain_text[start + found.len()..].chars().next();
-        !(starts_in_word && is_word(before)) && !(ends_in_word && is_word(after))
+        let is_part_of_a_word = (starts_in_word && is_word(before)) || (ends_in_word && is_word(after));
+        !is_part_of_a_word
     })
 }
 

@@ -87,8 +87,8 @@ async fn scores_come_back_in_the_order_of_the_passages() {
 async fn what_is_billed_is_reported_as_each_provider_bills_it() {
     for (kind, tokens, searches) in [
         (ProviderKind::Cohere, 0, 1),
-        (ProviderKind::Jina, 18, 0),
-        (ProviderKind::OpenAiCompatible, 18, 0),
+        (ProviderKind::Jina, 19, 0),
+        (ProviderKind::OpenAiCompatible, 19, 0),
         (ProviderKind::Tei, 0, 0),
     ] {
         let answer = Bench::new(kind).rerank(QUESTION, &three()).await.unwrap();

@@ -331,7 +331,7 @@ mod tests {
         let range = ByteRange { start: 0, end: text.len() };
         Passage {
             chunk: ChunkId(number),
-            document: DocumentId::new(&number.to_string()),
+            document: DocumentId::new(number.to_string()),
             title: None,
             headings: Vec::new(),
             parent_headings: Vec::new(),
