@@ -314,7 +314,8 @@ mod tests {
         // The chunk that was found is the first sentence; the parent goes on.
         source.range.end = SOURCE.find(" The warranty").expect("it is there");
         let headings = |source: &Passage| -> Vec<Vec<String>> {
-            let mut filter = CitationFilter::new(vec![crate::selection::Source::whole(source.clone())].into());
+            let mut filter =
+                CitationFilter::new(vec![crate::selection::Source::whole(source.clone())].into());
             let answer = "Refunds take five days [1]. The warranty lasts two years [1].";
             let citations = [filter.push(answer).citations, filter.finish().citations].concat();
             citations.into_iter().map(|citation| citation.headings).collect()

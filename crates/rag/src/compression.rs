@@ -185,6 +185,7 @@ mod tests {
         let out = filter.push("Cats stay in a basket [1]. A dredger came to the harbour in 1950 [1].");
         assert_eq!(out.citations.len(), 1);
         assert_eq!(out.citations[0].quote, "Cats stay in a basket.");
+        filter.finish();
         assert_eq!(filter.counts().removed, 1);
     }
 

@@ -47,9 +47,12 @@ impl Marker {
     pub(crate) fn reading(&self, before: &str) -> Reading {
         let attached =
             self.space == 0 && before.ends_with(|last: char| last.is_alphanumeric() || "_)]".contains(last));
+        // `items[0]` is code more often than a sign that is set without a space.
+        let is_first_item =
+            self.numbers == [0] && before.ends_with(|last: char| last.is_ascii_alphanumeric());
         if !attached {
             Reading::Citation
-        } else if self.has_field {
+        } else if self.has_field || is_first_item {
             Reading::Index
         } else {
             let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
@@ -103,8 +106,8 @@ enum Parsed {
     Other,
 }
 
-/// Reads `[1]`, `[1, 2]`. What is followed by `(` or `:` is a Markdown link or its definition, and no source has the
-/// number 0.
+/// Reads `[1]`, `[1, 2]`, and `[0]`, which says that no source has the answer and stands alone. What is followed by `(` or
+/// `:` is a Markdown link or its definition.
 fn parse_marker(text: &str, complete: bool) -> Parsed {
     let undecided = if complete { Parsed::Other } else { Parsed::Undecided };
     let window = &text[..text.floor_char_boundary(LONGEST_MARKER.min(text.len()))];
@@ -115,11 +118,11 @@ fn parse_marker(text: &str, complete: bool) -> Parsed {
     if !window[1..close].chars().all(is_marker_character) {
         return Parsed::Other;
     }
-    let numbers: Option<Vec<usize>> = window[1..close]
-        .split(',')
-        .map(|part| part.trim().parse().ok().filter(|&number| number > 0))
-        .collect();
-    let Some(numbers) = numbers else { return Parsed::Other };
+    let numbers: Option<Vec<usize>> =
+        window[1..close].split(',').map(|part| part.trim().parse().ok()).collect();
+    let Some(numbers) = numbers.filter(|numbers| numbers.len() == 1 || !numbers.contains(&0)) else {
+        return Parsed::Other;
+    };
     let mut after = text[close + 1..].chars();
     let has_field = match (after.next(), after.next()) {
         (Some('(' | ':'), _) => return Parsed::Other,
@@ -164,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn no_source_has_the_number_zero() {
-        assert_eq!(next_token("[0]", false, true), Token::Text(1));
+    fn the_number_zero_stands_alone_because_no_source_has_it() {
+        assert!(matches!(next_token("[0]", false, true), Token::Marker(marker) if marker.numbers == [0]));
         assert_eq!(next_token("[1, 0]", false, true), Token::Text(1));
     }
 }

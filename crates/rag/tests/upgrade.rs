@@ -134,16 +134,16 @@ impl Site {
     /// Upgrades until every chunk has its second vector, then until `also` holds.
     async fn upgrade_until(&self, also: impl Fn() -> bool) {
         let stop = CancellationToken::new();
-        let work = tokio::spawn(self.library.clone().upgrade(stop.clone()));
-        loop {
-            let (done, all) = self.progress().await;
-            if done == all && also() {
-                break;
+        let watch = async {
+            loop {
+                let (done, all) = self.progress().await;
+                if done == all && also() {
+                    break stop.cancel();
+                }
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
-        }
-        stop.cancel();
-        work.await.unwrap();
+        };
+        tokio::join!(self.library.clone().upgrade(stop.clone()), watch);
     }
 
     async fn upgrade(&self) {

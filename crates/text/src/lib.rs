@@ -29,5 +29,5 @@ pub use grams::character_grams;
 pub use language::{Language, LanguageError};
 pub use numbers::numbers;
 pub use question::question_terms;
-pub use question_kind::QuestionKind;
+pub use question_kind::{QuestionKind, is_asked};
 pub use terms::{TermId, Terms};

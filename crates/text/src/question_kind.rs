@@ -51,6 +51,11 @@ const QUOTES: [(char, &[char]); 7] = [
     ('『', &['』']),
 ];
 
+/// Whether a text is asked as people ask people, whatever codes and names it mentions.
+pub fn is_asked(text: &str) -> bool {
+    is_question(&compatible(text))
+}
+
 fn has_quoted_phrase(text: &str) -> bool {
     QUOTES.iter().any(|&(opening, closing)| {
         let Some((_, rest)) = text.split_once(opening) else { return false };

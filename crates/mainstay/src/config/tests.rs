@@ -131,6 +131,10 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("providers.*.timeouts.total", "\"long\""),
     ("providers.*.headers.*", "\"\""),
     ("providers.*.models", "[\"large\", \"large\"]"),
+    ("onnx.*.folder", "\"\""),
+    ("onnx.*.pooling", "\"max\""),
+    ("onnx.*.query_prefix", "3"),
+    ("onnx.*.passage_prefix", "3"),
     ("assistants.*.description", "\"\""),
     ("assistants.*.corpus", "\"nowhere\""),
     ("assistants.*.model", "\"gpt-4o\""),
@@ -218,7 +222,7 @@ fn every_table_refuses_keys_that_it_does_not_know() {
         let at = key.iter().map(String::as_str).collect::<Vec<_>>();
         matches!(
             at.as_slice(),
-            ["slo", "tiers"] | ["providers" | "assistants" | "corpora" | "prices"] | [.., "headers"]
+            ["slo", "tiers"] | ["providers" | "onnx" | "assistants" | "corpora" | "prices"] | [.., "headers"]
         )
     };
     for key in tables.iter().filter(|key| !takes_any_name(key)) {
@@ -338,7 +342,7 @@ dimensions = 1536
 embedder = "anthropic/claude"
 dimensions = 8
 [corpora.notes]
-embedder = "builtin/minilm"
+embedder = "builtin/bert"
 [assistants.a]
 model = "mistral/large"
 corpus = "hadbook"

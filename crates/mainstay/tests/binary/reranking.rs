@@ -72,7 +72,7 @@ fn documents(answer: &Value) -> Vec<&str> {
 #[test]
 fn results_are_in_the_order_of_the_reranker_and_show_the_one_before() {
     let site = Site::start();
-    let fused = site.search(json!({ "tier": "fast" }));
+    let fused = site.search(json!({ "tier": "fast", "limit": 100 }));
     assert_eq!(
         fused["reranking"],
         json!({ "reranked": false, "model": null, "reason": "fast_tier", "took_ms": null })

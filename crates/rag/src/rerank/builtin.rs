@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use mainstay_domain::port::{Relevance, Reranker};
 use mainstay_domain::{Deadline, ModelError, Passage};
-use mainstay_text::QuestionKind;
+use mainstay_text::is_asked;
 
 use crate::rerank::features::{Features, features};
 
@@ -37,7 +37,7 @@ impl Reranker for BuiltinReranker {
         _deadline: Deadline,
     ) -> Result<Relevance, ModelError> {
         let fused = candidates.iter().map(|passage| passage.score.fused);
-        if QuestionKind::of(question) != QuestionKind::Question {
+        if !is_asked(question) {
             return Ok(Relevance::unbilled(fused.collect()));
         }
         let seen = features(question, candidates);

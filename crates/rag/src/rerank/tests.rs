@@ -185,7 +185,7 @@ async fn it_is_not_asked_where_there_is_a_reason_not_to() {
     assert_eq!(late.order_within(Duration::ZERO).await.reranking, skipped(NotReranked::LittleTime));
 
     let mut clear = Site::new(ask, 20, 5);
-    clear.settings.clear_lead = Some(0.01);
+    clear.settings.clear_lead = Some(0.009);
     assert_eq!(clear.order(2).await.reranking, skipped(NotReranked::ClearLead));
     clear.settings.clear_lead = Some(0.02);
     assert_eq!(chunks(&clear.order(2).await), [1, 0]);

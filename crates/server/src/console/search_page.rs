@@ -429,7 +429,7 @@ mod tests {
             shown.contains("says nearly the same as <a class=\"source\" href=\"#source-1\">[1]</a>"),
             "{shown}"
         );
-        assert!(shown.contains("Not in the prompt: takes 1,125 tokens"), "{shown}");
+        assert!(shown.contains("Not in the prompt: takes 900 tokens"), "{shown}");
     }
 
     #[test]
