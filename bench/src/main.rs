@@ -15,6 +15,8 @@ mod streaming;
 mod ingest;
 mod search;
 
+mod train;
+
 mod corpus;
 mod http;
 mod load;
@@ -46,6 +48,8 @@ enum Measure {
     Ingest(ingest::IngestArgs),
     /// How fast a hybrid search answers.
     Search(search::SearchArgs),
+    /// Trains the built-in reranker.
+    TrainReranker(train::TrainArgs),
     /// The upstream of the gateway measures.
     #[command(hide = true)]
     Upstream,
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         Measure::Streaming(args) => streaming::run(&args),
         Measure::Ingest(args) => ingest::run(&args),
         Measure::Search(args) => search::run(&args),
+        Measure::TrainReranker(args) => train::run(&args),
         Measure::Upstream => upstream::run(),
         Measure::Load(args) => load::run(&args),
     };

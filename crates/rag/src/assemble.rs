@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn a_compressed_source_shows_what_matters_and_its_gaps() {
-        let source = Source { passage: passage(1, "a.md", "One. Two. Three."), shown: vec![5..9] };
+        let middle = 5..9;
+        let source = Source { passage: passage(1, "a.md", "One. Two. Three."), shown: Vec::from([middle]) };
         let fenced = fence(&Grounding::new(vec![source]));
         assert!(fenced.contains(">\n…\nTwo.\n…\n</source-"), "{fenced}");
     }

@@ -43,7 +43,7 @@ fn names_what_is_missing(question: &str, passages: &[Passage]) -> bool {
     if detect_reliably(&passages[0].parent_text) == Some(Language::GERMAN) {
         return false;
     }
-    let found: HashSet<String> = passages.iter().take(BEST).flat_map(|passage| words_of(passage)).collect();
+    let found: HashSet<String> = passages.iter().take(BEST).flat_map(words_of).collect();
     // The first word has its capital for another reason.
     question
         .unicode_words()

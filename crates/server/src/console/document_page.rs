@@ -41,7 +41,7 @@ const AROUND: usize = 20_000;
 pub(crate) async fn document(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let caller = match visitor(&app, request.headers()) {
         Ok((caller, _)) => caller,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     match show(&app, &caller.tenant, request.uri()).await {
         Ok(markup) => page(StatusCode::OK, markup),

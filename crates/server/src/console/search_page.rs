@@ -45,7 +45,7 @@ const MOST_PASSAGES: usize = 100;
 pub(crate) async fn search(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let (caller, context) = match visitor(&app, request.headers()) {
         Ok(visitor) => visitor,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let (wanted, answer) = match query_of::<Wanted>(request.uri()) {
         Ok(wanted) if wanted.q.trim().is_empty() => (wanted, Ok(None)),

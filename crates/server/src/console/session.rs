@@ -70,7 +70,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request<Body>
 
 /// Who looks at a page, and the context of the request with their key; the page to sign in where nobody is known. Programs
 /// may show their key as they do to the API.
-pub(super) fn visitor(app: &App, headers: &HeaderMap) -> Result<(Caller, Context), Response> {
+pub(super) fn visitor(app: &App, headers: &HeaderMap) -> Result<(Caller, Context), Box<Response>> {
     let mut context = context_of(app, headers);
     if context.key.is_none() {
         let key = token_of(headers).and_then(|token| app.sessions.key(token));
@@ -79,9 +79,11 @@ pub(super) fn visitor(app: &App, headers: &HeaderMap) -> Result<(Caller, Context
     match app.gateway.caller(&context, Scope::Ask) {
         Ok(caller) => Ok((caller, context)),
         Err(RequestError::Identity(IdentityError::Missing)) => {
-            Err(page(StatusCode::UNAUTHORIZED, layout::sign_in(None)))
+            Err(Box::new(page(StatusCode::UNAUTHORIZED, layout::sign_in(None))))
         }
-        Err(error) => Err(page(StatusCode::UNAUTHORIZED, layout::sign_in(Some(&error.to_string())))),
+        Err(error) => {
+            Err(Box::new(page(StatusCode::UNAUTHORIZED, layout::sign_in(Some(&error.to_string())))))
+        }
     }
 }
 
