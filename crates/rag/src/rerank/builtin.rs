@@ -21,7 +21,7 @@ impl BuiltinReranker {
     pub const MODEL: &str = "builtin/linear";
 
     /// What each feature counts beside the score of the fusion, which counts 1. Made by `mainstay-bench train-reranker`.
-    pub const WEIGHTS: [f32; Features::COUNT] = [0.43, 0.14, 0.26, 0.30, 0.17];
+    pub const WEIGHTS: [f32; Features::COUNT] = [0.44, 0.04, 0.35, 0.32, 0.09];
 }
 
 #[async_trait]
