@@ -5,6 +5,7 @@
 //! distilled from all-MiniLM-L6-v2 (`assets/README.md` says how, and what it is worth); `cargo xtask distill` makes
 //! its asset again, byte for byte.
 
+mod cross_encoder;
 mod static_embedder;
 mod transformer;
 
@@ -16,6 +17,7 @@ mod tokenizer;
 mod vector;
 mod wordpiece;
 
+pub use cross_encoder::CrossEncoder;
 pub use folder::{FolderError, Pooling};
 pub use static_embedder::{StaticEmbedder, TokenVectors};
 pub use transformer::{FolderOptions, Transformer};

@@ -48,6 +48,20 @@ impl Tokenizer {
             Self::File(tokenizer) => from_encoding(tokenizer.encode(text, true)),
         }
     }
+
+    /// The tokens of two texts, one after the other, at most as many as the model reads; of the longer one more is left
+    /// out.
+    pub(crate) fn encode_pair(&self, first: &str, second: &str, longest: usize) -> Tokens {
+        match self {
+            Self::Builtin(wordpiece) => {
+                let mut tokens = encode_builtin(wordpiece, first, longest / 2);
+                let rest = encode_builtin(wordpiece, second, longest - tokens.ids.len() + 1);
+                tokens.ids.extend(&rest.ids[1..]);
+                tokens
+            }
+            Self::File(tokenizer) => from_encoding(tokenizer.encode((first, second), true)),
+        }
+    }
 }
 
 fn encode_builtin(wordpiece: &WordPiece, text: &str, longest: usize) -> Tokens {

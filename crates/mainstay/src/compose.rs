@@ -396,7 +396,7 @@ async fn open_library(
 ) -> anyhow::Result<Library> {
     let index = EmbeddedIndex::new(store.folder().subfolder("index")?, EmbeddedOptions::default())?;
     let remote = remote_providers(config, clock)?;
-    let rerankers = Rerankers::new(config, &remote, |paid| {
+    let rerankers = Rerankers::new(config, &remote, clock, |paid| {
         Arc::new(BookedReranker::new(paid, turns.clone(), prices.clone(), library_itself(), clock))
             as Arc<dyn Reranker>
     })?;

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
+use mainstay_domain::Clock;
 use mainstay_domain::port::Reranker;
+use mainstay_embed::CrossEncoder;
 use mainstay_providers::Provider;
 use mainstay_rag::{BuiltinReranker, RerankSettings, TimedReranker};
 
 use crate::config::Checked;
 use crate::config::sections::model_name::BUILTIN;
+use crate::config::sections::onnx::ONNX;
 use crate::config::sections::rerank::Rerank;
 
 /// The rerankers by `provider/model`. Corpora that use the same one share it, with what is known of its time.
@@ -20,6 +23,7 @@ impl Rerankers {
     pub(super) fn new(
         config: &Checked,
         remote: &BTreeMap<String, Provider>,
+        clock: Clock,
         booked: impl Fn(Arc<dyn Reranker>) -> Arc<dyn Reranker>,
     ) -> anyhow::Result<Self> {
         let mut rerankers = BTreeMap::new();
@@ -30,6 +34,10 @@ impl Rerankers {
             }
             let reranker: Arc<dyn Reranker> = if model.provider == BUILTIN {
                 Arc::new(BuiltinReranker)
+            } else if model.provider == ONNX {
+                let folder = &config.onnx[&model.model].folder;
+                let read = CrossEncoder::from_folder(&name, folder, clock);
+                Arc::new(read.with_context(|| format!("the model {model} cannot be used"))?)
             } else {
                 let provider = remote.get(&model.provider);
                 let reranker =
