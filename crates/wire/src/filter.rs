@@ -54,6 +54,10 @@ impl Reader {
         path: &Path<'_>,
         levels: usize,
     ) -> Result<Filter, RequestError> {
+        // One without conditions is a condition that always holds.
+        if conditions.is_empty() {
+            self.count(path)?;
+        }
         let mut filters = Vec::with_capacity(conditions.len());
         for (name, value) in conditions {
             self.count(path)?;
@@ -133,11 +137,16 @@ impl Reader {
                 }
                 "$exists" => {
                     let exists = test(Test::Exists);
-                    match checked::boolean(value, &path)? {
-                        Some(false) => filters.push(Filter::Not(Box::new(exists))),
-                        Some(true) => filters.push(exists),
-                        None => {}
-                    }
+                    filters.push(match checked::boolean(value, &path)? {
+                        Some(false) => Filter::Not(Box::new(exists)),
+                        Some(true) => exists,
+                        None => {
+                            return Err(RequestError::invalid_value(
+                                &path,
+                                "must be true or false, not null",
+                            ));
+                        }
+                    });
                 }
                 _ => {
                     return Err(RequestError::invalid_value(
@@ -366,7 +375,9 @@ mod tests {
             (json!({ "a": { "$gte": 1, "$lt": "2024-03-01" } }), "filter.a", "a date for the other"),
             (json!({ "a": 9_007_199_254_740_993_u64 }), "filter.a", "beyond 2^53"),
             (json!({ "a": "x".repeat(1_025) }), "filter.a", "longer than 1024 bytes"),
+            (json!({ "a": { "$exists": null } }), "filter.a.$exists", "must be true or false"),
             (json!({ "a": { "$in": values } }), "filter.a.$in[999]", "makes the filter too large"),
+            (json!({ "$or": vec![json!({}); 1_001] }), "filter.$or[999]", "makes the filter too large"),
         ] {
             let error = read(written.clone()).unwrap_err();
             assert_eq!(error.param.as_deref(), Some(param), "{written}: {error}");
