@@ -92,6 +92,20 @@ impl ModelErrorKind {
         )
     }
 
+    /// Whether the same call may succeed when it is made again. An answer in another format than the provider's own is
+    /// a wrong address or a server that speaks another API: it stays so.
+    pub const fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::Provider
+                | Self::Connect
+                | Self::Timeout(_)
+                | Self::RateLimited
+                | Self::Overloaded
+                | Self::Truncated
+        )
+    }
+
     /// The stable code that clients, metrics and the ledger see.
     pub const fn code(self) -> &'static str {
         match self {

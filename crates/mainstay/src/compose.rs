@@ -23,10 +23,10 @@ use mainstay_providers::{
     Rates,
 };
 use mainstay_rag::fusion::Fusion;
-use mainstay_rag::{CorpusSettings, Extractive, Library, LibrarySettings, UpgradeSettings};
+use mainstay_rag::{CachedEmbedder, CorpusSettings, Extractive, Library, LibrarySettings, UpgradeSettings};
 use mainstay_security::{KeyRing, Sessions};
 use mainstay_server::{App, Readiness, ServerSettings};
-use mainstay_store::{DataDir, DataDirError, EmbeddedStore};
+use mainstay_store::{DataDir, DataDirError, EmbeddedStore, EmbeddingCache};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
@@ -400,6 +400,7 @@ async fn open_library(
         Arc::new(BookedReranker::new(paid, turns.clone(), prices.clone(), library_itself(), clock))
             as Arc<dyn Reranker>
     })?;
+    let cache = embedding_cache(config, store, clock).await?;
     let settings_of = |corpus: &sections::corpora::Corpus| -> anyhow::Result<CorpusSettings> {
         let chunk_words = u32::try_from(corpus.chunk_words)?;
         let defaults = ChunkOptions::default();
@@ -407,13 +408,14 @@ async fn open_library(
         Ok(CorpusSettings {
             embedder: match embedder(&corpus.embedder, corpus.dimensions, &remote)? {
                 free if runs_here(&corpus.embedder) => free,
-                paid => Arc::new(BookedEmbedder::new(
-                    paid,
-                    turns.clone(),
-                    prices.clone(),
-                    library_itself(),
-                    clock,
-                )),
+                paid => {
+                    let booked =
+                        BookedEmbedder::new(paid, turns.clone(), prices.clone(), library_itself(), clock);
+                    match &cache {
+                        Some(cache) => Arc::new(CachedEmbedder::new(Arc::new(booked), cache.clone())),
+                        None => Arc::new(booked),
+                    }
+                }
             },
             chunking: ChunkOptions {
                 mode: chunk_mode(corpus)?,
@@ -443,6 +445,20 @@ async fn open_library(
         staleness: config.slo.freshness.staleness,
     };
     Ok(Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock).await?)
+}
+
+/// Where vectors are kept that cost money; `None` where no corpus has any, or none are to be kept.
+async fn embedding_cache(
+    config: &Checked,
+    store: &EmbeddedStore,
+    clock: Clock,
+) -> anyhow::Result<Option<EmbeddingCache>> {
+    let limit = config.storage.embedding_cache;
+    if limit == 0 || config.corpora.values().all(|corpus| runs_here(&corpus.embedder)) {
+        return Ok(None);
+    }
+    let cache = EmbeddingCache::open(store.folder(), limit, clock).await;
+    Ok(Some(cache.context("the cache of embeddings cannot be opened; its file may be deleted")?))
 }
 
 /// Whether an embedder runs in this process: then the static table answers first, and its vectors are made in the

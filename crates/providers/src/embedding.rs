@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings};
 use mainstay_domain::{Deadline, ModelError, ModelErrorKind};
+use mainstay_reliability::{Failure, Retries, RetryPolicy};
 use mainstay_wire::{UpstreamError, gemini, openai};
 
 use crate::exchange::Exchange;
@@ -100,15 +101,36 @@ impl RemoteEmbedder {
         }
     }
 
+    /// Embeds one batch, again where that may help: of a document that makes a hundred requests, one failure should not
+    /// cost the others.
     async fn embed_batch(
         &self,
         texts: Vec<&str>,
         purpose: EmbeddingPurpose,
         deadline: Deadline,
     ) -> Result<Embeddings, ModelError> {
+        let clock = self.exchange.http.clock();
+        let mut retries = Retries::new(RetryPolicy::default());
+        loop {
+            let error = match self.attempt(&texts, purpose, deadline).await {
+                Ok(embeddings) => return Ok(embeddings),
+                Err(error) => error,
+            };
+            let failure = Failure { is_transient: error.kind.is_transient(), retry_after: error.retry_after };
+            let Some(wait) = retries.after(failure, deadline.remaining(clock)) else { return Err(error) };
+            clock.sleep(wait).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        texts: &[&str],
+        purpose: EmbeddingPurpose,
+        deadline: Deadline,
+    ) -> Result<Embeddings, ModelError> {
         let provider = &self.exchange.provider;
         let failed = |error: UpstreamError, status| error.into_model_error(provider, status);
-        let body = self.encode(&texts, purpose);
+        let body = self.encode(texts, purpose);
         let answer = match &self.api {
             EmbeddingApi::OpenAi(endpoint) => {
                 self.exchange.post(endpoint, body, Expected::Whole, deadline).await?

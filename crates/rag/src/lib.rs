@@ -3,6 +3,7 @@
 //! A document's way in: [`library`] (and [`corpus`]), over [`prepare`]. A question's way: [`search`], [`fusion`], [`rerank`],
 //! perhaps a second search ([`hops`]), [`selection`], [`assemble`], and on the way back [`citations`].
 
+mod cached;
 pub mod corpus;
 mod fields;
 pub mod freshness;
@@ -37,6 +38,7 @@ pub mod highlight;
 #[cfg(test)]
 mod testing;
 
+pub use cached::CachedEmbedder;
 pub use candidates::{Candidates, Ranking};
 pub use corpus::CorpusSettings;
 pub use extractive::Extractive;

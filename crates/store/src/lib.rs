@@ -7,6 +7,7 @@
 pub mod data_dir;
 pub mod documents;
 mod embedded;
+mod embeddings;
 mod error;
 pub mod keys;
 pub mod ledger;
@@ -17,6 +18,7 @@ pub mod conformance;
 
 pub use self::data_dir::{DataDir, DataDirError};
 pub use self::embedded::EmbeddedStore;
+pub use self::embeddings::{EmbeddingCache, EmbeddingKey};
 pub use self::error::{StorageError, StorageFault};
 pub use self::keys::{KeyRecord, SqliteKeys};
 pub use self::ledger::{JournalLedger, LedgerDrain};

@@ -121,6 +121,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("server.deadline", "\"0s\""),
     ("server.shutdown_grace", "30"),
     ("storage.data_dir", "\"\""),
+    ("storage.embedding_cache", "\"much\""),
     ("providers.*.kind", "\"openapi\""),
     ("providers.*.base_url", "\"api.example.com\""),
     ("providers.*.api_key", "\"sk-hunter2\""),

@@ -119,10 +119,42 @@ async fn embeddings_fail_like_answers_do() {
             ("stall-headers", ModelErrorKind::Timeout(mainstay_domain::TimeoutPhase::Total)),
         ] {
             let bench = Bench::new(kind);
-            bench.stand_in.fail_next([fault.parse().unwrap()]);
+            bench.stand_in.fail_next(std::iter::repeat_n(fault.parse().unwrap(), 3));
             let embedder = embedder(&bench, Some(8));
             let error = embedder.embed(&["a"], EmbeddingPurpose::Query, deadline(&bench)).await.unwrap_err();
             assert_eq!(error.kind, expected, "{kind}: {fault}: {error}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_fails_is_sent_again_and_the_others_are_not() {
+    for kind in KINDS {
+        let bench = Bench::new(kind);
+        bench.stand_in.fail_next(["429:7", "cut"].map(|fault| fault.parse().unwrap()));
+        let embedder = embedder(&bench, Some(8));
+        let texts: Vec<String> = (0..300).map(|number| format!("text number {number}")).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let begun = bench.clock.instant();
+        let embeddings = embedder.embed(&texts, EmbeddingPurpose::Passage, deadline(&bench)).await.unwrap();
+        assert_eq!(embeddings.vectors().count(), 300, "{kind}");
+        assert_eq!(bench.stand_in.records().counts().count, 6, "{kind}");
+        assert!(
+            begun.elapsed() >= Duration::from_secs(7),
+            "{kind}: what the provider asked for was not waited"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_will_not_pass_is_sent_once() {
+    for kind in KINDS {
+        for fault in ["401", "html-ok"] {
+            let bench = Bench::new(kind);
+            bench.stand_in.fail_next(std::iter::repeat_n(fault.parse().unwrap(), 3));
+            let embedder = embedder(&bench, Some(8));
+            embedder.embed(&["a"], EmbeddingPurpose::Passage, deadline(&bench)).await.unwrap_err();
+            assert_eq!(bench.stand_in.records().counts().count, 1, "{kind}: {fault}");
         }
     }
 }

@@ -1,0 +1,6 @@
+//! How calls hold when what they call fails. What is here decides and never waits: it is told what happened and answers
+//! what to do, so that every decision can be tested without time passing.
+
+mod retry;
+
+pub use self::retry::{Failure, Retries, RetryPolicy};
