@@ -12,8 +12,9 @@ use mainstay_models::{Assistant, Route};
 use mainstay_ops::turn::Opening;
 use mainstay_ops::{Turn, measure};
 use mainstay_rag::assemble::{self, Grounding};
-use mainstay_rag::citations::CitationCounts;
+use mainstay_rag::citations::{CitationCounts, CitationFilters};
 
+use crate::judging::Judge;
 use crate::stream::AnswerStream;
 use crate::{Gateway, RequestError};
 
@@ -126,6 +127,7 @@ impl Gateway {
         // Retrieve, then assemble: the prompt that the model sees is complete before it is called.
         let grounding = self.ground(&caller, &context, tier, &route, &mut request).await?;
         turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.sources().len()));
+        let judge = self.judge(&route, &caller, &context);
 
         // Call. Until the provider reports, the prompt counts as an estimate, so that a caller who goes away while the
         // provider works is billed for what the provider bills.
@@ -146,7 +148,7 @@ impl Gateway {
                 .await
                 .inspect_err(|error| self.settle_failure(turn, &model, error))?;
             // Filter and settle happen piece by piece: see `stream`.
-            return Ok(Reply::Stream(Opened { upstream, grounding, model }));
+            return Ok(Reply::Stream(Opened { upstream, grounding, judge, model }));
         }
         let mut completion = route
             .upstream
@@ -154,16 +156,7 @@ impl Gateway {
             .await
             .inspect_err(|error| self.settle_failure(turn, &model, error))?;
 
-        // Filter: what leaves carries only citations that their source supports.
-        let mut counts = CitationCounts::default();
-        if let Some(grounding) = &grounding {
-            for choice in &mut completion.choices {
-                counts += grounding.filter_message(&mut choice.message);
-            }
-            turn.cited(counts.verified, counts.removed);
-        }
-
-        // Settle: the truth replaces the estimate.
+        // Settle: the truth replaces the estimate, before anything else is waited for.
         let reported = completion.usage;
         let usage = reported.unwrap_or_else(|| Usage {
             completion: completion.choices.iter().map(|choice| said(choice.message.text.as_deref())).sum(),
@@ -172,6 +165,22 @@ impl Gateway {
         let source = if reported.is_some() { UsageSource::Reported } else { UsageSource::Estimated };
         completion.usage = Some(usage);
         self.charge(turn, &model, usage, source);
+
+        // Filter: what leaves carries only citations that their source supports.
+        let mut counts = CitationCounts::default();
+        if let Some(grounding) = grounding {
+            let mut filters = CitationFilters::new(grounding);
+            for choice in &mut completion.choices {
+                let message = &mut choice.message;
+                let statements = filters.filter_message(choice.index, message);
+                if let Some(judge) = &judge {
+                    let holds = judge.verdicts(statements, &message.citations).await;
+                    filters.withdraw(choice.index, &mut message.text, &mut message.citations, &holds);
+                }
+            }
+            counts = filters.counts();
+            turn.cited(counts.verified, counts.removed);
+        }
         Ok(Reply::Whole(completion, counts))
     }
 
@@ -239,6 +248,20 @@ impl Gateway {
         Ok(Some(grounding))
     }
 
+    /// What judges the citations of an answer, where the assistant has such a model.
+    fn judge(&self, route: &Route, caller: &Caller, context: &Context) -> Option<Judge> {
+        let model = route.assistant.as_deref()?.citation_judge.clone()?;
+        Some(Judge {
+            upstream: self.registry.upstream(&model)?,
+            model,
+            caller: caller.clone(),
+            turns: self.turns.clone(),
+            prices: self.prices.clone(),
+            deadline: context.deadline,
+            clock: self.clock,
+        })
+    }
+
     /// Enters usage and its cost into the turn.
     pub(crate) fn charge(&self, turn: &mut Turn, model: &str, usage: Usage, source: UsageSource) {
         turn.used(usage, source, self.prices.cost(model, &usage));
@@ -264,6 +287,7 @@ enum Reply {
 pub(crate) struct Opened {
     pub(crate) upstream: mainstay_domain::port::ChatStream,
     pub(crate) grounding: Option<Grounding>,
+    pub(crate) judge: Option<Judge>,
     pub(crate) model: String,
 }
 

@@ -8,6 +8,8 @@ pub mod chat;
 pub mod sources;
 pub mod stream;
 
+mod judging;
+
 pub mod embeddings;
 pub mod search;
 

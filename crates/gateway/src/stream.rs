@@ -1,5 +1,6 @@
 //! What happens to the pieces of a streamed answer: filter, measure, settle.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::RequestError;
 use crate::chat::{Opened, Summary, conclude};
+use crate::judging::Judge;
 
 /// The pieces of an answer. It ends with `None` only after the model said that it had finished and the turn was booked;
 /// a failure is an `Err`, and the last item. Dropping it before cancels the upstream and books what was used.
@@ -23,6 +25,9 @@ pub struct AnswerStream {
     upstream: ChatStream,
     /// Only of a grounded answer.
     citations: Option<CitationFilters>,
+    judge: Option<Judge>,
+    /// The piece whose citations are being judged: what follows waits.
+    judged: Option<Judged>,
     /// Taken when the turn is closed; nothing comes after that.
     turn: Option<Turn>,
     prices: Arc<dyn Prices>,
@@ -37,11 +42,19 @@ pub struct AnswerStream {
     summary: Option<Summary>,
 }
 
+/// A piece and what becomes of its citations.
+struct Judged {
+    delta: ChoiceDelta,
+    verdicts: Pin<Box<dyn Future<Output = Vec<bool>> + Send>>,
+}
+
 impl AnswerStream {
     pub(crate) fn new(opened: Opened, turn: Turn, prices: Arc<dyn Prices>, clock: Clock) -> Self {
         Self {
             upstream: opened.upstream,
             citations: opened.grounding.map(CitationFilters::new),
+            judge: opened.judge,
+            judged: None,
             tally: turn.so_far().usage,
             turn: Some(turn),
             prices,
@@ -67,20 +80,43 @@ impl AnswerStream {
         }
     }
 
-    fn pass(&mut self, event: &mut ChatEvent) {
+    /// Filters and measures an event. `None` where its citations are judged first: then it comes out of that.
+    fn pass(&mut self, event: ChatEvent) -> Option<ChatEvent> {
         match event {
-            ChatEvent::Delta(delta) => {
-                self.measure(delta);
-                if let Some(citations) = &mut self.citations {
-                    citations.filter(delta);
+            ChatEvent::Delta(mut delta) => {
+                self.measure(&delta);
+                let statements =
+                    self.citations.as_mut().map_or_else(Vec::new, |citations| citations.filter(&mut delta));
+                match &self.judge {
+                    Some(judge) if !delta.citations.is_empty() => {
+                        let (judge, citations) = (judge.clone(), delta.citations.clone());
+                        let verdicts = async move { judge.verdicts(statements, &citations).await };
+                        self.judged = Some(Judged { delta, verdicts: Box::pin(verdicts) });
+                        return None;
+                    }
+                    _ => return Some(ChatEvent::Delta(delta)),
                 }
             }
             ChatEvent::Usage(usage) => {
-                self.tally = *usage;
+                self.tally = usage;
                 self.reported = true;
             }
             ChatEvent::Start(_) | ChatEvent::Ping => {}
         }
+        Some(event)
+    }
+
+    /// Waits until the citations of the piece that is judged are.
+    fn poll_judged(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChatEvent>> {
+        let Some(judged) = &mut self.judged else { return Poll::Ready(None) };
+        let holds = std::task::ready!(judged.verdicts.as_mut().poll(cx));
+        let delta = self.judged.take().map(|judged| judged.delta).map(|mut delta| {
+            if let Some(citations) = &mut self.citations {
+                citations.withdraw(delta.choice, &mut delta.text, &mut delta.citations, &holds);
+            }
+            ChatEvent::Delta(delta)
+        });
+        Poll::Ready(delta)
     }
 
     fn measure(&mut self, delta: &ChoiceDelta) {
@@ -124,24 +160,30 @@ impl Stream for AnswerStream {
         if self.turn.is_none() {
             return Poll::Ready(None);
         }
-        match std::task::ready!(self.upstream.as_mut().poll_next(cx)) {
-            Some(Ok(mut event)) => {
-                self.pass(&mut event);
-                Poll::Ready(Some(Ok(event)))
+        loop {
+            if let Some(event) = std::task::ready!(self.poll_judged(cx)) {
+                return Poll::Ready(Some(Ok(event)));
             }
-            Some(Err(error)) => {
-                let error = RequestError::from(error);
-                self.abort(&error);
-                Poll::Ready(Some(Err(error)))
-            }
-            None => {
-                // Booked before the caller can know that the answer is complete.
-                self.settle();
-                let citations = self.citations.as_ref().map(CitationFilters::counts).unwrap_or_default();
-                if let Some(turn) = self.turn.take() {
-                    self.summary = Some(conclude(turn, citations));
+            match std::task::ready!(self.upstream.as_mut().poll_next(cx)) {
+                Some(Ok(event)) => {
+                    if let Some(event) = self.pass(event) {
+                        return Poll::Ready(Some(Ok(event)));
+                    }
                 }
-                Poll::Ready(None)
+                Some(Err(error)) => {
+                    let error = RequestError::from(error);
+                    self.abort(&error);
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => {
+                    // Booked before the caller can know that the answer is complete.
+                    self.settle();
+                    let citations = self.citations.as_ref().map(CitationFilters::counts).unwrap_or_default();
+                    if let Some(turn) = self.turn.take() {
+                        self.summary = Some(conclude(turn, citations));
+                    }
+                    return Poll::Ready(None);
+                }
             }
         }
     }

@@ -178,6 +178,11 @@ pub(crate) struct World {
 pub(crate) const KEY: &str = "msk_test_secret";
 
 pub(crate) fn world(script: Script) -> World {
+    judged_world(script, None)
+}
+
+/// With a model that judges the citations of the answers.
+fn judged_world(script: Script, judge: Option<Script>) -> World {
     let clock = Clock::system();
     let booked = Arc::new(Booked::default());
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -193,11 +198,16 @@ pub(crate) fn world(script: Script) -> World {
         temperature: None,
         retrieval: RetrievalSettings::default(),
         filter: Some(of_field("audience")),
+        citation_judge: judge.is_some().then(|| "judge/j".parse().unwrap()),
     };
+    let judge = judge.map(|script| {
+        let chat = Arc::new(Scripted { script, seen: seen.clone() });
+        ("judge".to_owned(), Provider { chat, embedders: None, models: Vec::new(), closed: false })
+    });
     let retriever = Arc::new(OnePassage::default());
     let gateway = Gateway {
         keys: Arc::new(KeyTable::new([mainstay_security::testing::entry(KEY, Scope::Ask)])),
-        registry: Registry::new([assistant], [("scripted".to_owned(), provider)]),
+        registry: Registry::new([assistant], [("scripted".to_owned(), provider)].into_iter().chain(judge)),
         retriever: retriever.clone(),
         turns: TurnBook::new(booked.clone(), clock),
         prices: Arc::new(PerToken),
@@ -285,6 +295,57 @@ async fn a_grounded_answer_carries_verified_citations_and_one_record() {
     let roles: Vec<Role> = seen[0].messages.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::User]);
     assert!(seen[0].messages[1].content.text().contains(SOURCE));
+}
+
+#[tokio::test]
+async fn a_judge_takes_citations_out_that_hold_by_their_words_alone() {
+    const ANSWER: &str = "The warranty lasts not two years [1]. So it is.";
+    for (judge, kept) in [
+        (Script::Say("no"), false),
+        (Script::Say("yes"), true),
+        (Script::Say("perhaps"), true),
+        (Script::Refuse(ModelErrorKind::Provider), true),
+    ] {
+        let shown = if kept { ANSWER } else { "The warranty lasts not two years. So it is." };
+        let world = judged_world(Script::Say(ANSWER), Some(judge.clone()));
+        let whole = world.gateway.chat(world.call("support", Delivery::Whole)).await.unwrap();
+        let Answer::Whole { completion, summary } = whole else { panic!("a whole request was streamed") };
+        let message = &completion.choices[0].message;
+        assert_eq!((message.text.as_deref(), message.citations.len()), (Some(shown), usize::from(kept)));
+        assert_eq!(summary.citations_removed, Some(u32::from(!kept)));
+
+        let mut stream = open(&world, "support").await;
+        let (mut text, mut citations) = (String::new(), 0);
+        while let Some(event) = stream.next().await {
+            if let ChatEvent::Delta(delta) = event.unwrap() {
+                text.push_str(&delta.text.unwrap_or_default());
+                citations += delta.citations.len();
+            }
+        }
+        assert_eq!((text.as_str(), citations), (shown, usize::from(kept)));
+        assert_eq!(stream.summary().unwrap().citations_removed, Some(u32::from(!kept)));
+
+        // Each answer and each question to the judge is booked, to the same caller.
+        let booked = world.booked.0.lock().unwrap();
+        let operations: Vec<&str> = booked.iter().map(|record| record.operation.as_str()).collect();
+        assert_eq!(operations, ["judge", "chat", "judge", "chat"]);
+        assert!(booked.iter().all(|record| record.key.is_some() && record.key == booked[1].key));
+        assert_eq!(booked[0].answered_model.as_deref(), Some("judge/j"));
+        let seen = world.seen.lock().unwrap();
+        let asked = seen[1].messages[1].content.text();
+        assert!(asked.contains("The warranty lasts not two years") && asked.contains(SOURCE), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn who_goes_away_while_a_citation_is_judged_pays_for_both() {
+    let world = judged_world(Script::Say("The warranty lasts two years [1]."), Some(Script::Hang));
+    let mut stream = open(&world, "support").await;
+    while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(1), stream.next()).await {}
+    drop(stream);
+    let booked = world.booked.0.lock().unwrap();
+    assert_eq!(booked.len(), 2);
+    assert!(booked.iter().all(|record| record.cost > NanoUsd::ZERO));
 }
 
 #[tokio::test]

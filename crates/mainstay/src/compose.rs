@@ -305,6 +305,7 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
         temperature: assistant.temperature,
         retrieval: assistant.retrieval,
         filter: assistant.filter.clone(),
+        citation_judge: assistant.citation_judge.as_ref().map(model_name),
     });
     Ok(Registry::new(assistants, providers))
 }

@@ -27,6 +27,8 @@ pub struct Assistant {
     pub retrieval: RetrievalSettings,
     /// Which documents of the corpus it answers from; without it, all.
     pub filter: Option<Filter>,
+    /// The model that judges whether each citation's source supports its statement; without it, overlap of words does.
+    pub citation_judge: Option<ModelName>,
 }
 
 /// How the sources of an answer are found and chosen.

@@ -89,6 +89,12 @@ impl Registry {
         Ok(Route { assistant: None, model, upstream })
     }
 
+    /// The upstream of a model that Mainstay itself asks, besides the one that answers. `None` where its provider does not
+    /// exist.
+    pub fn upstream(&self, model: &ModelName) -> Option<Arc<dyn ChatModel>> {
+        self.provider_of(model).map(|provider| provider.chat.clone())
+    }
+
     /// The embedder that `name`, `provider/model`, stands for.
     pub fn embedder(&self, name: &str, dimensions: Option<usize>) -> Result<Arc<dyn Embedder>, UnknownModel> {
         let model: ModelName = name.parse().map_err(|_| self.unknown(name))?;
@@ -179,6 +185,7 @@ mod tests {
             temperature: None,
             retrieval: RetrievalSettings::default(),
             filter: None,
+            citation_judge: None,
         };
         Registry::new(
             [support],

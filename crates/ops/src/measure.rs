@@ -66,6 +66,8 @@ metric_table! {
         "Passages put into prompts.";
     CITATIONS = "mainstay_citations_total", Counter, None, ["model", "result"],
         "Citations in answers: `verified`, or `removed` because the source does not support them.";
+    CITATIONS_JUDGED = "mainstay_citations_judged_total", Counter, None, ["model", "result"],
+        "Citations that a model judged: `supported`, `unsupported`; `unclear` and `failed` left what the words say.";
     NOT_IN_DOCUMENTS = "mainstay_not_in_documents_total", Counter, None, ["model"],
         "Answers that the documents do not contain one.";
     SECOND_SEARCHES = "mainstay_second_searches_total", Counter, None, ["result"],
@@ -160,6 +162,30 @@ pub fn staleness_target(target: Duration) {
 /// Counts an answer of `model`, `provider/model`, that is not in the documents.
 pub fn not_in_documents(model: &str) {
     metrics::counter!(NOT_IN_DOCUMENTS, "model" => model.to_owned()).increment(1);
+}
+
+/// What became of a citation that a model was asked about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Judgement {
+    /// The source supports the statement.
+    Supported,
+    /// It does not.
+    Unsupported,
+    /// The judge said neither yes nor no.
+    Unclear,
+    /// The judge did not answer.
+    Failed,
+}
+
+/// Counts a citation that `model`, `provider/model`, was asked about.
+pub fn judged(model: &str, judgement: Judgement) {
+    let result = match judgement {
+        Judgement::Supported => "supported",
+        Judgement::Unsupported => "unsupported",
+        Judgement::Unclear => "unclear",
+        Judgement::Failed => "failed",
+    };
+    metrics::counter!(CITATIONS_JUDGED, "model" => model.to_owned(), "result" => result).increment(1);
 }
 
 /// Counts a question that needed a second search; `result` is `merged`, `nothing_to_ask`, `no_time` or `failed`.

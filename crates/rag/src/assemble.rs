@@ -4,9 +4,8 @@
 use std::fmt::Write as _;
 
 use mainstay_domain::Passage;
-use mainstay_domain::chat::{AssistantMessage, ChatRequest, Message, Role};
+use mainstay_domain::chat::{ChatRequest, Message, Role};
 
-use crate::citations::{CitationCounts, CitationFilter};
 use crate::selection::Source;
 
 /// The sources of one answer: source `n` is the `n`-th, best first.
@@ -36,19 +35,6 @@ impl Grounding {
     /// The passages of the sources, best first.
     pub fn passages(&self) -> Vec<Passage> {
         self.sources.iter().map(|source| source.passage.clone()).collect()
-    }
-
-    /// Keeps of a whole message only the citations that hold, and adds them as annotations.
-    pub fn filter_message(&self, message: &mut AssistantMessage) -> CitationCounts {
-        let Some(text) = message.text.take() else { return CitationCounts::default() };
-        let mut filter = CitationFilter::new(self.sources.clone().into());
-        let mut filtered = filter.push(&text);
-        let rest = filter.finish();
-        filtered.text.push_str(&rest.text);
-        message.text = Some(filtered.text);
-        message.citations = filtered.citations;
-        message.citations.extend(rest.citations);
-        filter.counts()
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-use mainstay_domain::chat::ChoiceDelta;
+use mainstay_domain::chat::{AssistantMessage, ChoiceDelta};
 use mainstay_domain::{ByteRange, Citation, Passage};
 
 use crate::assemble::Grounding;
@@ -49,6 +49,17 @@ pub struct Filtered {
     pub text: String,
     /// The citations whose markers are in the text.
     pub citations: Vec<Citation>,
+    /// The statement that each of them stands behind.
+    pub statements: Vec<String>,
+}
+
+impl Filtered {
+    /// Adds what follows.
+    fn extend(&mut self, rest: Self) {
+        self.text.push_str(&rest.text);
+        self.citations.extend(rest.citations);
+        self.statements.extend(rest.statements);
+    }
 }
 
 /// Filters the streams of all choices of an answer.
@@ -64,21 +75,49 @@ impl CitationFilters {
     }
 
     /// Filters a piece in place. Text that may be the beginning of a marker is held back until it is decided, at the
-    /// latest with the piece that ends the choice.
-    pub fn filter(&mut self, delta: &mut ChoiceDelta) {
-        let filter =
-            self.choices.entry(delta.choice).or_insert_with(|| CitationFilter::new(self.sources.clone()));
-        if let Some(text) = delta.text.take() {
-            let filtered = filter.push(&text);
+    /// latest with the piece that ends the choice. Returns the statements that the citations stand behind.
+    pub fn filter(&mut self, delta: &mut ChoiceDelta) -> Vec<String> {
+        let filtered = self.push(delta.choice, delta.text.as_deref(), delta.finish.is_some());
+        if delta.text.is_some() || !filtered.text.is_empty() {
             delta.text = Some(filtered.text);
-            delta.citations.extend(filtered.citations);
         }
-        if delta.finish.is_some() {
-            let rest = filter.finish();
-            if !rest.text.is_empty() {
-                delta.text.get_or_insert_default().push_str(&rest.text);
-            }
-            delta.citations.extend(rest.citations);
+        delta.citations = filtered.citations;
+        filtered.statements
+    }
+
+    /// Filters the whole message of a choice in place. Returns the statements that the citations stand behind.
+    pub fn filter_message(&mut self, choice: u32, message: &mut AssistantMessage) -> Vec<String> {
+        let filtered = self.push(choice, message.text.as_deref(), true);
+        if message.text.is_some() {
+            message.text = Some(filtered.text);
+        }
+        message.citations = filtered.citations;
+        filtered.statements
+    }
+
+    fn push(&mut self, choice: u32, text: Option<&str>, is_last: bool) -> Filtered {
+        let filter = self.choices.entry(choice).or_insert_with(|| CitationFilter::new(self.sources.clone()));
+        let mut filtered = Filtered::default();
+        if let Some(text) = text {
+            filtered.extend(filter.push(text));
+        }
+        if is_last {
+            filtered.extend(filter.finish());
+        }
+        filtered
+    }
+
+    /// Takes those citations out of what a choice let out last that do not hold after all: see
+    /// [`CitationFilter::withdraw`].
+    pub fn withdraw(
+        &mut self,
+        choice: u32,
+        text: &mut Option<String>,
+        citations: &mut Vec<Citation>,
+        holds: &[bool],
+    ) {
+        if let (Some(filter), Some(text)) = (self.choices.get_mut(&choice), text) {
+            filter.withdraw(text, citations, holds);
         }
     }
 
@@ -139,6 +178,42 @@ impl CitationFilter {
             self.counts.not_found += 1;
         }
         rest
+    }
+
+    /// Takes those citations out of what was let out last that do not hold after all (`holds` says so of each), with
+    /// their markers and the space before them, and moves the places of the others.
+    pub fn withdraw(&mut self, text: &mut String, citations: &mut Vec<Citation>, holds: &[bool]) {
+        let characters: Vec<char> = text.chars().collect();
+        let start = self.emitted - characters.len();
+        let mut kept = String::with_capacity(text.len());
+        // The space before markers belongs to the first that stays of those that touch each other.
+        let mut space = String::new();
+        let mut next = 0;
+        for (index, citation) in citations.iter_mut().enumerate() {
+            let marker = citation.start_index - start..citation.end_index - start;
+            if next < marker.start {
+                let between: String = characters[next..marker.start].iter().collect();
+                let said = between.trim_end_matches(' ');
+                kept.push_str(said);
+                space = between[said.len()..].to_owned();
+            }
+            next = marker.end;
+            if holds.get(index).copied().unwrap_or(true) {
+                kept.push_str(&std::mem::take(&mut space));
+                citation.start_index = start + kept.chars().count();
+                citation.end_index = citation.start_index + marker.len();
+                kept.extend(&characters[marker]);
+            }
+        }
+        kept.extend(&characters[next..]);
+        self.emitted = start + kept.chars().count();
+        *text = kept;
+        let mut verdicts = holds.iter().copied().chain(std::iter::repeat(true));
+        let before = citations.len();
+        citations.retain(|_| verdicts.next().unwrap_or(true));
+        let refused = (before - citations.len()) as u32;
+        self.counts.verified -= refused;
+        self.counts.removed += refused;
     }
 
     /// How many citations held so far.
@@ -231,6 +306,7 @@ impl CitationFilter {
             let marker = format!("[{number}]");
             let start_index = self.emitted + lead.chars().count();
             let end_index = start_index + marker.len();
+            out.statements.push(self.previous.clone());
             out.citations.push(Citation {
                 index: number as u32,
                 document: passage.document.clone(),
@@ -289,9 +365,7 @@ mod tests {
     fn filter_whole(answer: &str) -> (Filtered, CitationCounts) {
         let mut filter = filter();
         let mut filtered = filter.push(answer);
-        let rest = filter.finish();
-        filtered.text.push_str(&rest.text);
-        filtered.citations.extend(rest.citations);
+        filtered.extend(filter.finish());
         (filtered, filter.counts())
     }
 
@@ -418,6 +492,45 @@ mod tests {
         }
     }
 
+    /// Cuts the answer into these pieces, and withdraws from each what does not hold.
+    fn withdraw(pieces: &[&str], holds: impl Fn(&str, u32) -> bool) -> (Filtered, CitationCounts) {
+        let mut filter = filter();
+        let mut out = Filtered::default();
+        for piece in pieces.iter().map(Some).chain([None]) {
+            let mut filtered = match piece {
+                Some(piece) => filter.push(piece),
+                None => filter.finish(),
+            };
+            let cited = filtered.statements.iter().zip(&filtered.citations);
+            let verdicts: Vec<bool> = cited.map(|(said, citation)| holds(said, citation.index)).collect();
+            filter.withdraw(&mut filtered.text, &mut filtered.citations, &verdicts);
+            out.extend(filtered);
+        }
+        (out, filter.counts())
+    }
+
+    #[test]
+    fn what_does_not_hold_after_all_is_taken_out_with_its_marker_and_its_space() {
+        let answer =
+            "Refunds take five days [1][1]. The warranty lasts two years [1]. Bananas are yellow [2].";
+        for pieces in [vec![answer], answer.split_inclusive(' ').collect()] {
+            let (filtered, counted) = withdraw(&pieces, |said, _| !said.contains("days"));
+            assert_eq!(
+                filtered.text,
+                "Refunds take five days. The warranty lasts two years [1]. Bananas are yellow [2]."
+            );
+            assert_eq!(counted, counts(2, 2));
+            let characters: Vec<char> = filtered.text.chars().collect();
+            let markers = filtered.citations.iter().map(|citation| {
+                characters[citation.start_index..citation.end_index].iter().collect::<String>()
+            });
+            assert_eq!(markers.collect::<Vec<_>>(), ["[1]", "[2]"]);
+        }
+        let (filtered, _) =
+            withdraw(&["Bananas are yellow and last two years [1, 2]."], |_, index| index == 2);
+        assert_eq!(filtered.text, "Bananas are yellow and last two years [2].");
+    }
+
     proptest! {
         #[test]
         fn the_result_does_not_depend_on_how_the_answer_is_cut(
@@ -433,14 +546,10 @@ mod tests {
             let mut filter = filter();
             let mut start = 0;
             for cut in cuts {
-                let piece = filter.push(&answer[start..cut]);
-                streamed.text.push_str(&piece.text);
-                streamed.citations.extend(piece.citations);
+                streamed.extend(filter.push(&answer[start..cut]));
                 start = cut;
             }
-            let rest = filter.finish();
-            streamed.text.push_str(&rest.text);
-            streamed.citations.extend(rest.citations);
+            streamed.extend(filter.finish());
             prop_assert_eq!(whole, (streamed, filter.counts()));
         }
 

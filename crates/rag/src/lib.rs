@@ -31,6 +31,7 @@ mod markers;
 mod sentences;
 
 pub mod extractive;
+pub mod judge;
 mod limits;
 
 pub mod highlight;

@@ -144,6 +144,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("assistants.*.prompt_file", "\"no/such/file.md\""),
     ("assistants.*.max_tokens", "0"),
     ("assistants.*.temperature", "\"warm\""),
+    ("assistants.*.citation_judge", "\"builtin/extractive\""),
     ("assistants.*.retrieval.top_k", "0"),
     ("assistants.*.retrieval.context_tokens", "10"),
     ("assistants.*.retrieval.tier", "\"turbo\""),

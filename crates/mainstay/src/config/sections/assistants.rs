@@ -11,7 +11,8 @@ use mainstay_wire::filter::decode_filter;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::model_name::ModelName;
+use super::model_name::{BUILTIN, ModelName};
+use super::onnx::ONNX;
 use super::providers::Provider;
 use super::rules::check_name;
 
@@ -46,6 +47,10 @@ pub(crate) struct RawAssistant {
     /// Sampling temperature where the caller sets none.
     #[schemars(example = 0.2, range(min = 0, max = 2))]
     temperature: Option<f64>,
+    /// A model that judges whether the source of each citation supports its statement, besides the words that they share.
+    /// A streamed answer waits for it at each citation.
+    #[schemars(example = "openai/gpt-4o-mini")]
+    citation_judge: Option<ModelName>,
     /// How passages are chosen.
     retrieval: RawRetrieval,
 }
@@ -110,6 +115,8 @@ pub(crate) struct Assistant {
     pub(crate) retrieval: RetrievalSettings,
     /// Which documents of the corpus it answers from.
     pub(crate) filter: Option<Filter>,
+    /// The model that judges citations.
+    pub(crate) citation_judge: Option<ModelName>,
 }
 
 /// Reads a file that the configuration names, by the path written there.
@@ -127,6 +134,7 @@ impl Assistant {
             temperature: None,
             retrieval: RetrievalSettings::default(),
             filter: None,
+            citation_judge: None,
         }
     }
 }
@@ -152,6 +160,7 @@ impl RawAssistant {
             corpus: self.corpus.map(CorpusName::from),
             max_tokens: self.max_tokens,
             temperature: self.temperature,
+            citation_judge: check_judge(self.citation_judge, at, providers, findings),
             filter: check_filter(self.retrieval.filter.take(), &at.key("retrieval").key("filter"), findings),
             retrieval: self.retrieval.check(),
         }
@@ -207,6 +216,28 @@ fn check_model(
             "name it as the reranker of a corpus, and another provider's model here",
         );
     }
+}
+
+/// A model that judges the citations of an assistant that has documents.
+fn check_judge(
+    judge: Option<ModelName>,
+    at: &KeyPath,
+    providers: &BTreeMap<String, Provider>,
+    findings: &mut Findings,
+) -> Option<ModelName> {
+    let model = judge?;
+    let key = at.key("citation_judge");
+    if [BUILTIN, ONNX].contains(&model.provider.as_str()) {
+        let hint = "name a model of a provider. For example: citation_judge = \"openai/gpt-4o-mini\"";
+        findings.report(&key, format!("{model} cannot judge citations"), hint);
+        return None;
+    }
+    check_model(&model, &key, providers, findings);
+    if !findings.is_present(&at.key("corpus")) {
+        let hint = "without a corpus nothing is cited: name one, or leave the judge out";
+        findings.report(&key, "there are no citations to judge", hint);
+    }
+    Some(model)
 }
 
 fn check_prompt(

@@ -1,0 +1,99 @@
+//! A second opinion on citations: a model is asked about each that holds by its words.
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _};
+use mainstay_domain::port::{ChatModel, ModelCall, Prices};
+use mainstay_domain::usage::{UsageSource, estimate_tokens};
+use mainstay_domain::{Caller, Citation, Clock, Deadline, ModelError, RequestId, Usage};
+use mainstay_models::ModelName;
+use mainstay_ops::measure::{self, Judgement};
+use mainstay_ops::turn::Opening;
+use mainstay_ops::{Turn, TurnBook};
+use mainstay_rag::judge;
+
+/// Questions to the judge under way at a time, of one answer.
+const AT_ONCE: usize = 4;
+
+/// The judge of one answer.
+#[derive(Clone)]
+pub(crate) struct Judge {
+    pub(crate) model: ModelName,
+    pub(crate) upstream: Arc<dyn ChatModel>,
+    /// Whom its calls are booked to.
+    pub(crate) caller: Caller,
+    pub(crate) turns: TurnBook,
+    pub(crate) prices: Arc<dyn Prices>,
+    pub(crate) deadline: Deadline,
+    pub(crate) clock: Clock,
+}
+
+impl Judge {
+    /// Whether each citation supports the statement before it. Where the judge fails or says neither yes nor no, what the
+    /// words say stays: a judge that is down costs no answer its sources.
+    pub(crate) async fn verdicts(&self, statements: Vec<String>, citations: &[Citation]) -> Vec<bool> {
+        let quotes: Vec<String> = citations.iter().map(|citation| citation.quote.clone()).collect();
+        let asked = statements.into_iter().zip(quotes).map(|(statement, quote)| self.ask(statement, quote));
+        stream::iter(asked).buffered(AT_ONCE).collect().await
+    }
+
+    async fn ask(&self, statement: String, quote: String) -> bool {
+        let judgement = match self.call(&statement, &quote).await {
+            Ok(Some(true)) => Judgement::Supported,
+            Ok(Some(false)) => Judgement::Unsupported,
+            Ok(None) => Judgement::Unclear,
+            Err(error) => {
+                tracing::warn!(code = error.kind.code(), "a citation was not judged");
+                Judgement::Failed
+            }
+        };
+        let model = self.model.to_string();
+        measure::judged(&model, judgement);
+        judgement != Judgement::Unsupported
+    }
+
+    /// Asks about one citation and books the call.
+    async fn call(&self, statement: &str, quote: &str) -> Result<Option<bool>, ModelError> {
+        let model = self.model.to_string();
+        let mut turn = self.turns.open(Opening {
+            request: RequestId::generate(&self.clock),
+            operation: "judge",
+            requested_model: model.clone(),
+            streamed: false,
+            client_retries: 0,
+        });
+        turn.identified(&self.caller);
+        turn.answered_by(model.clone());
+        let request = judge::request(&model, statement, quote);
+        let prompt = request.messages.iter().map(|message| estimate_tokens(&message.content.text())).sum();
+        // Whoever goes away while the judge works is billed for what the provider bills.
+        let sent = Usage { prompt, ..Usage::default() };
+        self.book(&mut turn, sent, UsageSource::Estimated);
+        let call = ModelCall {
+            model: self.model.model.to_string(),
+            request,
+            passages: Vec::new(),
+            deadline: self.deadline,
+        };
+        match self.upstream.complete(call).await {
+            Ok(completion) => {
+                if let Some(usage) = completion.usage {
+                    self.book(&mut turn, usage, UsageSource::Reported);
+                }
+                turn.complete();
+                Ok(judge::verdict(&completion))
+            }
+            Err(error) => {
+                if !error.kind.may_be_billed() {
+                    self.book(&mut turn, Usage::default(), UsageSource::Estimated);
+                }
+                turn.fail(error.kind.code());
+                Err(error)
+            }
+        }
+    }
+
+    fn book(&self, turn: &mut Turn, usage: Usage, source: UsageSource) {
+        turn.used(usage, source, self.prices.cost(&self.model.to_string(), &usage));
+    }
+}
