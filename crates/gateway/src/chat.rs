@@ -15,6 +15,7 @@ use mainstay_rag::assemble::{self, Grounding};
 use mainstay_rag::citations::{CitationCounts, CitationFilters};
 
 use crate::judging::Judge;
+use crate::sources::considered;
 use crate::stream::AnswerStream;
 use crate::{Gateway, RequestError};
 
@@ -235,8 +236,8 @@ impl Gateway {
         let query = RetrievalQuery {
             tenant: caller.tenant.clone(),
             corpus: corpus.clone(),
+            limit: considered(&assistant.retrieval, &question),
             text: question,
-            limit: assistant.retrieval.top_k,
             // The caller can narrow what the assistant may read, and never widen it.
             filter: Filter::both(assistant.filter.clone(), request.filter.take()),
             tier: tier.unwrap_or(assistant.retrieval.tier),
