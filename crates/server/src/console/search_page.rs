@@ -166,7 +166,7 @@ fn prompt(explanation: &Explanation) -> Markup {
                 p.note { "The question asks for several things: the passages are grouped, and each group gives its best in turn." }
             }
             @if let Some(second) = &found.second {
-                p.note dir="auto" { "The question has two steps: a second search asked “" (second.question) "”." }
+                p.note dir="auto" { "What was found names more, or lacks a name of the question: a second search asked “" (second.question) "”." }
             }
         }
     }
