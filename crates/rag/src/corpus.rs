@@ -193,13 +193,14 @@ impl OpenCorpus {
             }
             Err(error) => return Err(error.into()),
         }
-        let chunks = library.documents.counts(&open.tenant, &open.name).await?.chunks;
+        let chunks = open.refresh_view(library).await?;
         let mut writer = open.writer.lock().await;
         writer.order.settled =
             usize::try_from(chunks).unwrap_or(usize::MAX).saturating_sub(writer.order.loose);
         drop(writer);
-        open.refresh_view(library).await?;
-        open.measure_upgrade(library).await?;
+        if let Some(upgrade) = &open.upgrade {
+            upgrade.measure(library).await?;
+        }
         Ok(open)
     }
 
@@ -273,7 +274,6 @@ impl OpenCorpus {
         self.index_and_publish(library, &mut writer, &current, points, &accepted).await?;
         drop(writer);
         self.refresh_view(library).await?;
-        self.measure_upgrade(library).await?;
         library.wake_upgrade();
         Ok(())
     }
@@ -307,6 +307,9 @@ impl OpenCorpus {
         let view = self.view();
         if view.obstacle.is_none() {
             self.unindex(library, &mut writer, &view, retired).await?;
+        }
+        if let Some(upgrade) = &self.upgrade {
+            upgrade.lost(retired.iter().map(|revision| revision.chunks.count).sum());
         }
         Ok(())
     }
@@ -479,16 +482,12 @@ impl OpenCorpus {
         Ok(Recipe::new(lengths, generation))
     }
 
-    /// Looks up how much of the corpus has its second vectors.
-    pub(crate) async fn measure_upgrade(&self, library: &Library) -> Result<(), LibraryError> {
-        let Some(upgrade) = &self.upgrade else { return Ok(()) };
-        let chunks = library.documents.counts(&self.tenant, &self.name).await?.chunks;
-        upgrade.measure(library, chunks).await
-    }
-
-    /// Learns the languages and the fields of the documents that there are now.
-    async fn refresh_view(&self, library: &Library) -> Result<(), LibraryError> {
+    /// Learns the languages, the fields and the number of chunks of the documents that there are now; returns the last.
+    async fn refresh_view(&self, library: &Library) -> Result<u64, LibraryError> {
         let counts = library.documents.counts(&self.tenant, &self.name).await?;
+        if let Some(upgrade) = &self.upgrade {
+            upgrade.note_chunks(counts.chunks);
+        }
         let mut languages = Vec::with_capacity(counts.languages.len());
         for count in &counts.languages {
             let language = analysed_as(count.language.as_deref());
@@ -501,7 +500,7 @@ impl OpenCorpus {
         if view.languages != languages || view.fields != fields {
             *view = Arc::new(View { languages, fields, ..view.copy() });
         }
-        Ok(())
+        Ok(counts.chunks)
     }
 }
 
