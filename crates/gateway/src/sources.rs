@@ -15,6 +15,7 @@ use mainstay_rag::selection::{Decision, Rules, Selection, select};
 use mainstay_rag::{diversity, hops};
 
 use crate::chat::Context;
+use crate::error::FilterOrigin;
 use crate::{Gateway, RequestError};
 
 /// More passages are looked for than are shown: several may share a parent, and the budget may pass over a long one.
@@ -105,7 +106,12 @@ impl Gateway {
             tier: settings.tier,
             deadline: call.context.deadline,
         };
-        let found = self.find_sources(query, &settings).await?;
+        let origin = FilterOrigin {
+            sent: None,
+            sent_as: "filter",
+            assistant: assistant.map(|assistant| (&assistant.name, "assistant")),
+        };
+        let found = self.find_sources(query, &settings).await.map_err(|error| origin.blame(error))?;
         Ok(Explanation { found, assistant: assistant.map(|assistant| assistant.name.clone()), settings })
     }
 
