@@ -221,10 +221,9 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use async_trait::async_trait;
-    use mainstay_domain::citation::PassageScore;
     use mainstay_domain::port::Retriever;
     use mainstay_domain::rerank::NotReranked;
-    use mainstay_domain::{ByteRange, Deadline, DocumentId, RequestId, ServiceTier, When};
+    use mainstay_domain::{ByteRange, Deadline, RequestId, ServiceTier, When};
 
     use super::*;
     use crate::tests::{KEY, Script, World, world};
@@ -259,19 +258,7 @@ mod tests {
     }
 
     fn passage(chunk: u64, document: &str, text: &str) -> Passage {
-        let range = ByteRange { start: 0, end: text.len() };
-        Passage {
-            chunk: ChunkId(chunk),
-            document: DocumentId::new(document),
-            title: None,
-            headings: Vec::new(),
-            parent_headings: Vec::new(),
-            range,
-            text: text.to_owned(),
-            parent_range: range,
-            parent_text: text.to_owned(),
-            score: PassageScore::default(),
-        }
+        Passage::whole(ChunkId(chunk), document, text)
     }
 
     const CHAINED: &str = "Who owns the yard of the ship that is called Alder?";
