@@ -354,11 +354,20 @@ impl OpenCorpus {
         self.index_and_publish(library, &mut writer, &view, points, &accepted).await
     }
 
-    /// Opens the index again after a failure, and repeats what it may have lost.
+    /// Opens the indexes again after a failure of either, and repeats what they may have lost.
     pub(crate) async fn recover(&self, library: &Library) -> Result<(), LibraryError> {
         let view = self.searchable_view()?;
         let checkpoint = library.index.open(&view.namespace, &view.index_settings()).await?;
-        self.catch_up(library, checkpoint).await
+        if let Some(upgrade) = &self.upgrade {
+            upgrade.reopen(library, &mut self.writer.lock().await.upgrade).await?;
+        }
+        // This takes out of both what was retired, and the upgrade makes the rest of the second again by itself.
+        self.catch_up(library, checkpoint).await?;
+        self.refresh_view(library).await?;
+        match &self.upgrade {
+            Some(upgrade) => upgrade.measure(library).await,
+            None => Ok(()),
+        }
     }
 
     /// Repeats what was published after the index's last flush, and takes out what was retired.

@@ -49,6 +49,8 @@ pub(crate) struct Upgrade {
 pub(crate) struct Progress {
     /// The last event whose documents have their second vectors.
     through: EventSeq,
+    /// Counts how often the index was opened again: what was under way then may be lost, however far it came.
+    reopened: u32,
     /// Whether something was written since the last flush.
     dirty: bool,
     order: Order,
@@ -84,16 +86,33 @@ impl Upgrade {
             chunks: AtomicU64::new(0),
             upgraded: AtomicU64::new(0),
         };
+        let through = upgrade.open_index(library).await?;
+        Ok((Arc::new(upgrade), Progress { through, ..Progress::default() }))
+    }
+
+    /// Opens the index; returns the last event whose documents are durable in it.
+    async fn open_index(&self, library: &Library) -> Result<EventSeq, LibraryError> {
         let index = &library.index;
-        let opened = match index.open(&upgrade.namespace, &upgrade.index_settings()).await {
+        let opened = match index.open(&self.namespace, &self.index_settings()).await {
             Err(IndexError::Damaged { .. } | IndexError::OtherSettings { .. }) => {
-                index.drop_namespace(&upgrade.namespace).await?;
-                index.open(&upgrade.namespace, &upgrade.index_settings()).await
+                index.drop_namespace(&self.namespace).await?;
+                index.open(&self.namespace, &self.index_settings()).await
             }
             other => other,
         };
-        let progress = Progress { through: EventSeq(opened?.0), ..Progress::default() };
-        Ok((Arc::new(upgrade), progress))
+        Ok(EventSeq(opened?.0))
+    }
+
+    /// Opens the index again after a failure. What it may have lost is made again; what was withdrawn is for the caller to
+    /// withdraw again.
+    pub(crate) async fn reopen(
+        &self,
+        library: &Library,
+        progress: &mut Progress,
+    ) -> Result<(), LibraryError> {
+        progress.through = self.open_index(library).await?;
+        progress.reopened += 1;
+        Ok(())
     }
 
     /// Removes the second index of a corpus that is not upgraded any more.
@@ -194,10 +213,10 @@ fn namespace(tenant: &TenantId, name: &CorpusName) -> Namespace {
 impl OpenCorpus {
     /// Makes the second vectors of some documents. False when there is nothing left to do.
     async fn upgrade_some(&self, library: &Library, upgrade: &Upgrade) -> Result<bool, LibraryError> {
-        let after = {
+        let (after, reopened) = {
             let mut writer = self.writer().await;
             writer.upgrade.withdrawn.clear();
-            writer.upgrade.through
+            (writer.upgrade.through, writer.upgrade.reopened)
         };
         let events = library.maintenance.events_after(after, EVENTS).await?;
         let Some(last) = events.last() else {
@@ -216,8 +235,10 @@ impl OpenCorpus {
             upgrade.measure(library).await?;
         }
         let mut writer = self.writer().await;
-        writer.upgrade.through = last.seq;
-        writer.upgrade.dirty = true;
+        if writer.upgrade.reopened == reopened {
+            writer.upgrade.through = last.seq;
+            writer.upgrade.dirty = true;
+        }
         Ok(true)
     }
 
@@ -285,6 +306,10 @@ impl Library {
                         Ok(some) => worked |= some,
                         Err(error) => {
                             tracing::warn!(corpus = %open.name(), %error, "the index could not be upgraded; trying again");
+                            // After a failure an index answers only when it was opened again. An embedder's failure is none.
+                            if matches!(error, LibraryError::Storage(_)) {
+                                self.recover(&open).await;
+                            }
                         }
                     }
                 }

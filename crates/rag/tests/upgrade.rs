@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -67,19 +67,39 @@ struct Watched {
     index: EmbeddedIndex,
     /// How often it counted its points, which walks its files.
     counted: AtomicUsize,
+    /// Whether the second index has failed, and takes nothing until it is opened again.
+    suspended: AtomicBool,
+}
+
+impl Watched {
+    fn is_second(namespace: &Namespace) -> bool {
+        namespace.corpus.as_str().ends_with("#upgrade")
+    }
+
+    fn take_nothing_when_suspended(&self, namespace: &Namespace) -> Result<(), IndexError> {
+        if Self::is_second(namespace) && self.suspended.load(Ordering::Relaxed) {
+            return Err(IndexError::Suspended(namespace.clone()));
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl VectorIndex for Watched {
     async fn open(&self, namespace: &Namespace, settings: &IndexSettings) -> Result<Checkpoint, IndexError> {
+        if Self::is_second(namespace) {
+            self.suspended.store(false, Ordering::Relaxed);
+        }
         self.index.open(namespace, settings).await
     }
 
     async fn upsert(&self, namespace: &Namespace, points: Vec<Point>) -> Result<(), IndexError> {
+        self.take_nothing_when_suspended(namespace)?;
         self.index.upsert(namespace, points).await
     }
 
     async fn delete(&self, namespace: &Namespace, chunks: Vec<ChunkId>) -> Result<(), IndexError> {
+        self.take_nothing_when_suspended(namespace)?;
         self.index.delete(namespace, chunks).await
     }
 
@@ -92,6 +112,7 @@ impl VectorIndex for Watched {
     }
 
     async fn flush(&self, namespace: &Namespace, checkpoint: Checkpoint) -> Result<(), IndexError> {
+        self.take_nothing_when_suspended(namespace)?;
         self.index.flush(namespace, checkpoint).await
     }
 
@@ -129,7 +150,8 @@ impl Site {
         let store = EmbeddedStore::open(DataDir::open(folder).unwrap(), clock).await.unwrap();
         let index = store.folder().subfolder("index").unwrap();
         let index = EmbeddedIndex::new(index, EmbeddedOptions::default()).unwrap();
-        let index = Arc::new(Watched { index, counted: AtomicUsize::new(0) });
+        let index =
+            Arc::new(Watched { index, counted: AtomicUsize::new(0), suspended: AtomicBool::new(false) });
         let corpus = CorpusSettings {
             embedder: Arc::new(StaticEmbedder::builtin()) as Arc<dyn Embedder>,
             chunking: ChunkOptions::default(),
@@ -261,6 +283,20 @@ async fn documents_that_come_one_by_one_are_not_counted_each_time() {
     // How much the second vectors count follows all the same: one chunk of six has one.
     assert!(site.search("which schooner").await.iter().all(|passage| passage.score.upgraded != Some(1.0)));
     site.upgrade().await;
+    assert_eq!(site.best("which schooner").await, "d3");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn after_a_failure_the_second_index_is_opened_again_and_made_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let wise = Arc::new(Wise::default());
+    let site = Site::open(folder.path(), Some(&wise)).await;
+    site.add(&documents(4..10)).await;
+    site.upgrade().await;
+    site.index.suspended.store(true, Ordering::Relaxed);
+    site.add(&documents(0..4)).await;
+    tokio::time::timeout(Duration::from_secs(20), site.upgrade()).await.unwrap();
     assert_eq!(site.best("which schooner").await, "d3");
     site.close().await;
 }
