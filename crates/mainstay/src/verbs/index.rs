@@ -16,7 +16,8 @@ pub(crate) enum IndexVerb {
     /// Documents, chunks and embedder of every corpus.
     #[command(after_help = "Example: mainstay index status --json")]
     Status(StatusArgs),
-    /// Builds the index of a corpus anew from its documents; searches are answered meanwhile.
+    /// Builds the index of a corpus anew from its documents; searches are answered meanwhile. Documents stay cut as they
+    /// are: after a change of `chunking`, `chunk_words` or `parent_words` run `mainstay ingest` with the same files first.
     #[command(after_help = "Example: mainstay index rebuild --corpus research")]
     Rebuild(RebuildArgs),
 }
