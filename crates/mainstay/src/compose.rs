@@ -1,35 +1,27 @@
 //! The composition root: the only place that names concrete backends and connects them.
 
+mod documents;
+mod providers;
 mod rerankers;
+mod running;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use mainstay_documents::{ChunkMode, ChunkOptions};
-use mainstay_domain::identity::Scope;
-use mainstay_domain::port::{Embedder, Prices, Reranker};
-use mainstay_domain::{Caller, Clock, KeyId, TenantId};
-use mainstay_embed::{FolderOptions, Pooling, StaticEmbedder, Transformer};
+use mainstay_domain::port::{Embedder, Prices};
+use mainstay_domain::{Clock, TenantId};
+use mainstay_embed::StaticEmbedder;
 use mainstay_gateway::Gateway;
 use mainstay_models::registry::EmbedderFactory;
 use mainstay_models::{Assistant, ModelName, Provider as ListedProvider, Registry, Route, UnknownModel};
-use mainstay_ops::{BookedEmbedder, BookedReranker, TurnBook, measure};
-use mainstay_providers::{
-    Billing, EmbeddingOptions, Price, PriceTable, Provider, ProviderKind, ProviderOptions, ProviderSettings,
-    Rates,
-};
-use mainstay_rag::fusion::Fusion;
-use mainstay_rag::{CachedEmbedder, CorpusSettings, Extractive, Library, LibrarySettings, UpgradeSettings};
+use mainstay_ops::{TurnBook, measure};
+use mainstay_rag::{Extractive, Library};
 use mainstay_security::{KeyRing, Sessions};
 use mainstay_server::{App, Readiness, ServerSettings};
-use mainstay_store::{DataDir, DataDirError, EmbeddedStore, EmbeddingCache};
-use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
+use mainstay_store::{DataDir, EmbeddedStore};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -37,12 +29,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
-use crate::compose::rerankers::Rerankers;
-use crate::config::sections;
-use crate::config::sections::corpora::Chunking;
-use crate::config::sections::model_name::BUILTIN;
-use crate::config::sections::onnx::ONNX;
-use crate::config::{Checked, Surroundings};
+use crate::compose::documents::open_library;
+use crate::compose::providers::{prices, remote_embedder, remote_providers};
+use crate::compose::running::{Running, RunningFile};
+use crate::config::{Checked, sections};
+
+pub(crate) use crate::compose::running::running_on;
 
 /// Where to listen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -326,291 +318,4 @@ fn builtin(clock: Clock) -> ListedProvider {
         models: vec!["extractive".to_owned()],
         closed: true,
     }
-}
-
-/// The providers of the configuration, ready to be called.
-fn remote_providers(config: &Checked, clock: Clock) -> anyhow::Result<BTreeMap<String, Provider>> {
-    let secrets = Surroundings::of(&config.folder);
-    let network = Arc::new(mainstay_providers::http::Network::new());
-    let mut providers = BTreeMap::new();
-    for (name, section) in &config.providers {
-        let options = provider_options(name, section, &secrets)?;
-        let settings = ProviderSettings::check(options)?;
-        providers.insert(name.clone(), Provider::new(settings, network.clone(), clock));
-    }
-    Ok(providers)
-}
-
-fn kind_of(kind: sections::providers::ProviderKind) -> ProviderKind {
-    use sections::providers::ProviderKind as Section;
-    match kind {
-        Section::Openai => ProviderKind::OpenAi,
-        Section::Anthropic => ProviderKind::Anthropic,
-        Section::Gemini => ProviderKind::Gemini,
-        Section::OpenaiCompatible => ProviderKind::OpenAiCompatible,
-        Section::Cohere => ProviderKind::Cohere,
-        Section::Jina => ProviderKind::Jina,
-        Section::Tei => ProviderKind::Tei,
-    }
-}
-
-fn provider_options(
-    name: &str,
-    section: &sections::providers::Provider,
-    secrets: &Surroundings,
-) -> anyhow::Result<ProviderOptions> {
-    use sections::providers::HeaderText;
-    let kind = kind_of(section.kind);
-    let secret = |place: &mainstay_domain::config::SecretRef| {
-        place.resolve(secrets).with_context(|| format!("the provider \"{name}\" cannot be used"))
-    };
-    let headers = section.headers.iter().map(|(header, text)| {
-        let value = match text {
-            HeaderText::Plain(text) => text.clone(),
-            HeaderText::Secret(place) => secret(place)?.expose().to_owned(),
-        };
-        anyhow::Ok((header.clone(), value))
-    });
-    let timeouts = &section.timeouts;
-    Ok(ProviderOptions {
-        base_url: section.base_url.clone(),
-        api_key: section.api_key.as_ref().map(secret).transpose()?,
-        timeouts: mainstay_providers::http::Timeouts {
-            connect: timeouts.connect,
-            headers: timeouts.headers,
-            first_token: timeouts.first_token,
-            idle: timeouts.idle,
-            total: timeouts.total,
-        },
-        headers: headers.collect::<anyhow::Result<_>>()?,
-        ..ProviderOptions::new(name, kind)
-    })
-}
-
-/// The documents: store, index and embedders put together.
-async fn open_library(
-    config: &Checked,
-    store: &EmbeddedStore,
-    turns: &TurnBook,
-    prices: &Arc<dyn Prices>,
-    clock: Clock,
-) -> anyhow::Result<Library> {
-    let index = EmbeddedIndex::new(store.folder().subfolder("index")?, EmbeddedOptions::default())?;
-    let remote = remote_providers(config, clock)?;
-    let rerankers = Rerankers::new(config, &remote, clock, |paid| {
-        Arc::new(BookedReranker::new(paid, turns.clone(), prices.clone(), library_itself(), clock))
-            as Arc<dyn Reranker>
-    })?;
-    let cache = embedding_cache(config, store, clock).await?;
-    let settings_of = |corpus: &sections::corpora::Corpus| -> anyhow::Result<CorpusSettings> {
-        let chunk_words = u32::try_from(corpus.chunk_words)?;
-        let defaults = ChunkOptions::default();
-        let upgrade = upgrade(config, corpus, clock)?;
-        Ok(CorpusSettings {
-            embedder: match embedder(&corpus.embedder, corpus.dimensions, &remote)? {
-                free if runs_here(&corpus.embedder) => free,
-                paid => {
-                    let booked =
-                        BookedEmbedder::new(paid, turns.clone(), prices.clone(), library_itself(), clock);
-                    match &cache {
-                        Some(cache) => Arc::new(CachedEmbedder::new(Arc::new(booked), cache.clone())),
-                        None => Arc::new(booked),
-                    }
-                }
-            },
-            chunking: ChunkOptions {
-                mode: chunk_mode(corpus)?,
-                target_words: chunk_words,
-                max_words: defaults.max_words.max(chunk_words),
-                parent_words: u32::try_from(corpus.parent_words)?,
-                ..defaults
-            },
-            fusion: match corpus.fusion {
-                sections::corpora::Fusion::Convex => Fusion::Convex,
-                sections::corpora::Fusion::Rrf => Fusion::ReciprocalRank,
-            },
-            dense_weight: corpus
-                .dense_weight
-                .filter(|_| upgrade.is_none())
-                .map_or_else(|| default_dense_weight(&corpus.embedder), |weight| weight as f32),
-            upgrade,
-            rerank: rerankers.settings(&corpus.rerank),
-        })
-    };
-    let corpora = config.corpora.iter().map(|(name, corpus)| Ok((name.clone(), settings_of(corpus)?)));
-    let settings = LibrarySettings {
-        corpora: corpora.collect::<anyhow::Result<_>>()?,
-        unnamed: settings_of(&sections::corpora::Corpus::default())?,
-        limits: mainstay_documents::Limits::default(),
-        embedding_timeout: Duration::from_secs(300),
-        staleness: config.slo.freshness.staleness,
-    };
-    Ok(Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock).await?)
-}
-
-/// Where vectors are kept that cost money; `None` where no corpus has any, or none are to be kept.
-async fn embedding_cache(
-    config: &Checked,
-    store: &EmbeddedStore,
-    clock: Clock,
-) -> anyhow::Result<Option<EmbeddingCache>> {
-    let limit = config.storage.embedding_cache;
-    if limit == 0 || config.corpora.values().all(|corpus| runs_here(&corpus.embedder)) {
-        return Ok(None);
-    }
-    let cache = EmbeddingCache::open(store.folder(), limit, clock).await;
-    Ok(Some(cache.context("the cache of embeddings cannot be opened; its file may be deleted")?))
-}
-
-/// Whether an embedder runs in this process: then the static table answers first, and its vectors are made in the
-/// background.
-fn runs_here(embedder: &sections::model_name::ModelName) -> bool {
-    [BUILTIN, ONNX].contains(&embedder.provider.as_str())
-}
-
-/// What makes the second vectors of a corpus.
-fn upgrade(
-    config: &Checked,
-    corpus: &sections::corpora::Corpus,
-    clock: Clock,
-) -> anyhow::Result<Option<UpgradeSettings>> {
-    let name = &corpus.embedder;
-    let (embedder, most_for_other_scripts) = match (name.provider.as_str(), name.model.as_str()) {
-        (BUILTIN, "minilm") => (Transformer::minilm(clock), 0.25),
-        (ONNX, model) => {
-            let onnx = &config.onnx[model];
-            let options = FolderOptions {
-                pooling: onnx.pooling.map(|pooling| match pooling {
-                    sections::onnx::Pooling::Mean => Pooling::Mean,
-                    sections::onnx::Pooling::Cls => Pooling::Cls,
-                }),
-                query_prefix: onnx.query_prefix.clone(),
-                passage_prefix: onnx.passage_prefix.clone(),
-            };
-            let embedder = Transformer::from_folder(&name.to_string(), &onnx.folder, options, clock)
-                .with_context(|| format!("the model {name} cannot be used"))?;
-            (embedder, 1.0)
-        }
-        _ => return Ok(None),
-    };
-    let weight = corpus.dense_weight.map_or(DEFAULT_UPGRADED_WEIGHT, |weight| weight as f32);
-    Ok(Some(UpgradeSettings { embedder: Arc::new(embedder), weight, most_for_other_scripts }))
-}
-
-fn chunk_mode(corpus: &sections::corpora::Corpus) -> anyhow::Result<ChunkMode> {
-    Ok(match corpus.chunking {
-        Chunking::Structural => ChunkMode::Structural,
-        Chunking::Sentence => ChunkMode::Sentence,
-        Chunking::Fixed => ChunkMode::Fixed { overlap_words: u32::try_from(corpus.chunk_overlap_words)? },
-        Chunking::Semantic => ChunkMode::Semantic,
-        Chunking::Clauses => ChunkMode::Clauses,
-    })
-}
-
-/// Whom the embedding of documents and of questions and the reranking of passages are booked to.
-fn library_itself() -> Caller {
-    Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask }
-}
-
-/// How much the dense channel counts where the configuration does not say: as much as its embedder is good for, as
-/// measured (docs/decisions).
-fn default_dense_weight(embedder: &sections::model_name::ModelName) -> f32 {
-    if runs_here(embedder) { 0.2 } else { DEFAULT_UPGRADED_WEIGHT }
-}
-
-/// How much a transformer's vectors count where the configuration does not say; anything from 0.35 to 0.5 measures alike.
-const DEFAULT_UPGRADED_WEIGHT: f32 = 0.45;
-
-fn embedder(
-    model: &sections::model_name::ModelName,
-    dimensions: Option<usize>,
-    remote: &BTreeMap<String, Provider>,
-) -> anyhow::Result<Arc<dyn Embedder>> {
-    if runs_here(model) {
-        return Ok(Arc::new(StaticEmbedder::builtin()));
-    }
-    let provider = remote.get(&model.provider);
-    provider
-        .and_then(|provider| remote_embedder(provider, &model.model, dimensions))
-        .with_context(|| format!("{model} cannot embed; name another embedder for the corpus"))
-}
-
-fn remote_embedder(provider: &Provider, model: &str, dimensions: Option<usize>) -> Option<Arc<dyn Embedder>> {
-    let options = EmbeddingOptions { dimensions, ..EmbeddingOptions::default() };
-    provider.embedder(model, options).map(|embedder| Arc::new(embedder) as Arc<dyn Embedder>)
-}
-
-/// The prices of the configuration before those that are built in for the kinds of its providers.
-fn prices(config: &Checked) -> PriceTable {
-    let overrides = config.prices.iter().map(|(model, price)| {
-        let rates = Rates {
-            input: price.input,
-            cache_read: price.cached_input,
-            cache_write: price.cache_write,
-            output: price.output,
-        };
-        let effective = "mainstay.toml".to_owned();
-        (model.clone(), Price { rates, long_context: None, search: price.search, effective })
-    });
-    let listed = config
-        .providers
-        .iter()
-        .map(|(name, provider)| (name.clone(), Billing::Listed(kind_of(provider.kind))));
-    let builtin = std::iter::once(("builtin".to_owned(), Billing::Free));
-    PriceTable::new(listed.chain(builtin), overrides)
-}
-
-/// What lets other verbs of this machine find the Mainstay that runs on a data folder: its address and a key for it, in a
-/// file that only the owner can read, for as long as it runs.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Running {
-    /// Its address.
-    url: String,
-    /// A key for it, made anew at every start.
-    key: String,
-    /// The most bytes that it takes in one request.
-    body_limit: usize,
-}
-
-impl Running {
-    /// A client of it.
-    pub(crate) fn client(&self) -> Client {
-        Client::new(&self.url, &self.key).with_body_limit(self.body_limit)
-    }
-}
-
-/// The file with a [`Running`]; removed when dropped.
-struct RunningFile {
-    path: PathBuf,
-}
-
-const RUNNING_FILE: &str = "running.json";
-
-impl RunningFile {
-    fn write(data_dir: &Path, running: &Running) -> anyhow::Result<Self> {
-        let path = data_dir.join(RUNNING_FILE);
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-        serde_json::to_writer(file, running)?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for RunningFile {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::debug!(%error, "the file of the running process could not be removed");
-        }
-    }
-}
-
-/// The Mainstay that runs on a data folder, if one does. What a killed process left behind does not count: nobody holds
-/// its lock.
-pub(crate) fn running_on(data_dir: &Path) -> Option<Running> {
-    let text = std::fs::read_to_string(data_dir.join(RUNNING_FILE)).ok()?;
-    let in_use = matches!(DataDir::open(data_dir), Err(DataDirError::InUse { .. }));
-    in_use.then(|| serde_json::from_str(&text).ok()).flatten()
 }
