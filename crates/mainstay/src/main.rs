@@ -7,6 +7,7 @@ mod config;
 mod verbs;
 
 mod client;
+mod filter;
 mod handbook;
 mod printable;
 mod sending;

@@ -72,7 +72,7 @@ impl RerankingReport {
             reranked: reranking.is_done(),
             model: reranking.model().map(str::to_owned),
             reason: reranking.reason(),
-            took_ms: took.map(|took| took.as_secs_f64() * 1_000.0),
+            took_ms: took.map(|took| took.as_micros() as f64 / 1_000.0),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::printable;
 use crate::sending::{Arrival, Sending};
 use crate::session::{self, Target};
 use crate::sources::{self, Named, Refusal};
-use crate::terminal::{self, BadInput, grouped};
+use crate::terminal::{self, BadInput, grouped, size};
 
 /// Adds documents.
 #[derive(Args)]
@@ -82,7 +82,7 @@ impl Summary {
     /// The summary for people.
     pub(crate) fn table(&self) -> Table {
         let mut table = terminal::table(&["", "documents", "detail"]);
-        let detail = format!("{} chunks, {:.1} MB read", grouped(self.chunks), self.bytes as f64 / 1e6);
+        let detail = format!("{} chunks, {} read", grouped(self.chunks), size(self.bytes));
         table.add_row(["accepted".to_owned(), grouped(self.accepted), detail]);
         table.add_row(["unchanged".to_owned(), grouped(self.unchanged), String::new()]);
         for (name, list) in [("skipped", &self.skipped), ("refused", &self.refused)] {
