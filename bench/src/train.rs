@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use mainstay_domain::citation::PassageScore;
-use mainstay_domain::{ByteRange, ChunkId, DocumentId, Passage};
+use mainstay_domain::{ChunkId, Passage};
 use mainstay_evals::DataSet;
 use mainstay_evals::ranking::{Judgements, ndcg};
 use mainstay_rag::rerank::features::{Features, features};
@@ -102,23 +102,15 @@ fn collect(site: &Site, set: &DataSet, args: &TrainArgs) -> anyhow::Result<Vec<E
 }
 
 fn passage(result: &Value) -> Passage {
-    let text = result["text"].as_str().unwrap_or_default().to_owned();
-    let range = ByteRange { start: 0, end: text.len() };
+    let text = |field: &str| result[field].as_str().unwrap_or_default();
+    let chunk = ChunkId(result["chunk_id"].as_u64().unwrap_or_default());
     let headings = result["headings"].as_array().into_iter().flatten();
+    let fused = result["score"].as_f64().unwrap_or_default() as f32;
     Passage {
-        chunk: ChunkId(result["chunk_id"].as_u64().unwrap_or_default()),
-        document: DocumentId::new(result["doc_id"].as_str().unwrap_or_default()),
         title: result["title"].as_str().map(str::to_owned),
         headings: headings.filter_map(|heading| heading.as_str().map(str::to_owned)).collect(),
-        parent_headings: Vec::new(),
-        range,
-        parent_range: range,
-        parent_text: text.clone(),
-        text,
-        score: PassageScore {
-            fused: result["score"].as_f64().unwrap_or_default() as f32,
-            ..PassageScore::default()
-        },
+        score: PassageScore { fused, ..PassageScore::default() },
+        ..Passage::whole(chunk, text("doc_id"), text("text"))
     }
 }
 

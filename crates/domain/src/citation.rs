@@ -53,6 +53,25 @@ pub struct Passage {
 }
 
 impl Passage {
+    /// A document that is one passage: its chunk and its parent are all of it, nothing is known of what stands above it, and
+    /// nothing has scored it.
+    pub fn whole(chunk: ChunkId, document: &str, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let range = ByteRange { start: 0, end: text.len() };
+        Self {
+            chunk,
+            document: DocumentId::new(document),
+            title: None,
+            headings: Vec::new(),
+            parent_headings: Vec::new(),
+            range,
+            parent_range: range,
+            parent_text: text.clone(),
+            text,
+            score: PassageScore::default(),
+        }
+    }
+
     /// The chunk's text under the title of its document and the headings above it, for whoever reads one text: a chunk
     /// alone often does not say what it is about.
     pub fn text_in_context(&self) -> String {

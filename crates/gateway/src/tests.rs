@@ -9,7 +9,6 @@ use mainstay_domain::chat::{
     AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Content, Delivery, Extra,
     FinishReason, Message, Role, StreamStart,
 };
-use mainstay_domain::citation::PassageScore;
 use mainstay_domain::filter::Test;
 use mainstay_domain::identity::Scope;
 use mainstay_domain::ledger::{Outcome, TurnRecord};
@@ -19,8 +18,8 @@ use mainstay_domain::port::{
 };
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{
-    AssistantName, ByteRange, ChunkId, Clock, CorpusName, Deadline, DocumentId, Filter, ModelError,
-    ModelErrorKind, NanoUsd, NotReranked, Passage, RequestId, Reranking, ServiceTier, Usage,
+    AssistantName, ChunkId, Clock, CorpusName, Deadline, Filter, ModelError, ModelErrorKind, NanoUsd,
+    NotReranked, Passage, RequestId, Reranking, ServiceTier, Usage,
 };
 use mainstay_models::{Assistant, Provider, Registry, RetrievalSettings};
 use mainstay_ops::TurnBook;
@@ -130,19 +129,7 @@ const SOURCE: &str = "The warranty lasts two years from the day of purchase.";
 impl Retriever for OnePassage {
     async fn retrieve(&self, query: RetrievalQuery) -> Result<Retrieved, RetrievalError> {
         self.asked.lock().unwrap().push(query);
-        let range = ByteRange { start: 0, end: SOURCE.len() };
-        let passage = Passage {
-            chunk: ChunkId(1),
-            document: DocumentId::new("policy.md"),
-            title: None,
-            headings: Vec::new(),
-            parent_headings: Vec::new(),
-            range,
-            text: SOURCE.to_owned(),
-            parent_range: range,
-            parent_text: SOURCE.to_owned(),
-            score: PassageScore::default(),
-        };
+        let passage = Passage::whole(ChunkId(1), "policy.md", SOURCE);
         let reranking = Reranking::Skipped(NotReranked::NoReranker);
         Ok(Retrieved { passages: vec![passage], reranking })
     }

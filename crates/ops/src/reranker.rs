@@ -126,10 +126,9 @@ impl Reranker for BookedReranker {
 mod tests {
     use std::time::Duration;
 
-    use mainstay_domain::citation::PassageScore;
     use mainstay_domain::identity::Scope;
     use mainstay_domain::ledger::{Outcome, TurnRecord};
-    use mainstay_domain::{ByteRange, ChunkId, DocumentId, KeyId, ModelErrorKind, TenantId, Timestamp};
+    use mainstay_domain::{ChunkId, KeyId, ModelErrorKind, TenantId, Timestamp};
 
     use super::*;
     use crate::testing::Booked;
@@ -169,19 +168,7 @@ mod tests {
     }
 
     fn passage(text: &str) -> Passage {
-        let range = ByteRange { start: 0, end: text.len() };
-        Passage {
-            chunk: ChunkId(1),
-            document: DocumentId::new("tides"),
-            title: None,
-            headings: Vec::new(),
-            parent_headings: Vec::new(),
-            range,
-            text: text.to_owned(),
-            parent_range: range,
-            parent_text: text.to_owned(),
-            score: PassageScore::default(),
-        }
+        Passage::whole(ChunkId(1), "tides", text)
     }
 
     async fn booked(answer: Result<Relevance, ModelErrorKind>, bills_searches: bool) -> TurnRecord {

@@ -4,8 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use mainstay_domain::citation::PassageScore;
-use mainstay_domain::{ByteRange, ChunkId, DocumentId};
+use mainstay_domain::ChunkId;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -31,19 +30,7 @@ fn folder() -> TempDir {
 }
 
 fn passage(text: &str) -> Passage {
-    let range = ByteRange { start: 0, end: text.len() };
-    Passage {
-        chunk: ChunkId(1),
-        document: DocumentId::new("d"),
-        title: None,
-        headings: Vec::new(),
-        parent_headings: Vec::new(),
-        range,
-        text: text.to_owned(),
-        parent_range: range,
-        parent_text: text.to_owned(),
-        score: PassageScore::default(),
-    }
+    Passage::whole(ChunkId(1), "d", text)
 }
 
 async fn scores(texts: &[&str], time: Duration) -> Result<Vec<f32>, ModelError> {

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use mainstay_domain::citation::PassageScore;
 use mainstay_domain::port::{Relevance, Reranker};
-use mainstay_domain::{ByteRange, ChunkId, Clock, Deadline, DocumentId, ModelError, ModelErrorKind, Passage};
+use mainstay_domain::{ChunkId, Clock, Deadline, ModelError, ModelErrorKind, Passage};
 use mainstay_providers::{EmbeddingOptions, Provider, ProviderKind, RemoteReranker};
 use mainstay_testkit::StandIn;
 use mainstay_testkit::stand_in::relevance;
@@ -47,18 +46,10 @@ fn provider(kind: ProviderKind, stand_in: &Arc<StandIn>, clock: Clock) -> Provid
 }
 
 fn passage(text: &str) -> Passage {
-    let range = ByteRange { start: 0, end: text.len() };
     Passage {
-        chunk: ChunkId(1),
-        document: DocumentId::new("tides"),
         title: Some("Tides".to_owned()),
         headings: vec!["Harbour".to_owned()],
-        parent_headings: Vec::new(),
-        range,
-        text: text.to_owned(),
-        parent_range: range,
-        parent_text: text.to_owned(),
-        score: PassageScore::default(),
+        ..Passage::whole(ChunkId(1), "tides", text)
     }
 }
 

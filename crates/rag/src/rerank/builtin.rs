@@ -53,23 +53,14 @@ mod tests {
     use std::time::Duration;
 
     use mainstay_domain::citation::PassageScore;
-    use mainstay_domain::{ByteRange, ChunkId, Clock, DocumentId};
+    use mainstay_domain::{ChunkId, Clock};
 
     use super::*;
 
     fn passage(position: usize, text: &str, fused: f32) -> Passage {
-        let range = ByteRange { start: 0, end: text.len() };
         Passage {
-            chunk: ChunkId(position as u64),
-            document: DocumentId::new(format!("d{position}")),
-            title: None,
-            headings: Vec::new(),
-            parent_headings: Vec::new(),
-            range,
-            text: text.to_owned(),
-            parent_range: range,
-            parent_text: text.to_owned(),
             score: PassageScore { fused, fused_rank: position + 1, ..PassageScore::default() },
+            ..Passage::whole(ChunkId(position as u64), &format!("d{position}"), text)
         }
     }
 

@@ -362,7 +362,7 @@ fn larger(one: Option<f32>, other: Option<f32>) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
-    use mainstay_domain::{ByteRange, ChunkId, DocumentId};
+    use mainstay_domain::{ChunkId, DocumentId};
     use mainstay_gateway::sources::Found;
     use mainstay_models::RetrievalSettings;
     use mainstay_rag::selection::{Rules, select};
@@ -370,18 +370,11 @@ mod tests {
     use super::*;
 
     fn passage(chunk: u64, text: &str) -> Passage {
-        let range = ByteRange { start: 0, end: text.len() };
         Passage {
-            chunk: ChunkId(chunk),
-            document: DocumentId::new("<i>doc</i>"),
             title: Some("<script>title</script>".to_owned()),
             headings: vec!["<script>heading</script>".to_owned()],
-            parent_headings: Vec::new(),
-            range,
-            text: text.to_owned(),
-            parent_range: range,
-            parent_text: text.to_owned(),
             score: PassageScore { fused: 0.5, dense: Some(0.25), ..PassageScore::default() },
+            ..Passage::whole(ChunkId(chunk), "<i>doc</i>", text)
         }
     }
 

@@ -321,26 +321,12 @@ fn print(found: &Positions) -> Result<(), terminal::OutputError> {
 
 #[cfg(test)]
 mod tests {
-    use mainstay_domain::citation::PassageScore;
-    use mainstay_domain::{ByteRange, ChunkId, DocumentId};
+    use mainstay_domain::ChunkId;
 
     use super::*;
 
     fn passage(number: u64) -> Passage {
-        let text = format!("passage {number}");
-        let range = ByteRange { start: 0, end: text.len() };
-        Passage {
-            chunk: ChunkId(number),
-            document: DocumentId::new(number.to_string()),
-            title: None,
-            headings: Vec::new(),
-            parent_headings: Vec::new(),
-            range,
-            parent_range: range,
-            parent_text: text.clone(),
-            text,
-            score: PassageScore::default(),
-        }
+        Passage::whole(ChunkId(number), &number.to_string(), format!("passage {number}"))
     }
 
     #[test]
