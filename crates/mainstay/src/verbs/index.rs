@@ -93,6 +93,6 @@ fn progress(corpus: &Value) -> String {
         return "–".to_owned();
     };
     let embedder = printable::line(corpus["upgrade"]["embedder"].as_str().unwrap_or_default()).into_owned();
-    let percent = if all == 0 { 100 } else { (done.min(all) * 100) / all };
+    let percent = (done.min(all) * 100).checked_div(all).unwrap_or(100);
     format!("{percent} % by {embedder}")
 }
