@@ -23,6 +23,7 @@ use mainstay_providers::{
     Rates,
 };
 use mainstay_rag::fusion::Fusion;
+use mainstay_rag::search::DOCUMENT_SHARE;
 use mainstay_rag::{CachedEmbedder, CorpusSettings, Extractive, Library, LibrarySettings, UpgradeSettings};
 use mainstay_security::{KeyRing, Sessions};
 use mainstay_server::{App, Readiness, ServerSettings};
@@ -433,6 +434,7 @@ async fn open_library(
                 .dense_weight
                 .filter(|_| upgrade.is_none())
                 .map_or_else(|| default_dense_weight(&corpus.embedder), |weight| weight as f32),
+            document_share: if runs_here(&corpus.embedder) { 0.0 } else { DOCUMENT_SHARE },
             upgrade,
             rerank: rerankers.settings(&corpus.rerank),
         })

@@ -32,6 +32,9 @@ pub struct CorpusSettings {
     pub fusion: Fusion,
     /// How much the dense channel counts, 0 to 1; the keywords count the rest.
     pub dense_weight: f32,
+    /// What of that the document counts instead of the chunk, 0 to 1: [`crate::search::DOCUMENT_SHARE`] where a
+    /// transformer makes the vectors, else nothing.
+    pub document_share: f32,
     /// What makes a second, better vector of each chunk in the background, if anything does.
     pub upgrade: Option<UpgradeSettings>,
     /// What has a second look at the best passages; `None` where nothing does.
@@ -54,6 +57,7 @@ pub(crate) struct View {
     pub(crate) embedder: Arc<dyn Embedder>,
     pub(crate) fusion: Fusion,
     pub(crate) dense_weight: f32,
+    pub(crate) document_share: f32,
     pub(crate) weights: Weights,
     /// By whose rules the words of its documents were analysed, most documents first.
     pub(crate) languages: Vec<Language>,
@@ -535,6 +539,7 @@ impl View {
             embedder: settings.embedder.clone(),
             fusion: settings.fusion,
             dense_weight: settings.dense_weight,
+            document_share: settings.document_share,
             weights: Weights::new(recipe.average_length, recipe.average_parent_length),
             languages: Vec::new(),
             parents_keep_to_headings: settings.chunking.mode == ChunkMode::Clauses,
@@ -549,6 +554,7 @@ impl View {
             embedder: self.embedder.clone(),
             fusion: self.fusion,
             dense_weight: self.dense_weight,
+            document_share: self.document_share,
             weights: self.weights,
             languages: self.languages.clone(),
             parents_keep_to_headings: self.parents_keep_to_headings,

@@ -16,6 +16,7 @@ pub mod candidates;
 pub mod fusion;
 pub mod rerank;
 pub mod search;
+mod surroundings;
 
 pub mod hops;
 

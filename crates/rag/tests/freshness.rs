@@ -51,6 +51,7 @@ impl Site {
             chunking: ChunkOptions::default(),
             fusion: Fusion::Convex,
             dense_weight: 0.2,
+            document_share: 0.0,
         };
         let settings = LibrarySettings {
             corpora: HashMap::new(),

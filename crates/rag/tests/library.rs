@@ -44,6 +44,7 @@ impl Site {
             chunking: ChunkOptions { mode, ..ChunkOptions::default() },
             fusion,
             dense_weight: 0.2,
+            document_share: 0.0,
             upgrade: None,
             rerank: None,
         };

@@ -73,6 +73,7 @@ impl Site {
             chunking: ChunkOptions::default(),
             fusion: Fusion::Convex,
             dense_weight: 0.2,
+            document_share: 0.0,
             rerank: None,
             upgrade: wise.map(|wise| UpgradeSettings {
                 embedder: wise.clone(),

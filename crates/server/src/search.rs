@@ -107,6 +107,7 @@ struct ChannelScores {
     sparse: Option<f32>,
     parent: Option<f32>,
     upgraded: Option<f32>,
+    document: Option<f32>,
     rerank: Option<f32>,
 }
 
@@ -169,6 +170,7 @@ fn results(passages: Vec<Passage>) -> Vec<SearchResult> {
                     sparse: passage.score.sparse,
                     parent: passage.score.parent,
                     upgraded: passage.score.upgraded,
+                    document: passage.score.document,
                     rerank: passage.score.rerank,
                 },
             },
