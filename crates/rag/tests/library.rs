@@ -12,7 +12,7 @@ use mainstay_domain::port::{Embedder, RetrievalError, RetrievalQuery, Retriever}
 use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, Passage, ServiceTier, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_rag::fusion::Fusion;
-use mainstay_rag::{CorpusSettings, Library, LibrarySettings, Ranking, Upload};
+use mainstay_rag::{CorpusSettings, Library, LibrarySettings, QualitySettings, Ranking, Upload};
 use mainstay_store::{DataDir, EmbeddedStore};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
 
@@ -46,6 +46,7 @@ impl Site {
             dense_weight: 0.2,
             upgrade: None,
             rerank: None,
+            quality: QualitySettings::default(),
         };
         let settings = LibrarySettings {
             corpora: HashMap::from([(CorpusName::new(CORPUS), corpus.clone())]),

@@ -239,7 +239,13 @@ fn new_document(doc_id: &str, number: u64) -> NewDocument {
         metadata: Metadata::default(),
         chunks: ranges
             .step_by(7)
-            .map(|range| NewChunk { range, parent_range: whole, headings: Vec::new(), language: None })
+            .map(|range| NewChunk {
+                range,
+                parent_range: whole,
+                headings: Vec::new(),
+                language: None,
+                finding: None,
+            })
             .collect(),
         text,
     }
