@@ -8,6 +8,7 @@ mod verbs;
 
 mod client;
 mod handbook;
+mod page;
 mod printable;
 mod sending;
 mod session;

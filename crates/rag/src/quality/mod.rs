@@ -12,7 +12,7 @@ pub mod quarantine;
 pub mod report;
 mod unreadable;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use judge::Judge;
 pub(crate) use judging::{Standing, with_judged};
@@ -60,7 +60,7 @@ pub enum Consequence {
 }
 
 /// What is odd about a chunk.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It has no word: punctuation and lines alone.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId};
 use mainstay_store::documents::Quarantined;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::collect::Collected;
 use super::Reason;
@@ -17,10 +17,10 @@ use super::judging::away;
 use crate::library::{Library, LibraryError};
 
 /// The state of a corpus.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct CorpusReport {
     /// `corpus.report`.
-    pub object: &'static str,
+    pub object: String,
     /// Its name.
     pub corpus: CorpusName,
     /// Documents.
@@ -56,12 +56,12 @@ pub struct CorpusReport {
     /// What the documents are about; empty for a corpus of a few documents.
     pub topics: Vec<Topic>,
     /// How much of the corpus a set of questions asks about, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
 }
 
 /// How much of a corpus is in one language.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct LanguageSize {
     /// ISO 639-1; absent for documents whose language is not known.
     pub language: Option<String>,
@@ -72,7 +72,7 @@ pub struct LanguageSize {
 }
 
 /// How many chunks have so many words.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct WordsBucket {
     /// From so many.
     pub from: u32,
@@ -83,7 +83,7 @@ pub struct WordsBucket {
 }
 
 /// What a corpus says more than once.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Duplicates {
     /// Documents whose text another has as well, the first of each group not counted.
     pub exact_documents: u64,
@@ -98,7 +98,7 @@ pub struct Duplicates {
 }
 
 /// Documents that say the same.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct DuplicateGroup {
     /// How many.
     pub documents: u64,
@@ -107,7 +107,7 @@ pub struct DuplicateGroup {
 }
 
 /// Chunks that are odd in one way.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Outliers {
     /// What is odd.
     pub reason: Reason,
@@ -120,7 +120,7 @@ pub struct Outliers {
 }
 
 /// A chunk with which something is odd.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct OddChunk {
     /// The chunk.
     pub chunk_id: ChunkId,
@@ -135,7 +135,7 @@ pub struct OddChunk {
 }
 
 /// How large a document is.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct DocumentSize {
     /// Bytes of its text.
     pub bytes: u64,
@@ -146,7 +146,7 @@ pub struct DocumentSize {
 }
 
 /// Documents of which no search finds anything.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Unreachable {
     /// How many.
     pub documents: u64,
@@ -155,19 +155,19 @@ pub struct Unreachable {
 }
 
 /// What a part of the documents is about.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Topic {
     /// Words that its documents have and others have not.
     pub words: Vec<String>,
     /// Documents.
     pub documents: u64,
     /// Those of them that a question asks about, where there are questions.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covered: Option<u64>,
 }
 
 /// How much of a corpus a set of questions asks about.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Coverage {
     /// Questions.
     pub questions: u64,
@@ -276,7 +276,7 @@ fn report(corpus: &CorpusName, collected: Collected, golden: Option<&Golden>) ->
     let mut languages: Vec<LanguageSize> = collected.languages.values().cloned().collect();
     languages.sort_by(|a, b| b.documents.cmp(&a.documents).then_with(|| a.language.cmp(&b.language)));
     CorpusReport {
-        object: "corpus.report",
+        object: "corpus.report".to_owned(),
         corpus: corpus.clone(),
         documents: collected.documents.len() as u64,
         chunks: collected.words.len() as u64,

@@ -100,24 +100,19 @@ fn names<'a>(
     let telling = |(word, count): (u32, usize)| {
         let share = count as f64 / size;
         let usual = everywhere.get(&word).map_or(1.0, |&count| count as f64 / all as f64);
-        (share * (share / usual).ln(), word)
+        // What is usual everywhere says nothing, however many have it.
+        (share.sqrt() * (share / usual).ln(), word)
     };
-    let mut words: Vec<(f64, u32)> = here.into_iter().map(telling).collect();
+    let fewest = if size > 2.0 { 2 } else { 1 };
+    let mut words: Vec<(f64, u32)> =
+        here.into_iter().filter(|(_, count)| *count >= fewest).map(telling).collect();
     words.sort_by(|(a, one), (b, other)| b.total_cmp(a).then(one.cmp(other)));
     words.into_iter().take(WORDS).map(|(_, word)| word).collect()
 }
 
-/// The group of each vector: those that a middle is nearest to, where the middles are those of the groups. The first middle
-/// is the vector nearest to all, each further one that which is farthest from the middles before.
+/// The group of each vector: that whose middle is nearest, where the middles are those of the groups.
 fn groups(vectors: &[&[f32]], count: usize) -> Vec<usize> {
-    let mut middles: Vec<Vec<f32>> = vec![mean(vectors.iter().copied())];
-    while middles.len() <= count {
-        let nearest =
-            |vector: &&&[f32]| middles.iter().map(|middle| dot(middle, vector)).fold(-1.0, f32::max);
-        let Some(farthest) = vectors.iter().min_by(|a, b| nearest(a).total_cmp(&nearest(b))) else { break };
-        middles.push(farthest.to_vec());
-    }
-    middles.remove(0);
+    let mut middles = first_middles(vectors, count);
     let nearest_to = |vector: &[f32], middles: &[Vec<f32>]| {
         let likeness = middles.iter().map(|middle| dot(middle, vector)).enumerate();
         likeness.max_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(group, _)| group)
@@ -138,6 +133,28 @@ fn groups(vectors: &[&[f32]], count: usize) -> Vec<usize> {
         }
     }
     groups
+}
+
+/// Vectors that are far from one another, drawn by the square of the distance to those before (Arthur and Vassilvitskii,
+/// "k-means++", 2007): a single strange document is not a topic. The same vectors give the same ones.
+fn first_middles(vectors: &[&[f32]], count: usize) -> Vec<Vec<f32>> {
+    let mut random = fastrand::Rng::with_seed(vectors.len() as u64);
+    let mut middles: Vec<Vec<f32>> = Vec::with_capacity(count);
+    let mut distances: Vec<f32> = vec![1.0; vectors.len()];
+    while middles.len() < count {
+        let mut drawn = random.f32() * distances.iter().sum::<f32>();
+        let chosen = distances.iter().position(|distance| {
+            drawn -= distance;
+            drawn < 0.0
+        });
+        let Some(middle) = vectors.get(chosen.unwrap_or(vectors.len() - 1)) else { break };
+        for (distance, vector) in distances.iter_mut().zip(vectors) {
+            let new = (1.0 - dot(middle, vector)).max(0.0).powi(2);
+            *distance = if middles.is_empty() { new } else { distance.min(new) };
+        }
+        middles.push(middle.to_vec());
+    }
+    middles
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

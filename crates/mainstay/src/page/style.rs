@@ -1,7 +1,7 @@
 //! How the page looks, in light and in dark, on a screen and on paper.
 
 /// The style sheet.
-pub(super) const STYLE: &str = "
+pub(crate) const STYLE: &str = "
 :root {
   --page: #fbfbfa; --card: #ffffff; --text: #1d2126; --faint: #667079; --line: #e4e6e8;
   --main: #2f6fb3; --soft: #a9bfd6; --good: #2c8a5a; --bad: #bb4b3c; --whisker: #1d2126;
