@@ -138,6 +138,8 @@ pub struct UpgradeInfo {
     pub embedder: String,
     /// Chunks that have one.
     pub chunks: u64,
+    /// Chunks that are to have one: those that searches find.
+    pub of: u64,
 }
 
 /// How much of a corpus is in one language.
@@ -461,7 +463,7 @@ impl Library {
         for corpus in self.documents.corpora(tenant).await? {
             let counts = self.documents.counts(tenant, &corpus.name).await?;
             let upgrade = match self.known(tenant, &corpus.name).and_then(|open| open.upgrade()) {
-                Some(upgrade) => Some(upgrade.info(self).await?),
+                Some(upgrade) => Some(upgrade.info(self, counts.searchable_chunks()).await?),
                 None => None,
             };
             infos.push(CorpusInfo { upgrade, ..corpus_info(corpus.name, corpus.embedder, counts) });

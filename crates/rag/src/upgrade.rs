@@ -116,10 +116,10 @@ impl Upgrade {
         f32::from_bits(self.share.load(Ordering::Relaxed))
     }
 
-    /// How far it is.
-    pub(crate) async fn info(&self, library: &Library) -> Result<UpgradeInfo, LibraryError> {
+    /// How far it is with the `of` chunks that are to have a second vector.
+    pub(crate) async fn info(&self, library: &Library, of: u64) -> Result<UpgradeInfo, LibraryError> {
         let chunks = library.index.stats(&self.namespace).await?.points as u64;
-        Ok(UpgradeInfo { embedder: self.embedder.model().to_owned(), chunks })
+        Ok(UpgradeInfo { embedder: self.embedder.model().to_owned(), chunks, of })
     }
 
     /// How much its channel counts for a question, once every chunk has a second vector.

@@ -118,7 +118,11 @@ impl Library {
         open: &OpenCorpus,
         documents: &mut [PreparedDocument],
     ) -> Result<(), LibraryError> {
-        let released = self.documents.released(open.tenant(), open.name(), &contents(documents)).await?;
+        let contents = contents(documents);
+        if contents.is_empty() {
+            return Ok(());
+        }
+        let released = self.documents.released(open.tenant(), open.name(), &contents).await?;
         for document in documents {
             for chunk in &mut document.content.chunks {
                 chunk.finding.take_if(|finding| released.contains(&finding.content));

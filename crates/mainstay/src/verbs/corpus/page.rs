@@ -55,7 +55,9 @@ fn overview(html: &mut String, report: &CorpusReport) {
     if !report.topics.is_empty() {
         let topics = report.topics.iter().map(|topic| {
             let tone = if topic.covered == Some(0) { Tone::Bad } else { Tone::Main };
-            Bar::count(&topic.words.join(", "), topic.documents, tone)
+            // All of them stand in the table of what questions ask about.
+            let words: Vec<&str> = topic.words.iter().take(2).map(String::as_str).collect();
+            Bar::count(&words.join(", "), topic.documents, tone)
         });
         let title = match report.coverage {
             Some(_) => "Documents by topic; red: no question asks about it",
