@@ -181,7 +181,7 @@ mod tests {
     fn vectors_that_point_the_same_way_are_one_group() {
         let vectors: Vec<Vec<f32>> = (0..30u8)
             .map(|n| {
-                let mut vector = vec![0.05 * f32::from(n % 5); 3];
+                let mut vector = [0.05 * f32::from(n % 5); 3];
                 vector[usize::from(n % 3)] = 1.0;
                 mean(std::iter::once(&vector[..]))
             })
