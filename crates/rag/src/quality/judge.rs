@@ -99,9 +99,11 @@ pub(crate) fn content_of(text: &str) -> Fingerprint {
 
 #[cfg(test)]
 mod tests {
+    use mainstay_documents::{ChunkOptions, Limits};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::prepare::{Upload, prepare};
 
     fn judge(unreadable: Consequence, outliers: Consequence) -> Judge {
         Judge::new(QualitySettings { unreadable, outliers, ..QualitySettings::default() })
@@ -127,7 +129,51 @@ mod tests {
         assert_eq!(judge(off, report).reason(&long, None), Some(Reason::TooLong));
     }
 
+    /// Paragraphs of a document: sentences, and what nobody reads.
+    fn paragraphs() -> impl Strategy<Value = Vec<String>> {
+        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let data = |(seed, length)| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            (0..length).map(|_| char::from(LETTERS[random.usize(..64)])).collect()
+        };
+        let sentence = (1..9_u32).prop_map(|hour| format!("The gates are opened at {hour} by the keeper. "));
+        let paragraph = prop_oneof![
+            (sentence, 1..12_usize).prop_map(|(sentence, times)| sentence.repeat(times)),
+            (any::<u64>(), 1..6_000_usize).prop_map(data),
+            "[-=*|]{1,300}",
+            "x{500,3000}",
+            Just("# Gates".to_owned()),
+        ];
+        proptest::collection::vec(paragraph, 1..12)
+    }
+
     proptest! {
+        /// Whatever stands beside it, a sentence is found; and with what is kept from searches, nothing of the text is lost.
+        #[test]
+        fn no_sentence_is_kept_from_searches_and_chunks_rejoin_to_the_text(paragraphs in paragraphs()) {
+            let upload = Upload {
+                doc_id: None,
+                title: None,
+                language: None,
+                file_name: Some("gates.md".to_owned()),
+                media_type: None,
+                metadata: serde_json::Map::new(),
+                bytes: paragraphs.join("\n\n").into(),
+            };
+            let prepared = prepare(&upload, &Limits::default(), &ChunkOptions::default()).unwrap();
+            let judge = Judge::new(QualitySettings::default());
+            let mut end = 0;
+            for one in &prepared.chunks {
+                let range = one.chunk.range;
+                prop_assert_eq!(prepared.text[end..range.start].trim(), "");
+                end = range.end;
+                if judge.obstacle(one.searchable.text(), None).is_some() {
+                    prop_assert!(!prepared.text[range.start..range.end].contains("keeper"));
+                }
+            }
+            prop_assert_eq!(prepared.text[end..].trim(), "");
+        }
+
         /// However many short words of letters a text has, and in whichever script: by default it is found.
         #[test]
         fn words_are_never_kept_from_searches(words in proptest::collection::vec("\\p{L}{1,24}", 1..200)) {

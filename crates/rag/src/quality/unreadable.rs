@@ -1,5 +1,8 @@
 //! Whether anybody can read a text at all. Only what is certainly of no use to a reader counts: what may be a table of
-//! numbers, a list of checksums, a formula or a row of pictures is left alone.
+//! numbers, a list of checksums, a formula or a row of pictures is left alone, and so is any text with a few words beside
+//! what nobody reads.
+
+use mainstay_documents::words;
 
 use super::Reason;
 
@@ -12,8 +15,10 @@ const LEAST_DATA: usize = 256;
 /// Letters without anything between them that are no word of any language.
 const ENDLESS: usize = 500;
 
-/// What part of the text, in tenths, must be data or one word for the rest not to matter.
+/// What part of the text, in tenths, must be data or one word, and how many other words there may be at most: a heading, or
+/// the name of what follows.
 const NEARLY_ALL: usize = 9;
+const MOST_OTHER_WORDS: u32 = 2;
 
 /// Lengths of hashes in hexadecimal digits: those are names, which people look up.
 const HASHES: [usize; 5] = [40, 56, 64, 96, 128];
@@ -30,17 +35,42 @@ pub(super) fn unreadable(text: &str) -> Option<Reason> {
         }
     }
     if broken > 0 && broken * 2 >= visible {
-        return Some(Reason::Garbled);
+        let is_whole = |token: &&str| !token.chars().any(stands_for_nothing);
+        return has_few_words(text.split_whitespace().filter(is_whole)).then_some(Reason::Garbled);
     }
     if !has_content {
         return Some(Reason::NoWords);
     }
-    if visible >= ENDLESS && longest_word(text) >= ENDLESS.max(visible * NEARLY_ALL / 10) {
-        // Data without a line end is an endless word, too: what it is says more.
-        return Some(if data(text) >= LEAST_DATA { Reason::Encoded } else { Reason::EndlessWord });
+    if visible < LEAST_DATA {
+        return None;
     }
-    let data = if visible >= LEAST_DATA { data(text) } else { 0 };
-    (data >= LEAST_DATA && data * 10 >= visible * NEARLY_ALL).then_some(Reason::Encoded)
+    let (data, rest) = without_data(text);
+    let reason = if data >= LEAST_DATA && data * 10 >= visible * NEARLY_ALL {
+        Reason::Encoded
+    } else if longest_word(&rest) >= ENDLESS.max(visible * NEARLY_ALL / 10) {
+        Reason::EndlessWord
+    } else {
+        return None;
+    };
+    let is_other = |token: &&str| longest_word(token) < ENDLESS && !is_remnant(token);
+    has_few_words(rest.split_whitespace().filter(is_other)).then_some(reason)
+}
+
+fn has_few_words<'a>(tokens: impl Iterator<Item = &'a str>) -> bool {
+    words(&tokens.collect::<Vec<_>>().join(" ")) <= MOST_OTHER_WORDS
+}
+
+/// Whether a token belongs to data rather than to what is said about them: the last line of base64, or a line in capitals
+/// that tells where data begin, as `-----BEGIN CERTIFICATE-----` does.
+fn is_remnant(token: &str) -> bool {
+    let letters = || token.chars().filter(|character| character.is_alphabetic());
+    let is_in_capitals = letters().next().is_some() && letters().all(char::is_uppercase);
+    let kinds: Vec<u8> = token.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| kind(&byte)).collect();
+    let goes_up = kinds.windows(2).any(|pair| pair == [0, 1]);
+    let has_digit_and_letter = kinds.contains(&2) && kinds.iter().any(|kind| *kind != 2);
+    let is_of_data = token.bytes().all(|byte| is_of_blob(&byte))
+        && (goes_up || has_digit_and_letter || token.ends_with('='));
+    is_in_capitals || is_of_data
 }
 
 /// Characters that are shown as a box: replacements, controls, and those whose meaning is a private matter of a font.
@@ -71,11 +101,25 @@ fn longest_word(text: &str) -> usize {
     text.split(|character| !is_of_word(character)).map(|word| word.chars().count()).max().unwrap_or(0)
 }
 
-/// How many characters of the text are data in letters.
-fn data(text: &str) -> usize {
-    let is_of_blob = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte);
-    let blobs = text.as_bytes().split(|byte| !is_of_blob(byte));
-    blobs.filter(|blob| blob.len() >= SHORTEST_BLOB && is_data(blob)).map(<[u8]>::len).sum()
+/// How many characters of the text are data in letters, and the text without them.
+fn without_data(text: &str) -> (usize, String) {
+    let (mut data, mut rest) = (0, String::new());
+    let is_other = |character: char| !u8::try_from(character).is_ok_and(|byte| is_of_blob(&byte));
+    for run in text.split_inclusive(is_other) {
+        let blob = run.trim_end_matches(is_other);
+        if blob.len() >= SHORTEST_BLOB && is_data(blob.as_bytes()) {
+            data += blob.len();
+            rest.push(' ');
+            rest.push_str(&run[blob.len()..]);
+        } else {
+            rest.push_str(run);
+        }
+    }
+    (data, rest)
+}
+
+fn is_of_blob(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte)
 }
 
 fn is_data(blob: &[u8]) -> bool {
@@ -134,7 +178,10 @@ mod tests {
     fn data_in_letters_is_unreadable() {
         let certificate =
             format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----", base64(1_500));
-        for text in [base64(300), base64(5_000).replace('\n', ""), certificate, hexadecimal(2_000)] {
+        let endless = base64(5_000).replace('\n', "");
+        let titled = format!("Picture\n\n{}", base64(700));
+        let picture = format!("data:image/png;base64,{endless}");
+        for text in [base64(300), endless, certificate, titled, picture, hexadecimal(2_000)] {
             assert_eq!(unreadable(&text), Some(Reason::Encoded), "{text}");
         }
         let dump: String = (0..40).map(|_| hexadecimal(60) + "\n").collect();
@@ -184,6 +231,10 @@ mod tests {
             &path,
             &names,
             &numbers,
+            &format!("The gates open at nine.\n\n{}", base64(5_000)),
+            &format!("鐘楼の門は九時に開き夜は閉じる。{}", base64(5_000).replace('\n', "")),
+            &format!("Opens at nine: {}", "x".repeat(2_000)),
+            &format!("The gates open at nine. {}", "\u{fffd}".repeat(99)),
             &format!(
                 "This is what the picture looks like in base64, so that you can compare:\n{}",
                 base64(300)
