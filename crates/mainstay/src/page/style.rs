@@ -52,6 +52,7 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-nu
 th, td { text-align: right; padding: 7px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 thead th { color: var(--faint); font-weight: 500; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: start; padding-left: 0; }
+th.text { text-align: start; }
 td.text { text-align: start; white-space: normal; min-width: 260px; overflow-wrap: anywhere; }
 td.id { color: var(--faint); max-width: 220px; overflow: hidden; text-overflow: ellipsis; }
 @media print { body { background: none; } section { break-inside: avoid; border: 0; padding: 0; } }

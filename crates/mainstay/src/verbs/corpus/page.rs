@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use mainstay_rag::quality::report::{CorpusReport, Coverage, DuplicateGroup};
 
-use super::table::{ids, meaning, megabytes, range, share};
+use super::table::{ids, meaning, megabytes, name_of, range, share};
 use crate::page::{self, Bar, Chart, Tone, escaped, facts, figure};
 use crate::terminal::grouped;
 
@@ -56,8 +56,7 @@ fn overview(html: &mut String, report: &CorpusReport) {
         let topics = report.topics.iter().map(|topic| {
             let tone = if topic.covered == Some(0) { Tone::Bad } else { Tone::Main };
             // All of them stand in the table of what questions ask about.
-            let words: Vec<&str> = topic.words.iter().take(2).map(String::as_str).collect();
-            Bar::count(&words.join(", "), topic.documents, tone)
+            Bar::count(&name_of(topic, 2), topic.documents, tone)
         });
         let title = match report.coverage {
             Some(_) => "Documents by topic; red: no question asks about it",
@@ -113,7 +112,7 @@ fn covered(html: &mut String, report: &CorpusReport, coverage: &Coverage) {
         let rows = report.topics.iter().map(|topic| {
             let covered = topic.covered.unwrap_or(0);
             let cells = [grouped(topic.documents), grouped(covered), share(covered, topic.documents)];
-            (topic.words.join(", "), cells.to_vec())
+            (name_of(topic, usize::MAX), cells.to_vec())
         });
         rows_of(html, &["Topic", "Documents", "Asked about", "Share"], rows);
     }
@@ -190,19 +189,23 @@ fn documents(html: &mut String, report: &CorpusReport) {
     html.push_str("</section>\n");
 }
 
-/// A table; the last column is text where its rows have more than numbers.
+/// A table. A column with more than numbers in it is text.
 fn rows_of(html: &mut String, columns: &[&str], rows: impl Iterator<Item = (String, Vec<String>)>) {
+    let rows: Vec<(String, Vec<String>)> = rows.collect();
+    let is_number = |cell: &String| cell.chars().all(|c| c.is_ascii_digit() || ",.% –".contains(c));
+    let class = |column: usize| {
+        let mut cells = rows.iter().filter_map(|(_, cells)| cells.get(column.checked_sub(1)?));
+        if cells.all(is_number) { "" } else { " class=\"text\" dir=\"auto\"" }
+    };
     html.push_str("<div class=\"wide\"><table><thead><tr>");
-    for column in columns {
-        let _ = write!(html, "<th>{column}</th>");
+    for (number, column) in columns.iter().enumerate() {
+        let _ = write!(html, "<th{}>{column}</th>", class(number));
     }
     html.push_str("</tr></thead><tbody>");
-    for (name, cells) in rows {
-        let _ = write!(html, "<tr><th dir=\"auto\">{}</th>", escaped(&name));
-        for cell in cells {
-            let is_number = cell.chars().all(|c| c.is_ascii_digit() || ",.% –".contains(c));
-            let class = if is_number { "" } else { " class=\"text\" dir=\"auto\"" };
-            let _ = write!(html, "<td{class}>{}</td>", escaped(&cell));
+    for (name, cells) in &rows {
+        let _ = write!(html, "<tr><th dir=\"auto\">{}</th>", escaped(name));
+        for (number, cell) in (1..).zip(cells) {
+            let _ = write!(html, "<td{}>{}</td>", class(number), escaped(cell));
         }
         html.push_str("</tr>");
     }

@@ -3,7 +3,7 @@
 use comfy_table::Table;
 use mainstay_domain::DocumentId;
 use mainstay_rag::quality::Reason;
-use mainstay_rag::quality::report::{CorpusReport, Coverage, DuplicateGroup, WordsBucket};
+use mainstay_rag::quality::report::{CorpusReport, Coverage, DuplicateGroup, Topic, WordsBucket};
 
 use super::describe_reasons;
 use crate::printable;
@@ -130,7 +130,8 @@ fn topics(report: &CorpusReport) -> Table {
     columns.extend(has_questions.then_some("asked about"));
     let mut table = terminal::table(&columns);
     for topic in &report.topics {
-        let mut row = vec![printable::line(&topic.words.join(", ")).into_owned(), grouped(topic.documents)];
+        let mut row =
+            vec![printable::line(&name_of(topic, usize::MAX)).into_owned(), grouped(topic.documents)];
         row.extend(topic.covered.map(grouped));
         table.add_row(row);
     }
@@ -165,6 +166,12 @@ pub(super) fn ids(ids: &[DocumentId], all: u64) -> String {
         0 => shown.join(", "),
         more => format!("{} and {} more", shown.join(", "), grouped(more)),
     }
+}
+
+/// What a topic is called, by so many of its words at most.
+pub(super) fn name_of(topic: &Topic, most: usize) -> String {
+    let words: Vec<&str> = topic.words.iter().take(most).map(String::as_str).collect();
+    if words.is_empty() { "(no words in common)".to_owned() } else { words.join(", ") }
 }
 
 /// What a reason means, for people.

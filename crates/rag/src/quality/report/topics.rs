@@ -31,13 +31,13 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     /// The distinct words of a text that may say what it is about.
     pub(super) fn words_of(&mut self, text: &str) -> Vec<u32> {
+        let long = text.unicode_words().filter(|word| word.chars().count() >= 4);
+        let words = long.filter(|word| word.chars().all(char::is_alphabetic)).map(str::to_lowercase);
         let mut known = BTreeSet::new();
-        for word in text.unicode_words() {
-            if word.chars().count() >= 4 && word.chars().all(char::is_alphabetic) {
-                known.insert(self.number(&word.to_lowercase()));
-                if known.len() == WORDS_OF_DOCUMENT {
-                    break;
-                }
+        for word in words.chain(pairs_of_han(text)) {
+            known.insert(self.number(&word));
+            if known.len() == WORDS_OF_DOCUMENT {
+                break;
             }
         }
         known.into_iter().collect()
@@ -52,6 +52,15 @@ impl Vocabulary {
         self.words.push(word.to_owned());
         number
     }
+}
+
+/// Pairs of neighbouring Chinese characters: most words have two.
+fn pairs_of_han(text: &str) -> impl Iterator<Item = String> {
+    let is_han = |character: char| matches!(character, '\u{4e00}'..='\u{9fff}');
+    let pairs = text.chars().zip(text.chars().skip(1));
+    pairs
+        .filter(move |(one, next)| is_han(*one) && is_han(*next))
+        .map(|(one, next)| [one, next].iter().collect())
 }
 
 /// The topics of a corpus, the largest first; none where it has but a few documents.
