@@ -1,11 +1,12 @@
 //! The composition root: the only place that names concrete backends and connects them.
 
+mod metrics;
 mod rerankers;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -29,7 +30,6 @@ use mainstay_security::{KeyRing, Sessions};
 use mainstay_server::{App, Readiness, ServerSettings};
 use mainstay_store::{DataDir, DataDirError, EmbeddedStore, EmbeddingCache};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -38,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
+use crate::compose::metrics::{install_metrics, render_metrics};
 use crate::compose::rerankers::Rerankers;
 use crate::config::sections;
 use crate::config::sections::corpora::Chunking;
@@ -255,30 +256,6 @@ fn settings(config: &Checked) -> ServerSettings {
     }
 }
 
-/// Starts the metrics of this process, once: a verb may start several Mainstays, one after the other.
-fn install_metrics() -> anyhow::Result<PrometheusHandle> {
-    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
-    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(handle) = &*installed {
-        return Ok(handle.clone());
-    }
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &measure::seconds_buckets())?
-        .install_recorder()
-        .context("the metrics cannot be started")?;
-    measure::describe();
-    Ok(installed.insert(handle).clone())
-}
-
-/// What `/metrics` answers: how far the index is behind is asked when it is wanted.
-fn render_metrics(metrics: PrometheusHandle, library: Arc<Library>) -> impl Fn() -> String {
-    move || {
-        let lag = library.lag();
-        measure::index_lag(lag.oldest, lag.waiting);
-        metrics.render()
-    }
-}
-
 fn first_assistant(config: &Checked) -> String {
     config.assistants.keys().next().map_or_else(|| "assistant".to_owned(), ToString::to_string)
 }
@@ -437,6 +414,7 @@ async fn open_library(
             document_share: if runs_here(&corpus.embedder) { 0.0 } else { DOCUMENT_SHARE },
             upgrade,
             rerank: rerankers.settings(&corpus.rerank),
+            quality: corpus.quality,
         })
     };
     let corpora = config.corpora.iter().map(|(name, corpus)| Ok((name.clone(), settings_of(corpus)?)));

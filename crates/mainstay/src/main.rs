@@ -9,6 +9,7 @@ mod verbs;
 mod client;
 mod filter;
 mod handbook;
+mod page;
 mod printable;
 mod sending;
 mod session;

@@ -14,7 +14,7 @@ use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, RetrievalQue
 use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, Passage, ServiceTier, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_rag::fusion::Fusion;
-use mainstay_rag::{CorpusSettings, Library, LibrarySettings, UpgradeSettings, Upload};
+use mainstay_rag::{CorpusSettings, Library, LibrarySettings, QualitySettings, UpgradeSettings, Upload};
 use mainstay_store::{DataDir, EmbeddedStore};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
 use tokio_util::sync::CancellationToken;
@@ -75,6 +75,7 @@ impl Site {
             dense_weight: 0.2,
             document_share: 0.0,
             rerank: None,
+            quality: QualitySettings::default(),
             upgrade: wise.map(|wise| UpgradeSettings {
                 embedder: wise.clone(),
                 weight: 0.5,
