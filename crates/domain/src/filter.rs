@@ -53,4 +53,13 @@ impl Filter {
             (one, other) => one.or(other),
         }
     }
+
+    /// Whether there is a condition on this field.
+    pub fn names(&self, field: &str) -> bool {
+        match self {
+            Self::All(filters) | Self::Any(filters) => filters.iter().any(|filter| filter.names(field)),
+            Self::Not(filter) => filter.names(field),
+            Self::Field { name, .. } => name == field,
+        }
+    }
 }

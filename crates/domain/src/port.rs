@@ -189,8 +189,13 @@ pub enum RetrievalError {
     #[error("there is no corpus {0:?}; `GET /v1/corpora` lists those that exist")]
     UnknownCorpus(CorpusName),
     /// The filter does not fit the fields of the corpus.
-    #[error("{0}")]
-    InvalidFilter(String),
+    #[error("{message}")]
+    InvalidFilter {
+        /// The field of which it asks what cannot be.
+        field: String,
+        /// What is wrong, and what there is.
+        message: String,
+    },
     /// The question could not be embedded.
     #[error("the question could not be embedded")]
     Embedding(#[source] ModelError),

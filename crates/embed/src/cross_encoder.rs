@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mainstay_domain::port::{Relevance, Reranker};
-use mainstay_domain::{Clock, Deadline, ModelError, ModelErrorKind, Passage, TimeoutPhase};
-use tokio_util::sync::CancellationToken;
+use mainstay_domain::{Clock, Deadline, ModelError, Passage};
 
-use crate::encoder::{Encoder, EncoderError, Tokens};
+use crate::encoder::{EncoderError, Tokens};
 use crate::folder::{Folder, FolderError};
+use crate::network::{Network, Task, runs};
 use crate::threads;
-use crate::tokenizer::Tokenizer;
-use crate::transformer::runs;
 
 /// A reranker that reads the question together with each passage: better than comparing vectors, and as many runs of the
 /// model as there are passages.
@@ -20,12 +18,6 @@ pub struct CrossEncoder {
     model: String,
     clock: Clock,
     network: Arc<Network>,
-}
-
-struct Network {
-    encoder: Encoder,
-    tokenizer: Tokenizer,
-    longest: usize,
 }
 
 impl CrossEncoder {
@@ -36,9 +28,7 @@ impl CrossEncoder {
     ///
     /// Which file is missing or unfit, and why.
     pub fn from_folder(name: &str, path: &Path, clock: Clock) -> Result<Self, FolderError> {
-        let folder = Folder::read(path)?;
-        let network =
-            Network { encoder: folder.encoder, tokenizer: folder.tokenizer, longest: folder.longest };
+        let network = Folder::read(path)?.network;
         let unfit = |reason: String| FolderError::Content { path: path.to_owned(), reason };
         let probe = network.tokenizer.encode_pair("a question", "a text", network.longest);
         let width = network.encoder.width(&probe).map_err(|error| unfit(error.to_string()))?;
@@ -65,20 +55,10 @@ impl Reranker for CrossEncoder {
         deadline: Deadline,
     ) -> Result<Relevance, ModelError> {
         let texts: Vec<String> = candidates.iter().map(Passage::text_in_context).collect();
-        let (network, question, clock) = (self.network.clone(), question.to_owned(), self.clock);
-        let stop = CancellationToken::new();
-        let _stop_when_dropped = stop.clone().drop_guard();
-        let wanted = move || !stop.is_cancelled() && !deadline.has_passed(&clock);
-        let scored = tokio::task::spawn_blocking(move || network.score(&question, &texts, &wanted)).await;
-        let (kind, message) = match scored {
-            Ok(Ok(Some(scores))) => return Ok(Relevance::unbilled(scores)),
-            Ok(Ok(None)) => {
-                (ModelErrorKind::Timeout(TimeoutPhase::Total), "no time was left to rerank".to_owned())
-            }
-            Ok(Err(error)) => (ModelErrorKind::Provider, error.to_string()),
-            Err(_) => (ModelErrorKind::Provider, "the model failed; please report it".to_owned()),
-        };
-        Err(ModelError { kind, provider: self.model.clone(), status: None, message, retry_after: None })
+        let (network, question) = (self.network.clone(), question.to_owned());
+        let task = Task { model: &self.model, verb: "rerank", deadline, clock: self.clock };
+        let scores = task.run(move |wanted| network.score(&question, &texts, wanted)).await?;
+        Ok(Relevance::unbilled(scores))
     }
 }
 

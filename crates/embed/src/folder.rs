@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::encoder::Encoder;
+use crate::network::Network;
 use crate::tokenizer::Tokenizer;
 
 /// How the vector of a text is made of those of its tokens.
@@ -24,10 +25,7 @@ pub enum Pooling {
 
 /// A model that was read from a folder.
 pub(crate) struct Folder {
-    pub(crate) encoder: Encoder,
-    pub(crate) tokenizer: Tokenizer,
-    /// Tokens that the model reads at most, the special ones included.
-    pub(crate) longest: usize,
+    pub(crate) network: Network,
     pub(crate) pooling: Pooling,
     /// What the model wants before a question.
     pub(crate) query_prefix: Option<String>,
@@ -124,9 +122,7 @@ impl Folder {
         let encoder = Encoder::from_file(&model)
             .map_err(|error| FolderError::Content { path: model.clone(), reason: error.to_string() })?;
         Ok(Self {
-            encoder,
-            tokenizer,
-            longest,
+            network: Network { encoder, tokenizer, longest },
             pooling: if pooling.pooling_mode_cls_token { Pooling::Cls } else { Pooling::Mean },
             query_prefix: prompts.prompts.query,
             passage_prefix: prompts.prompts.passage,

@@ -11,6 +11,7 @@ mod transformer;
 
 mod encoder;
 mod folder;
+mod network;
 mod table;
 mod threads;
 mod tokenizer;

@@ -5,13 +5,13 @@ use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings};
-use mainstay_domain::{Clock, Deadline, ModelError, ModelErrorKind, TimeoutPhase};
+use mainstay_domain::{Clock, Deadline, ModelError};
 use rayon::prelude::*;
 use rten::ThreadPool;
-use tokio_util::sync::CancellationToken;
 
 use crate::encoder::{Encoder, EncoderError, Tokens};
 use crate::folder::{Folder, FolderError, Pooling};
+use crate::network::{Network, Task, runs};
 use crate::threads;
 use crate::tokenizer::Tokenizer;
 use crate::vector::normalise;
@@ -25,6 +25,7 @@ pub struct Transformer {
     dimension: usize,
     query_prefix: String,
     passage_prefix: String,
+    pooling: Pooling,
     clock: Clock,
     network: Arc<dyn Fn() -> Result<Arc<Network>, EncoderError> + Send + Sync>,
 }
@@ -40,18 +41,6 @@ pub struct FolderOptions {
     pub passage_prefix: Option<String>,
 }
 
-/// A model that is ready to run.
-struct Network {
-    encoder: Encoder,
-    tokenizer: Tokenizer,
-    /// Tokens that the model reads, the special ones included.
-    longest: usize,
-    pooling: Pooling,
-}
-
-/// Padded tokens of one run: larger ones do not run faster, but take memory and are slower to give up.
-const TOKENS_PER_RUN: usize = 1_024;
-
 impl Transformer {
     /// The name of the built-in transformer. A change of the asset changes the name, and vectors of the old are made anew.
     pub const MINILM: &str = "builtin/minilm-l6-int8-v1";
@@ -64,14 +53,14 @@ impl Transformer {
     pub fn minilm(clock: Clock) -> Self {
         static NETWORK: LazyLock<Result<Arc<Network>, EncoderError>> = LazyLock::new(|| {
             let encoder = Encoder::from_bytes(include_bytes!("../assets/minilm-l6-int8.onnx"))?;
-            let (tokenizer, pooling) = (Tokenizer::builtin(), Pooling::Mean);
-            Ok(Arc::new(Network { encoder, tokenizer, longest: 256, pooling }))
+            Ok(Arc::new(Network { encoder, tokenizer: Tokenizer::builtin(), longest: 256 }))
         });
         Self {
             model: Self::MINILM.to_owned(),
             dimension: Self::MINILM_DIMENSION,
             query_prefix: String::new(),
             passage_prefix: String::new(),
+            pooling: Pooling::Mean,
             clock,
             network: Arc::new(|| NETWORK.clone()),
         }
@@ -92,12 +81,7 @@ impl Transformer {
     ) -> Result<Self, FolderError> {
         let folder = Folder::read(path)?;
         let prefix = |configured: Option<String>, own: Option<String>| configured.or(own).unwrap_or_default();
-        let network = Network {
-            encoder: folder.encoder,
-            tokenizer: folder.tokenizer,
-            longest: folder.longest,
-            pooling: options.pooling.unwrap_or(folder.pooling),
-        };
+        let network = folder.network;
         let dimension = network.encoder.width(&network.tokenizer.encode("a text", network.longest));
         let dimension = dimension
             .map_err(|error| FolderError::Content { path: path.to_owned(), reason: error.to_string() })?;
@@ -107,6 +91,7 @@ impl Transformer {
             dimension,
             query_prefix: prefix(options.query_prefix, folder.query_prefix),
             passage_prefix: prefix(options.passage_prefix, folder.passage_prefix),
+            pooling: options.pooling.unwrap_or(folder.pooling),
             clock,
             network: Arc::new(move || Ok(network.clone())),
         })
@@ -135,37 +120,13 @@ impl Embedder for Transformer {
             EmbeddingPurpose::Passage => &self.passage_prefix,
         };
         let texts: Vec<String> = texts.iter().map(|text| format!("{prefix}{text}")).collect();
-        let (network, dimension, clock) = (self.network.clone(), self.dimension, self.clock);
-        let stop = CancellationToken::new();
-        let _stop_when_dropped = stop.clone().drop_guard();
-        let work = move || {
-            let threads = match purpose {
-                EmbeddingPurpose::Query => threads::for_questions(),
-                EmbeddingPurpose::Passage => threads::for_passages(),
-            };
-            let wanted = || !stop.is_cancelled() && !deadline.has_passed(&clock);
-            network()?.embed(&texts, dimension, threads, &wanted)
+        let threads: fn() -> &'static Arc<ThreadPool> = match purpose {
+            EmbeddingPurpose::Query => threads::for_questions,
+            EmbeddingPurpose::Passage => threads::for_passages,
         };
-        let embedded = tokio::task::spawn_blocking(work).await;
-        match embedded {
-            Ok(Ok(Some(embeddings))) => Ok(embeddings),
-            Ok(Ok(None)) => Err(self
-                .error(ModelErrorKind::Timeout(TimeoutPhase::Total), "no time was left to embed the text")),
-            Ok(Err(error)) => Err(self.error(ModelErrorKind::Provider, error.to_string())),
-            Err(_) => Err(self.error(ModelErrorKind::Provider, "the model failed; please report it")),
-        }
-    }
-}
-
-impl Transformer {
-    fn error(&self, kind: ModelErrorKind, message: impl Into<String>) -> ModelError {
-        ModelError {
-            kind,
-            provider: self.model.clone(),
-            status: None,
-            message: message.into(),
-            retry_after: None,
-        }
+        let (network, dimension, pooling) = (self.network.clone(), self.dimension, self.pooling);
+        let task = Task { model: &self.model, verb: "embed the text", deadline, clock: self.clock };
+        task.run(move |wanted| network()?.embed(&texts, (dimension, pooling), threads(), wanted)).await
     }
 }
 
@@ -174,7 +135,7 @@ impl Network {
     fn embed(
         &self,
         texts: &[String],
-        dimension: usize,
+        (dimension, pooling): (usize, Pooling),
         threads: &Arc<ThreadPool>,
         wanted: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Embeddings>, EncoderError> {
@@ -188,7 +149,7 @@ impl Network {
             let batch: Vec<&Tokens> = members.iter().map(|&member| &tokens[member]).collect();
             let output = self.encoder.run(&batch, threads)?;
             let vectors = output.rows().zip(&batch).map(|(row, tokens)| {
-                let positions = if self.pooling == Pooling::Cls { 1 } else { tokens.ids.len() };
+                let positions = if pooling == Pooling::Cls { 1 } else { tokens.ids.len() };
                 mean(row, positions, output.width)
             });
             Ok(Some(vectors.collect()))
@@ -205,24 +166,6 @@ impl Network {
         let read = tokens.iter().map(|tokens| tokens.ids.len() as u64).sum();
         Ok(Some(Embeddings { dimension, values, tokens: read }))
     }
-}
-
-/// Which texts are run together: those of similar length, because all are padded to the longest.
-pub(crate) fn runs(tokens: &[Tokens]) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..tokens.len()).collect();
-    order.sort_by_key(|&at| std::cmp::Reverse(tokens[at].ids.len()));
-    let mut runs: Vec<Vec<usize>> = Vec::new();
-    let mut longest = 0;
-    for at in order {
-        match runs.last_mut() {
-            Some(run) if (run.len() + 1) * longest <= TOKENS_PER_RUN => run.push(at),
-            _ => {
-                longest = tokens[at].ids.len();
-                runs.push(vec![at]);
-            }
-        }
-    }
-    runs
 }
 
 /// The mean over the positions of a text, brought to length 1.

@@ -14,7 +14,9 @@ use mainstay_ops::{Turn, measure};
 use mainstay_rag::assemble::{self, Grounding};
 use mainstay_rag::citations::{CitationCounts, CitationFilters};
 
+use crate::error::FilterOrigin;
 use crate::judging::Judge;
+use crate::sources::considered;
 use crate::stream::AnswerStream;
 use crate::{Gateway, RequestError};
 
@@ -217,7 +219,7 @@ impl Gateway {
                          name another `model`",
                         request.model
                     ),
-                    param: Some("mainstay.filter"),
+                    param: Some(SENT_FILTER),
                 }),
             };
         };
@@ -232,17 +234,24 @@ impl Gateway {
                 param: Some("messages"),
             });
         }
+        let sent = request.filter.take();
         let query = RetrievalQuery {
             tenant: caller.tenant.clone(),
             corpus: corpus.clone(),
+            limit: considered(&assistant.retrieval, &question),
             text: question,
-            limit: assistant.retrieval.top_k,
             // The caller can narrow what the assistant may read, and never widen it.
-            filter: Filter::both(assistant.filter.clone(), request.filter.take()),
+            filter: Filter::both(assistant.filter.clone(), sent.clone()),
             tier: tier.unwrap_or(assistant.retrieval.tier),
             deadline: context.deadline,
         };
-        let found = self.find_sources(query, &assistant.retrieval).await?;
+        let origin = FilterOrigin {
+            sent: sent.as_ref(),
+            sent_as: SENT_FILTER,
+            assistant: Some((&assistant.name, "model")),
+        };
+        let found = self.find_sources(query, &assistant.retrieval).await;
+        let found = found.map_err(|error| origin.blame(error))?;
         let grounding = Grounding::new(found.selection.sources);
         assemble::insert(request, assistant.prompt.as_deref(), &grounding);
         Ok(Some(grounding))
@@ -275,6 +284,9 @@ impl Gateway {
         }
     }
 }
+
+/// What a request calls the filter that it brings.
+const SENT_FILTER: &str = "mainstay.filter";
 
 /// A reply before its turn is closed.
 enum Reply {

@@ -2,7 +2,7 @@
 
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::RetrievalError;
-use mainstay_domain::{ModelError, ModelErrorKind};
+use mainstay_domain::{AssistantName, Filter, ModelError, ModelErrorKind};
 use mainstay_models::UnknownModel;
 use mainstay_security::IdentityError;
 
@@ -31,6 +31,14 @@ pub enum RequestError {
         /// The field, where it is one.
         param: Option<&'static str>,
     },
+    /// A filter does not fit the fields of the corpus.
+    #[error("{message}")]
+    Filter {
+        /// What is wrong and what to do.
+        message: String,
+        /// What of the request to change.
+        param: &'static str,
+    },
     /// No passages could be retrieved.
     #[error(transparent)]
     Retrieval(#[from] RetrievalError),
@@ -42,6 +50,34 @@ pub enum RequestError {
     ShuttingDown,
 }
 
+/// Where the filter of a question comes from, which may be two places at once.
+pub(crate) struct FilterOrigin<'a> {
+    /// The caller's, if there is one.
+    pub(crate) sent: Option<&'a Filter>,
+    /// What the request calls it.
+    pub(crate) sent_as: &'static str,
+    /// The assistant that may have one of its own, and what the request calls the assistant.
+    pub(crate) assistant: Option<(&'a AssistantName, &'static str)>,
+}
+
+impl FilterOrigin<'_> {
+    /// Says of a filter that does not fit whose it is: nobody finds an assistant's own in the request.
+    pub(crate) fn blame(&self, error: RetrievalError) -> RequestError {
+        let RetrievalError::InvalidFilter { field, message } = error else { return error.into() };
+        match self.assistant {
+            Some((name, param)) if !self.sent.is_some_and(|sent| sent.names(&field)) => {
+                RequestError::Filter {
+                    message: format!(
+                        "{message}. The filter is the assistant's own: see retrieval.filter of [assistants.{name}] in mainstay.toml"
+                    ),
+                    param,
+                }
+            }
+            _ => RequestError::Filter { message, param: self.sent_as },
+        }
+    }
+}
+
 impl RequestError {
     /// The stable code that clients, metrics and the ledger see.
     pub fn code(&self) -> &'static str {
@@ -51,11 +87,40 @@ impl RequestError {
             Self::UnknownModel(_) => ModelErrorKind::ModelNotFound.code(),
             Self::Invalid { .. } => ModelErrorKind::InvalidRequest.code(),
             Self::Retrieval(RetrievalError::UnknownCorpus(_)) => "corpus_not_found",
-            Self::Retrieval(RetrievalError::InvalidFilter(_)) => "invalid_filter",
+            Self::Filter { .. } | Self::Retrieval(RetrievalError::InvalidFilter { .. }) => "invalid_filter",
             Self::Retrieval(RetrievalError::DeadlinePassed) => "deadline_exceeded",
             Self::Retrieval(RetrievalError::Embedding(error)) | Self::Model(error) => error.kind.code(),
             Self::Retrieval(RetrievalError::Storage(_)) => "retrieval_failed",
             Self::ShuttingDown => "shutting_down",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_domain::filter::Test;
+
+    use super::*;
+
+    #[test]
+    fn of_two_filters_the_one_that_does_not_fit_is_named() {
+        let name = AssistantName::new("support");
+        let sent = Filter::Not(Box::new(Filter::Field { name: "crew".to_owned(), test: Test::Exists }));
+        let origin =
+            |sent| FilterOrigin { sent, sent_as: "mainstay.filter", assistant: Some((&name, "model")) };
+        let unfit =
+            |field: &str| RetrievalError::InvalidFilter { field: field.to_owned(), message: "no".to_owned() };
+        let param = |error: &RequestError| match error {
+            RequestError::Filter { param, .. } => *param,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(param(&origin(Some(&sent)).blame(unfit("crew"))), "mainstay.filter");
+        for sent in [None, Some(&sent)] {
+            let error = origin(sent).blame(unfit("color"));
+            assert_eq!((param(&error), error.code()), ("model", "invalid_filter"));
+            assert!(error.to_string().contains("[assistants.support]"), "{error}");
+        }
+        let search = FilterOrigin { sent: Some(&sent), sent_as: "filter", assistant: None };
+        assert_eq!(param(&search.blame(unfit("color"))), "filter");
     }
 }

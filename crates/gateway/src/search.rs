@@ -6,6 +6,7 @@ use mainstay_domain::{Caller, CorpusName, Filter, ServiceTier};
 use mainstay_ops::measure;
 
 use crate::chat::{Context, allow};
+use crate::error::FilterOrigin;
 use crate::{Gateway, RequestError};
 
 /// A search.
@@ -44,7 +45,9 @@ impl Gateway {
             tier: call.tier,
             deadline: call.context.deadline,
         };
-        Ok(self.search_passages(query).await?)
+        let sent = query.filter.clone();
+        let origin = FilterOrigin { sent: sent.as_ref(), sent_as: "filter", assistant: None };
+        self.search_passages(query).await.map_err(|error| origin.blame(error))
     }
 
     /// Who calls, for what is no turn: nothing is billed for it.

@@ -1,19 +1,21 @@
 //! Which sources a question gets: a search, a second one where the first only names what is asked for, then the selection.
 //! A question to an assistant and the page that explains one go through here alike.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{RetrievalError, RetrievalQuery, Retrieved};
 use mainstay_domain::rerank::Reranking;
 use mainstay_domain::{AssistantName, ChunkId, CorpusName, Passage};
-use mainstay_models::RetrievalSettings;
+use mainstay_models::{Assistant, RetrievalSettings};
 use mainstay_ops::measure;
 use mainstay_rag::compression::Compression;
-use mainstay_rag::selection::{Rules, Selection, select};
+use mainstay_rag::selection::{Decision, Rules, Selection, select};
 use mainstay_rag::{diversity, hops};
 
 use crate::chat::Context;
+use crate::error::FilterOrigin;
 use crate::{Gateway, RequestError};
 
 /// More passages are looked for than are shown: several may share a parent, and the budget may pass over a long one.
@@ -27,7 +29,8 @@ const LEAST_TIMES: u32 = 8;
 /// What was found for a question, and what of it a prompt shows.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The passages, best first; those of both searches where there were two.
+    /// The passages, best first; those of both searches where there were two. Behind them come those that were found only to
+    /// be seen.
     pub passages: Vec<Passage>,
     /// Whose order the first search's passages are in.
     pub reranking: Reranking,
@@ -87,7 +90,9 @@ impl Gateway {
         let assistant = match &call.assistant {
             Some(name) => {
                 let unknown = || self.registry.unknown(name.as_str());
-                Some(self.registry.assistant(name.as_str()).ok_or_else(unknown)?)
+                let assistant = self.registry.assistant(name.as_str()).ok_or_else(unknown)?;
+                answers_from(assistant, &call.corpus)?;
+                Some(assistant)
             }
             None => self.registry.assistants().find(|one| one.corpus.as_ref() == Some(&call.corpus)),
         };
@@ -95,31 +100,40 @@ impl Gateway {
         let query = RetrievalQuery {
             tenant: caller.tenant,
             corpus: call.corpus,
+            limit: call.limit.max(considered(&settings, &call.text)),
             text: call.text,
-            limit: call.limit,
             filter: assistant.and_then(|assistant| assistant.filter.clone()),
             tier: settings.tier,
             deadline: call.context.deadline,
         };
-        let found = self.find_sources(query, &settings).await?;
+        let origin = FilterOrigin {
+            sent: None,
+            sent_as: "filter",
+            assistant: assistant.map(|assistant| (&assistant.name, "assistant")),
+        };
+        let found = self.find_sources(query, &settings).await.map_err(|error| origin.blame(error))?;
         Ok(Explanation { found, assistant: assistant.map(|assistant| assistant.name.clone()), settings })
     }
 
-    /// Finds the sources of an answer. The query's limit is how many passages are wanted at least.
+    /// Finds the sources of an answer. The query's limit is how many passages the first search finds: those behind the ones that
+    /// are considered are there to be seen, and change nothing of what is chosen.
     pub(crate) async fn find_sources(
         &self,
         query: RetrievalQuery,
         settings: &RetrievalSettings,
     ) -> Result<Found, RetrievalError> {
         let question = query.text.clone();
-        let is_diverse = settings.diversity.applies(|| diversity::asks_for_several(&question));
-        let considered = candidates(settings, is_diverse);
-        let query = RetrievalQuery { limit: query.limit.max(considered), ..query };
+        let is_diverse = is_diverse(settings, &question);
+        let considered = considered(settings, &question);
         let began = self.clock.instant();
-        let Retrieved { passages: first, reranking } = self.search_passages(query.clone()).await?;
+        let Retrieved { passages: mut first, reranking } = self.search_passages(query.clone()).await?;
         let took = self.clock.instant().duration_since(began);
+        // Whoever looks at more passages must see the same choice: those go before anything is made of the rest.
+        let only_seen = first.split_off(considered.min(first.len()));
+        let query = RetrievalQuery { limit: considered, ..query };
 
-        let (passages, second) = if settings.multi_hop.applies(|| hops::looks_chained(&question, &first)) {
+        let (mut passages, second) = if settings.multi_hop.applies(|| hops::looks_chained(&question, &first))
+        {
             self.search_again(query, first, took).await
         } else {
             (first, None)
@@ -137,7 +151,11 @@ impl Gateway {
             tokens: settings.context_tokens,
         };
         let compression = settings.compression.then(|| Compression::new(&question, &passages));
-        let selection = select(&passages, &turns, rules, compression.as_ref());
+        let mut selection = select(&passages, &turns, rules, compression.as_ref());
+        // The second search may have found some of them as well.
+        let known: HashSet<ChunkId> = passages.iter().map(|passage| passage.chunk).collect();
+        passages.extend(only_seen.into_iter().filter(|passage| !known.contains(&passage.chunk)));
+        selection.decisions.resize(passages.len(), Decision::NotConsidered);
         Ok(Found { passages, reranking, second, is_diverse, selection })
     }
 
@@ -170,10 +188,32 @@ impl Gateway {
     }
 }
 
-/// How many passages are considered for the prompt.
-fn candidates(settings: &RetrievalSettings, is_diverse: bool) -> usize {
-    let least = if is_diverse { diversity::DEPTH } else { 0 };
+/// How many passages are considered for the prompt of a question.
+pub(crate) fn considered(settings: &RetrievalSettings, question: &str) -> usize {
+    let least = if is_diverse(settings, question) { diversity::DEPTH } else { 0 };
     least.max(settings.top_k * PASSAGES_PER_SOURCE)
+}
+
+/// Whether the sources of a question are chosen from different groups of passages.
+fn is_diverse(settings: &RetrievalSettings, question: &str) -> bool {
+    settings.diversity.applies(|| diversity::asks_for_several(question))
+}
+
+/// An assistant's rules say nothing of a corpus from which it does not answer.
+fn answers_from(assistant: &Assistant, corpus: &CorpusName) -> Result<(), RequestError> {
+    let its_own = match &assistant.corpus {
+        Some(its_own) if its_own == corpus => return Ok(()),
+        Some(its_own) => format!("from the corpus \"{its_own}\""),
+        None => "without documents".to_owned(),
+    };
+    Err(RequestError::Invalid {
+        message: format!(
+            "the assistant \"{}\" answers {its_own} and not from \"{corpus}\": search its corpus, or name an assistant of this \
+             one, or none",
+            assistant.name
+        ),
+        param: Some("assistant"),
+    })
 }
 
 #[cfg(test)]
@@ -181,11 +221,9 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use async_trait::async_trait;
-    use mainstay_domain::citation::PassageScore;
     use mainstay_domain::port::Retriever;
     use mainstay_domain::rerank::NotReranked;
-    use mainstay_domain::{ByteRange, Deadline, DocumentId, RequestId, ServiceTier, When};
-    use mainstay_rag::selection::Decision;
+    use mainstay_domain::{ByteRange, Deadline, RequestId, ServiceTier, When};
 
     use super::*;
     use crate::tests::{KEY, Script, World, world};
@@ -220,19 +258,7 @@ mod tests {
     }
 
     fn passage(chunk: u64, document: &str, text: &str) -> Passage {
-        let range = ByteRange { start: 0, end: text.len() };
-        Passage {
-            chunk: ChunkId(chunk),
-            document: DocumentId::new(document),
-            title: None,
-            headings: Vec::new(),
-            parent_headings: Vec::new(),
-            range,
-            text: text.to_owned(),
-            parent_range: range,
-            parent_text: text.to_owned(),
-            score: PassageScore::default(),
-        }
+        Passage::whole(ChunkId(chunk), document, text)
     }
 
     const CHAINED: &str = "Who owns the yard of the ship that is called Alder?";
@@ -245,16 +271,16 @@ mod tests {
     }
 
     async fn find(world: &World, question: &str, multi_hop: When, time: Duration) -> Found {
+        let settings = RetrievalSettings { multi_hop, ..RetrievalSettings::default() };
         let query = RetrievalQuery {
             tenant: mainstay_domain::TenantId::single(),
             corpus: CorpusName::unnamed(),
             text: question.to_owned(),
-            limit: 5,
+            limit: considered(&settings, question),
             filter: None,
             tier: ServiceTier::Quality,
             deadline: Deadline::after(&world.clock, time),
         };
-        let settings = RetrievalSettings { multi_hop, ..RetrievalSettings::default() };
         world.gateway.find_sources(query, &settings).await.unwrap()
     }
 
@@ -293,20 +319,88 @@ mod tests {
         assert_eq!((found.passages.len(), found.second), (1, None));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_explanation_shows_what_a_prompt_would() {
-        let (world, _) = harbour(Harbour::default());
-        let call = |assistant: Option<&str>, text: &str| ExplainCall {
+    fn explain(world: &World, text: &str, limit: usize) -> ExplainCall {
+        ExplainCall {
             text: text.to_owned(),
             corpus: CorpusName::unnamed(),
-            assistant: assistant.map(AssistantName::new),
-            limit: 10,
+            assistant: None,
+            limit,
             context: Context {
                 request: RequestId::new("req_1"),
                 key: Some(KEY.to_owned()),
                 deadline: Deadline::after(&world.clock, PLENTY),
                 client_retries: 0,
             },
+        }
+    }
+
+    /// Sixty pages about a yard; a search for the yard's name finds them from the other end.
+    struct Shelf;
+
+    #[async_trait]
+    impl Retriever for Shelf {
+        async fn retrieve(&self, query: RetrievalQuery) -> Result<Retrieved, RetrievalError> {
+            let page =
+                |n: u64| passage(n, "log", &format!("x{n}a x{n}b x{n}c of the Nordhavn Yard: x{n}d x{n}e"));
+            let mut passages: Vec<Passage> = (0..60).map(page).collect();
+            for (passage, start) in passages.iter_mut().zip((0..).step_by(1_000)) {
+                passage.range = ByteRange { start, end: start + passage.text.len() };
+                passage.parent_range = passage.range;
+            }
+            if query.text.contains("Nordhavn") {
+                passages.reverse();
+            }
+            passages.truncate(query.limit);
+            Ok(Retrieved { passages, reranking: Reranking::Skipped(NotReranked::NoReranker) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_looks_at_more_passages_sees_the_choice_that_a_prompt_makes() {
+        let mut world = world(Script::Say("It is so."));
+        world.gateway.retriever = Arc::new(Shelf);
+        let chosen = |found: &Found| -> Vec<ChunkId> {
+            found.selection.sources.iter().map(|source| source.passage.chunk).collect()
+        };
+        let prompt = find(&world, CHAINED, When::Auto, PLENTY).await;
+        let [first, second] = chosen(&prompt)[..2] else { panic!("two searches have sources") };
+        assert_eq!((first, second), (ChunkId(0), ChunkId(59)));
+        let explained = world.gateway.explain(explain(&world, CHAINED, 100)).await.unwrap().found;
+        assert_eq!(chosen(&explained), chosen(&prompt));
+        assert_eq!(explained.second, prompt.second);
+        assert_eq!(explained.passages[..prompt.passages.len()], prompt.passages);
+        // The rest is there to be seen, each once.
+        let mut chunks: Vec<ChunkId> = explained.passages.iter().map(|passage| passage.chunk).collect();
+        chunks.sort_unstable();
+        assert_eq!(chunks, (0..60).map(ChunkId).collect::<Vec<_>>());
+        assert_eq!(explained.selection.decisions.len(), 60);
+        assert_eq!(explained.selection.decisions.last(), Some(&Decision::NotConsidered));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_assistant_explains_its_own_corpus_alone() {
+        let (world, _) = harbour(Harbour::default());
+        let other = ExplainCall {
+            corpus: CorpusName::new("other"),
+            assistant: Some(AssistantName::new("support")),
+            ..explain(&world, "When?", 10)
+        };
+        let Err(RequestError::Invalid { message, param: Some("assistant") }) =
+            world.gateway.explain(other).await
+        else {
+            panic!("it is refused")
+        };
+        assert!(message.starts_with(
+            "the assistant \"support\" answers from the corpus \"default\" and not from \"other\""
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_explanation_shows_what_a_prompt_would() {
+        let (world, _) = harbour(Harbour::default());
+        let call = |assistant: Option<&str>, text: &str| ExplainCall {
+            assistant: assistant.map(AssistantName::new),
+            ..explain(&world, text, 10)
         };
         let explained = world.gateway.explain(call(None, "When was the ferry built?")).await.unwrap();
         assert_eq!(explained.assistant, Some(AssistantName::new("support")));

@@ -46,7 +46,8 @@ pub struct RetrievalSettings {
     pub compression: bool,
     /// Whether the sources are chosen from different groups of passages; by itself for comparisons and overviews.
     pub diversity: When,
-    /// Whether a second search looks for what the first one's passages name; by itself for questions in two steps.
+    /// Whether a second search looks for what the first one's passages name; by itself for questions in two steps and those
+    /// with a name that the first has not found.
     pub multi_hop: When,
 }
 

@@ -5,19 +5,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Prices};
-use mainstay_domain::usage::{UsageSource, estimate_tokens};
-use mainstay_domain::{Caller, Clock, Deadline, ModelError, RequestId, Usage};
+use mainstay_domain::usage::estimate_tokens;
+use mainstay_domain::{Caller, Clock, Deadline, ModelError};
 
-use crate::turn::{Opening, TurnBook};
+use crate::account::{Account, Bill, Booking};
+use crate::turn::TurnBook;
 
 /// An embedder that books every call.
 pub struct BookedEmbedder {
     embedder: Arc<dyn Embedder>,
-    turns: TurnBook,
-    prices: Arc<dyn Prices>,
-    /// Whom its calls are booked to.
-    payer: Caller,
-    clock: Clock,
+    account: Account,
 }
 
 impl BookedEmbedder {
@@ -29,7 +26,7 @@ impl BookedEmbedder {
         payer: Caller,
         clock: Clock,
     ) -> Self {
-        Self { embedder, turns, prices, payer, clock }
+        Self { embedder, account: Account { turns, prices, payer, clock } }
     }
 }
 
@@ -49,42 +46,19 @@ impl Embedder for BookedEmbedder {
         purpose: EmbeddingPurpose,
         deadline: Deadline,
     ) -> Result<Embeddings, ModelError> {
-        let model = self.embedder.model();
-        let mut turn = self.turns.open(Opening {
-            request: RequestId::generate(&self.clock),
+        let tokens = |tokens| Bill { tokens, ..Bill::default() };
+        let booking = Booking {
             operation: match purpose {
                 EmbeddingPurpose::Passage => "embed_documents",
                 EmbeddingPurpose::Query => "embed_question",
             },
-            requested_model: model.to_owned(),
-            streamed: false,
-            client_retries: 0,
-        });
-        turn.identified(&self.payer);
-        turn.answered_by(model.to_owned());
-        let usage = |tokens| Usage { prompt: tokens, ..Usage::default() };
-        // Whoever goes away while the provider works is billed for what the provider bills.
-        let sent = usage(texts.iter().map(|text| estimate_tokens(text)).sum());
-        turn.used(sent, UsageSource::Estimated, self.prices.cost(model, &sent));
-        match self.embedder.embed(texts, purpose, deadline).await {
-            Ok(embeddings) => {
-                let counted = usage(embeddings.tokens);
-                turn.used(counted, UsageSource::Reported, self.prices.cost(model, &counted));
-                turn.complete();
-                Ok(embeddings)
-            }
-            Err(error) => {
-                if !error.kind.may_be_billed() {
-                    turn.used(
-                        Usage::default(),
-                        UsageSource::Estimated,
-                        self.prices.cost(model, &Usage::default()),
-                    );
-                }
-                turn.fail(error.kind.code());
-                Err(error)
-            }
-        }
+            model: self.embedder.model(),
+            expected: tokens(texts.iter().map(|text| estimate_tokens(text)).sum()),
+        };
+        let call = self.embedder.embed(texts, purpose, deadline);
+        // Some servers do not count, and answer 0.
+        let billed = |embedded: &Embeddings| (embedded.tokens > 0).then(|| tokens(embedded.tokens));
+        self.account.book(booking, call, billed).await
     }
 }
 
@@ -94,7 +68,8 @@ mod tests {
 
     use mainstay_domain::identity::Scope;
     use mainstay_domain::ledger::{Outcome, TurnRecord};
-    use mainstay_domain::{KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp};
+    use mainstay_domain::usage::UsageSource;
+    use mainstay_domain::{KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp, Usage};
 
     use super::*;
     use crate::testing::Booked;
@@ -108,7 +83,8 @@ mod tests {
         }
     }
 
-    struct Remote(Option<ModelErrorKind>);
+    /// Answers that it read so many tokens, or fails.
+    struct Remote(Result<u64, ModelErrorKind>);
 
     #[async_trait]
     impl Embedder for Remote {
@@ -127,8 +103,8 @@ mod tests {
             _: Deadline,
         ) -> Result<Embeddings, ModelError> {
             match self.0 {
-                None => Ok(Embeddings { dimension: 1, values: vec![1.0; texts.len()], tokens: 7 }),
-                Some(kind) => Err(ModelError {
+                Ok(tokens) => Ok(Embeddings { dimension: 1, values: vec![1.0; texts.len()], tokens }),
+                Err(kind) => Err(ModelError {
                     kind,
                     provider: "remote".to_owned(),
                     status: None,
@@ -154,18 +130,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_embedding_costs_is_booked_to_the_payer() {
-        let record = booked(Remote(None), EmbeddingPurpose::Passage).await;
+        let record = booked(Remote(Ok(7)), EmbeddingPurpose::Passage).await;
         assert_eq!((record.outcome, record.operation.as_str()), (Outcome::Completed, "embed_documents"));
         assert_eq!((record.usage.prompt, record.cost), (7, NanoUsd::new(70)));
         assert_eq!(record.key, Some(KeyId::new("library")));
     }
 
     #[tokio::test(start_paused = true)]
+    async fn where_the_provider_does_not_count_the_estimate_stands() {
+        let record = booked(Remote(Ok(0)), EmbeddingPurpose::Passage).await;
+        assert_eq!((record.outcome, record.usage_source), (Outcome::Completed, UsageSource::Estimated));
+        assert!(record.usage.prompt > 0 && record.cost > NanoUsd::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_refusal_costs_nothing_and_a_timeout_may() {
-        let refused = booked(Remote(Some(ModelErrorKind::RateLimited)), EmbeddingPurpose::Query).await;
+        let refused = booked(Remote(Err(ModelErrorKind::RateLimited)), EmbeddingPurpose::Query).await;
         assert_eq!((refused.outcome, refused.operation.as_str()), (Outcome::Failed, "embed_question"));
         assert_eq!((refused.cost, refused.price_date.as_deref()), (NanoUsd::ZERO, Some("2026-01-01")));
-        let cut = booked(Remote(Some(ModelErrorKind::Truncated)), EmbeddingPurpose::Query).await;
+        let cut = booked(Remote(Err(ModelErrorKind::Truncated)), EmbeddingPurpose::Query).await;
         assert!(cut.cost > NanoUsd::ZERO);
     }
 }

@@ -6,6 +6,8 @@ pub mod measure;
 pub mod reranker;
 pub mod turn;
 
+mod account;
+
 #[cfg(test)]
 mod testing;
 

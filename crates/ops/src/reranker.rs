@@ -4,26 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mainstay_domain::port::{Prices, Relevance, Reranker};
-use mainstay_domain::usage::{UsageSource, estimate_tokens};
-use mainstay_domain::{Caller, Clock, Deadline, ModelError, NanoUsd, Passage, RequestId, Usage};
+use mainstay_domain::usage::estimate_tokens;
+use mainstay_domain::{Caller, Clock, Deadline, ModelError, Passage};
 
-use crate::turn::{Opening, Turn, TurnBook};
+use crate::account::{Account, Bill, Booking};
+use crate::turn::TurnBook;
 
 /// A reranker that books every call.
 pub struct BookedReranker {
     reranker: Arc<dyn Reranker>,
-    turns: TurnBook,
-    prices: Arc<dyn Prices>,
-    /// Whom its calls are booked to.
-    payer: Caller,
-    clock: Clock,
-}
-
-/// What a call of a reranker is billed for.
-#[derive(Clone, Copy, Default)]
-struct Billed {
-    tokens: u64,
-    searches: u64,
+    account: Account,
 }
 
 /// Passages that are billed as one search.
@@ -38,42 +28,16 @@ impl BookedReranker {
         payer: Caller,
         clock: Clock,
     ) -> Self {
-        Self { reranker, turns, prices, payer, clock }
+        Self { reranker, account: Account { turns, prices, payer, clock } }
     }
 
     /// What the provider will bill, as far as it can be known before it says so: the question is read with each passage.
-    fn expected(&self, question: &str, candidates: &[Passage]) -> Billed {
+    fn expected(&self, question: &str, candidates: &[Passage]) -> Bill {
         let asked = estimate_tokens(question);
         let read = candidates.iter().map(|passage| asked + estimate_tokens(&passage.text_in_context()));
-        let searches =
-            if self.bills_searches() { candidates.len().div_ceil(SEARCH_PASSAGES) as u64 } else { 0 };
-        Billed { tokens: read.sum(), searches }
-    }
-
-    /// Whether the reranker has a price per search.
-    fn bills_searches(&self) -> bool {
-        self.prices.search_cost(self.reranker.model(), 1).is_some()
-    }
-
-    fn book(&self, turn: &mut Turn, billed: Billed, source: UsageSource) {
-        let usage = Usage { prompt: billed.tokens, ..Usage::default() };
-        turn.used(usage, source, self.cost(billed, &usage));
-    }
-
-    /// Who bills searches bills no tokens.
-    fn cost(&self, billed: Billed, usage: &Usage) -> Option<(NanoUsd, &str)> {
-        let model = self.reranker.model();
-        match billed.searches {
-            0 => self.prices.cost(model, usage),
-            searches => self.prices.search_cost(model, searches),
-        }
-    }
-
-    /// Nothing was billed.
-    fn book_nothing(&self, turn: &mut Turn) {
-        let known = self.prices.search_cost(self.reranker.model(), 0);
-        let cost = known.or_else(|| self.prices.cost(self.reranker.model(), &Usage::default()));
-        turn.used(Usage::default(), UsageSource::Estimated, cost);
+        let bills_searches = self.account.bills_searches(self.reranker.model());
+        let searches = if bills_searches { candidates.len().div_ceil(SEARCH_PASSAGES) as u64 } else { 0 };
+        Bill { tokens: read.sum(), searches }
     }
 }
 
@@ -90,35 +54,14 @@ impl Reranker for BookedReranker {
         deadline: Deadline,
     ) -> Result<Relevance, ModelError> {
         let model = self.reranker.model();
-        let mut turn = self.turns.open(Opening {
-            request: RequestId::generate(&self.clock),
-            operation: "rerank",
-            requested_model: model.to_owned(),
-            streamed: false,
-            client_retries: 0,
-        });
-        turn.identified(&self.payer);
-        turn.answered_by(model.to_owned());
-        // Whoever goes away while the provider works is billed for what the provider bills.
-        self.book(&mut turn, self.expected(question, candidates), UsageSource::Estimated);
-        match self.reranker.rerank(question, candidates, deadline).await {
-            Ok(relevance) => {
-                let billed = Billed { tokens: relevance.tokens, searches: relevance.searches };
-                // A provider that says nothing of what it bills is believed to bill what was expected.
-                if billed.searches > 0 || billed.tokens > 0 && !self.bills_searches() {
-                    self.book(&mut turn, billed, UsageSource::Reported);
-                }
-                turn.complete();
-                Ok(relevance)
-            }
-            Err(error) => {
-                if !error.kind.may_be_billed() {
-                    self.book_nothing(&mut turn);
-                }
-                turn.fail(error.kind.code());
-                Err(error)
-            }
-        }
+        let booking = Booking { operation: "rerank", model, expected: self.expected(question, candidates) };
+        let call = self.reranker.rerank(question, candidates, deadline);
+        let billed = |relevance: &Relevance| {
+            let bill = Bill { tokens: relevance.tokens, searches: relevance.searches };
+            let says_it = bill.searches > 0 || bill.tokens > 0 && !self.account.bills_searches(model);
+            says_it.then_some(bill)
+        };
+        self.account.book(booking, call, billed).await
     }
 }
 
@@ -128,7 +71,8 @@ mod tests {
 
     use mainstay_domain::identity::Scope;
     use mainstay_domain::ledger::{Outcome, TurnRecord};
-    use mainstay_domain::{ChunkId, KeyId, ModelErrorKind, TenantId, Timestamp};
+    use mainstay_domain::usage::UsageSource;
+    use mainstay_domain::{ChunkId, KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp, Usage};
 
     use super::*;
     use crate::testing::Booked;

@@ -1,5 +1,6 @@
 //! Embeddings from a provider: batches of bounded size, a bounded number of them at a time, in the order of the texts.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use mainstay_wire::{UpstreamError, gemini, openai};
 
 use crate::exchange::Exchange;
 use crate::gemini::ModelUrls;
-use crate::http::{Endpoint, Expected};
+use crate::http::Endpoint;
 use crate::kind::ProviderKind;
 use crate::settings::ProviderSettings;
 
@@ -128,27 +129,17 @@ impl RemoteEmbedder {
         purpose: EmbeddingPurpose,
         deadline: Deadline,
     ) -> Result<Embeddings, ModelError> {
-        let provider = &self.exchange.provider;
-        let failed = |error: UpstreamError, status| error.into_model_error(provider, status);
         let body = self.encode(texts, purpose);
-        let answer = match &self.api {
-            EmbeddingApi::OpenAi(endpoint) => {
-                self.exchange.post(endpoint, body, Expected::Whole, deadline).await?
-            }
+        let endpoint = match &self.api {
+            EmbeddingApi::OpenAi(endpoint) => Cow::Borrowed(endpoint),
             EmbeddingApi::Gemini(urls) => {
-                let endpoint = urls
-                    .endpoint(&self.own_name, "batchEmbedContents")
-                    .map_err(|error| failed(error, None))?;
-                self.exchange.post(&endpoint, body, Expected::Whole, deadline).await?
+                let endpoint = urls.endpoint(&self.own_name, "batchEmbedContents");
+                Cow::Owned(endpoint.map_err(|error| error.into_model_error(&self.exchange.provider, None))?)
             }
         };
-        if !answer.status.is_success() {
-            let refusal = self.exchange.read_refusal(answer).await;
-            return Err(self.exchange.refused(refusal, |status, body| self.decode_error(status, body)));
-        }
-        let status = answer.status.as_u16();
-        let body = self.exchange.read_whole(answer).await?;
-        let embeddings = self.decode(&body, texts.len()).map_err(|error| failed(error, Some(status)))?;
+        let decode = |body: &[u8]| self.decode(body, texts.len());
+        let decode_error = |status, body: &[u8]| self.decode_error(status, body);
+        let embeddings = self.exchange.whole(&endpoint, body, deadline, decode, decode_error).await?;
         self.check_dimension(embeddings.dimension)?;
         Ok(embeddings)
     }

@@ -148,6 +148,25 @@ impl Exchange {
         answer.map_err(|error| error.into_model_error(&self.provider))
     }
 
+    /// Sends a request and reads its answer, which is not streamed.
+    pub(crate) async fn whole<T>(
+        &self,
+        endpoint: &Endpoint,
+        body: Bytes,
+        deadline: Deadline,
+        decode: impl FnOnce(&[u8]) -> Result<T, UpstreamError>,
+        decode_error: impl FnOnce(u16, &[u8]) -> UpstreamError,
+    ) -> Result<T, ModelError> {
+        let answer = self.post(endpoint, body, Expected::Whole, deadline).await?;
+        if !answer.status.is_success() {
+            let refusal = self.read_refusal(answer).await;
+            return Err(self.refused(refusal, decode_error));
+        }
+        let status = answer.status.as_u16();
+        let body = self.read_whole(answer).await?;
+        decode(&body).map_err(|error| error.into_model_error(&self.provider, Some(status)))
+    }
+
     /// Reads an answer that is not streamed.
     pub(crate) async fn read_whole(&self, answer: Answer) -> Result<Bytes, ModelError> {
         let status = answer.status.as_u16();

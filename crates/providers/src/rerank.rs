@@ -10,7 +10,7 @@ use mainstay_wire::openai;
 use mainstay_wire::rerank::{self, RerankShape};
 
 use crate::exchange::Exchange;
-use crate::http::{Endpoint, Expected};
+use crate::http::Endpoint;
 use crate::kind::ProviderKind;
 use crate::settings::ProviderSettings;
 
@@ -80,15 +80,8 @@ impl RemoteReranker {
         deadline: Deadline,
     ) -> Result<Relevance, ModelError> {
         let body = rerank::encode_request(self.shape, &self.own_name, question, &documents);
-        let answer = self.exchange.post(&self.endpoint, body, Expected::Whole, deadline).await?;
-        if !answer.status.is_success() {
-            let refusal = self.exchange.read_refusal(answer).await;
-            return Err(self.exchange.refused(refusal, openai::error::decode));
-        }
-        let status = answer.status.as_u16();
-        let body = self.exchange.read_whole(answer).await?;
-        rerank::decode_response(&body, documents.len())
-            .map_err(|error| error.into_model_error(&self.exchange.provider, Some(status)))
+        let decode = |body: &[u8]| rerank::decode_response(body, documents.len());
+        self.exchange.whole(&self.endpoint, body, deadline, decode, openai::error::decode).await
     }
 }
 

@@ -204,13 +204,14 @@ impl OpenCorpus {
             }
             Err(error) => return Err(error.into()),
         }
-        let chunks = library.documents.counts(&open.tenant, &open.name).await?.searchable_chunks();
+        let chunks = open.refresh_view(library).await?;
         let mut writer = open.writer.lock().await;
         writer.order.settled =
             usize::try_from(chunks).unwrap_or(usize::MAX).saturating_sub(writer.order.loose);
         drop(writer);
-        open.refresh_view(library).await?;
-        open.measure_upgrade(library).await?;
+        if let Some(upgrade) = &open.upgrade {
+            upgrade.measure(library).await?;
+        }
         Ok(open)
     }
 
@@ -289,7 +290,6 @@ impl OpenCorpus {
         self.index_and_publish(library, &mut writer, &current, points, &accepted).await?;
         drop(writer);
         self.refresh_view(library).await?;
-        self.measure_upgrade(library).await?;
         library.wake_upgrade();
         Ok(())
     }
@@ -325,7 +325,14 @@ impl OpenCorpus {
             self.unindex(library, &mut writer, &view, retired).await?;
         }
         drop(writer);
-        if self.standing.quarantined().is_empty() { Ok(()) } else { self.refresh_view(library).await }
+        if self.standing.quarantined().is_empty() {
+            if let Some(upgrade) = &self.upgrade {
+                upgrade.lost(retired.iter().map(|revision| revision.chunks.count).sum());
+            }
+        } else {
+            self.refresh_view(library).await?;
+        }
+        Ok(())
     }
 
     async fn unindex(
@@ -368,11 +375,20 @@ impl OpenCorpus {
         self.index_and_publish(library, &mut writer, &view, points, &accepted).await
     }
 
-    /// Opens the index again after a failure, and repeats what it may have lost.
+    /// Opens the indexes again after a failure of either, and repeats what they may have lost.
     pub(crate) async fn recover(&self, library: &Library) -> Result<(), LibraryError> {
         let view = self.searchable_view()?;
         let checkpoint = library.index.open(&view.namespace, &view.index_settings()).await?;
-        self.catch_up(library, checkpoint).await
+        if let Some(upgrade) = &self.upgrade {
+            upgrade.reopen(library, &mut self.writer.lock().await.upgrade).await?;
+        }
+        // This takes out of both what was retired, and the upgrade makes the rest of the second again by itself.
+        self.catch_up(library, checkpoint).await?;
+        self.refresh_view(library).await?;
+        match &self.upgrade {
+            Some(upgrade) => upgrade.measure(library).await,
+            None => Ok(()),
+        }
     }
 
     /// Repeats what was published after the index's last flush, and takes out what was retired.
@@ -515,16 +531,12 @@ impl OpenCorpus {
         Ok(Recipe::new(lengths, generation))
     }
 
-    /// Looks up how much of the corpus has its second vectors.
-    pub(crate) async fn measure_upgrade(&self, library: &Library) -> Result<(), LibraryError> {
-        let Some(upgrade) = &self.upgrade else { return Ok(()) };
-        let chunks = library.documents.counts(&self.tenant, &self.name).await?.searchable_chunks();
-        upgrade.measure(library, chunks).await
-    }
-
-    /// Learns the languages and the fields of the documents that there are now.
-    pub(crate) async fn refresh_view(&self, library: &Library) -> Result<(), LibraryError> {
+    /// Learns the languages, the fields and the number of chunks of the documents that there are now; returns the last.
+    pub(crate) async fn refresh_view(&self, library: &Library) -> Result<u64, LibraryError> {
         let counts = library.documents.counts(&self.tenant, &self.name).await?;
+        if let Some(upgrade) = &self.upgrade {
+            upgrade.note_chunks(counts.searchable_chunks());
+        }
         let mut languages = Vec::with_capacity(counts.languages.len());
         for count in &counts.languages {
             let language = analysed_as(count.language.as_deref());
@@ -538,7 +550,7 @@ impl OpenCorpus {
         if view.languages != languages || view.fields != fields {
             *view = Arc::new(View { languages, fields, ..view.copy() });
         }
-        Ok(())
+        Ok(counts.chunks)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use mainstay_domain::filter::{Range, Test};
 use mainstay_domain::metadata::{BUILTIN_FIELDS, FieldKind, FieldValue};
+use mainstay_domain::port::RetrievalError;
 use mainstay_domain::{CorpusName, DocumentId, Filter, Metadata, Timestamp};
 use mainstay_store::documents::IndexableDocument;
 use mainstay_vectors::{FieldValues, Fields, Filter as IndexFilter};
@@ -59,8 +60,12 @@ impl CorpusFields {
     }
 
     /// What a filter means for the index; where it does not fit the fields of the corpus, the error says why.
-    pub(crate) fn resolve(&self, filter: &Filter, corpus: &CorpusName) -> Result<IndexFilter, String> {
-        let all = |filters: &[Filter]| -> Result<Vec<IndexFilter>, String> {
+    pub(crate) fn resolve(
+        &self,
+        filter: &Filter,
+        corpus: &CorpusName,
+    ) -> Result<IndexFilter, RetrievalError> {
+        let all = |filters: &[Filter]| -> Result<Vec<IndexFilter>, RetrievalError> {
             filters.iter().map(|filter| self.resolve(filter, corpus)).collect()
         };
         match filter {
@@ -68,13 +73,14 @@ impl CorpusFields {
             Filter::Any(filters) => Ok(IndexFilter::Any(all(filters)?)),
             Filter::Not(filter) => Ok(IndexFilter::Not(Box::new(self.resolve(filter, corpus)?))),
             Filter::Field { name, test } => {
+                let unfit = |message| RetrievalError::InvalidFilter { field: name.clone(), message };
                 let Some(kinds) = self.0.get(name) else {
-                    return Err(format!(
+                    return Err(unfit(format!(
                         "the filter names the field {name:?}, which no document of the corpus {corpus:?} has; there is: {}",
                         self.describe()
-                    ));
+                    )));
                 };
-                self.resolve_test(name, kinds, test)
+                self.resolve_test(name, kinds, test).map_err(unfit)
             }
         }
     }
@@ -285,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_field_or_a_type_that_the_corpus_lacks_is_named_with_those_that_it_has() {
-        let text = |filter: &Filter| known().resolve(filter, &CorpusName::new("c")).unwrap_err();
+        let text = |filter: &Filter| known().resolve(filter, &CorpusName::new("c")).unwrap_err().to_string();
         let error = text(&is_one_of("color", &[json!("red")]));
         assert!(error.contains("the field \"color\"") && error.contains("corpus \"c\""), "{error}");
         assert!(error.contains("author (string), doc_id (string), draft (boolean)"), "{error}");

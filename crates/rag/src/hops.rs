@@ -20,8 +20,8 @@ const RELATIVE: &[&str] =
 /// Words that tie a thing to its owner.
 const POSSESSIVE: &[&str] = &["of", "des"];
 
-/// Whether a question needs a second search: it chains ("the owner of the yard that built the Alder"), or a name or a number
-/// in it stands in none of the best passages.
+/// Whether a question needs a second search: it chains ("the owner of the yard that built the Alder"), or a name in it stands
+/// in none of the best passages.
 pub fn looks_chained(question: &str, passages: &[Passage]) -> bool {
     if passages.is_empty() {
         return false;
@@ -38,18 +38,36 @@ fn chains(question: &str) -> bool {
     owned >= 2 || owned >= 1 && count(RELATIVE) >= 1
 }
 
-/// In German every noun has a capital, so there it tells no name.
+/// Whether a name of the question stands in none of the best passages. Most questions have none, so that is
+/// looked at before anything that costs more.
 fn names_what_is_missing(question: &str, passages: &[Passage]) -> bool {
-    if detect_reliably(&passages[0].parent_text) == Some(Language::GERMAN) {
+    let mut missing = names_asked(question);
+    if missing.is_empty() || capitals_tell_no_name(question, &passages[0].parent_text) {
         return false;
     }
-    let found: HashSet<String> = passages.iter().take(BEST).flat_map(words_of).collect();
-    // The first word has its capital for another reason.
-    question
-        .unicode_words()
-        .skip(1)
-        .filter(|word| word.chars().next().is_some_and(char::is_uppercase) && word.chars().count() > 1)
-        .any(|name| !found.contains(without_genitive(&name.to_lowercase())))
+    for word in passages.iter().take(BEST).flat_map(words_of) {
+        missing.remove(without_genitive(&word));
+        if missing.is_empty() {
+            return false;
+        }
+    }
+    true
+}
+
+/// The names of a question, in small letters. Its first word has its capital for another reason.
+fn names_asked(question: &str) -> HashSet<String> {
+    let words = question.unicode_words().skip(1);
+    words.filter(is_capitalised).map(|name| without_genitive(&name.to_lowercase()).to_owned()).collect()
+}
+
+/// In German every noun has a capital. A question that is too short for its language to be told is taken to be in that of
+/// what it has found.
+fn capitals_tell_no_name(question: &str, found: &str) -> bool {
+    detect_reliably(question).or_else(|| detect_reliably(found)) == Some(Language::GERMAN)
+}
+
+fn is_capitalised(word: &&str) -> bool {
+    word.starts_with(char::is_uppercase) && word.chars().count() > 1
 }
 
 fn without_genitive(word: &str) -> &str {
@@ -95,11 +113,10 @@ fn names(passages: &[Passage], asked: &HashSet<String>) -> Vec<String> {
 
 /// The names of a sentence. A lone capital at its beginning is none.
 fn capitalised_runs<'a>(words: &'a [&'a str]) -> impl Iterator<Item = String> + 'a {
-    let is_capitalised = |word: &&str| word.starts_with(char::is_uppercase) && word.chars().count() > 1;
     let mut start = 0;
     std::iter::from_fn(move || {
         while start < words.len() {
-            let length = words[start..].iter().take_while(|word| is_capitalised(word)).count();
+            let length = words[start..].iter().take_while(|&word| is_capitalised(word)).count();
             let run = start..start + length;
             start += length.max(1);
             if length > 1 || length == 1 && run.start > 0 {
@@ -180,6 +197,20 @@ mod tests {
     fn a_name_that_nothing_found_has_needs_a_second_search() {
         assert!(looks_chained("Does the ferry call at Rostock?", &ship()));
         assert!(!looks_chained("Does the ferry call at Rostock?", &[]));
+        let found = [passage(1, "port", "Rostock's quay is the longest.")];
+        assert!(!looks_chained("Does the ferry call at Rostock?", &found));
+    }
+
+    #[test]
+    fn in_a_german_question_every_noun_has_a_capital_and_in_an_english_one_a_name_alone() {
+        let asked = "Wie lange dauert die Überfahrt mit der Fähre nach dem Frühstück am Morgen?";
+        assert!(!looks_chained(asked, &ship()));
+        let found = [passage(1, "fähre", "Die Fähre fährt im Sommer jeden Tag und im Winter nur am Montag.")];
+        assert!(!looks_chained(asked, &found));
+        assert!(looks_chained(
+            "Does the ferry that leaves in summer also call at Rostock in winter?",
+            &found
+        ));
     }
 
     #[test]

@@ -525,7 +525,7 @@ impl Library {
         }
     }
 
-    async fn recover(&self, open: &OpenCorpus) {
+    pub(crate) async fn recover(&self, open: &OpenCorpus) {
         if let Err(error) = open.recover(self).await {
             tracing::warn!(corpus = %open.name(), %error, "the index could not be opened again; trying again");
         }

@@ -217,7 +217,7 @@ pub(crate) async fn plan(
     query: &RetrievalQuery,
 ) -> Result<Plan, RetrievalError> {
     let resolve = |filter| view.fields.resolve(filter, &query.corpus).map(Arc::new);
-    let filter = query.filter.as_ref().map(resolve).transpose().map_err(RetrievalError::InvalidFilter)?;
+    let filter = query.filter.as_ref().map(resolve).transpose()?;
     let (searches, upgraded) =
         tokio::try_join!(first_searches(view, query, &filter), upgraded_search(upgrade, query, &filter))?;
     Ok(Plan { searches, upgraded })

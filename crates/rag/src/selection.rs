@@ -101,12 +101,21 @@ pub fn select(
     rules: Rules,
     compression: Option<&Compression>,
 ) -> Selection {
+    choose(passages, turns, rules, |position| compression?.stretches(position))
+}
+
+/// The same; `stretches` says which of the passage at a position would be shown, and is asked only of one that may become a
+/// source: it costs more than everything else here.
+fn choose(
+    passages: &[Passage],
+    turns: &[usize],
+    rules: Rules,
+    stretches: impl Fn(usize) -> Option<Vec<Range<usize>>>,
+) -> Selection {
     let mut chosen = Chosen { rules, spent: 0, sources: Vec::new(), shingles: Vec::new() };
     let mut decisions = vec![Decision::NotConsidered; passages.len()];
     for &position in turns {
-        let passage = &passages[position];
-        let stretches = compression.and_then(|compression| compression.stretches(position));
-        decisions[position] = chosen.decide(passage, stretches);
+        decisions[position] = chosen.decide(&passages[position], || stretches(position));
     }
     Selection { sources: chosen.sources, decisions }
 }
@@ -122,7 +131,11 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn decide(&mut self, passage: &Passage, stretches: Option<Vec<Range<usize>>>) -> Decision {
+    fn decide(
+        &mut self,
+        passage: &Passage,
+        stretches: impl FnOnce() -> Option<Vec<Range<usize>>>,
+    ) -> Decision {
         if let Some(source) = self.sources.iter().position(|source| source.contains(passage)) {
             return Decision::Within { source };
         }
@@ -135,7 +148,7 @@ impl Chosen {
         {
             return Decision::DocumentHasEnough { most };
         }
-        let (source, extent, tokens) = match self.fit(passage, stretches) {
+        let (source, extent, tokens) = match self.fit(passage, stretches()) {
             Ok(fitting) => fitting,
             Err(decision) => return decision,
         };
@@ -220,6 +233,8 @@ const GAP: &str = "…";
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use mainstay_domain::{ByteRange, ChunkId};
 
     use super::*;
@@ -230,6 +245,22 @@ mod tests {
     fn choose(passages: &[Passage], rules: Rules) -> Selection {
         let turns: Vec<usize> = (0..passages.len()).collect();
         select(passages, &turns, rules, None)
+    }
+
+    #[test]
+    fn a_passage_that_is_dropped_whatever_it_says_is_not_compressed() {
+        let first = passage(1, "a.md", "One. Two.");
+        let within = Passage { chunk: ChunkId(2), ..first.clone() };
+        let passages = [first, within, passage(3, "b.md", "Three."), passage(4, "c.md", "Four.")];
+        let asked = RefCell::new(Vec::new());
+        let stretches = |position| {
+            asked.borrow_mut().push(position);
+            None
+        };
+        let chosen = super::choose(&passages, &[0, 1, 2, 3], Rules { most: 2, ..RULES }, stretches);
+        let enough = Decision::Enough { most: 2 };
+        assert_eq!(chosen.decisions, [shown(0), Decision::Within { source: 0 }, shown(1), enough]);
+        assert_eq!(*asked.borrow(), [0, 2]);
     }
 
     fn shown(source: usize) -> Decision {

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mainstay_domain::port::Embedder;
@@ -39,8 +39,10 @@ pub(crate) struct Upgrade {
     pub(crate) embedder: Arc<dyn Embedder>,
     weight: f32,
     most_for_other_scripts: f32,
-    /// The share of the chunks that have a second vector, as the bits of an `f32`.
-    share: AtomicU32,
+    /// The chunks of the corpus, and those of them that have a second vector. Both are counted rarely, because that reads a
+    /// table and walks files, and followed in between.
+    chunks: AtomicU64,
+    upgraded: AtomicU64,
 }
 
 /// What the writer of a corpus remembers of its upgrade.
@@ -48,6 +50,8 @@ pub(crate) struct Upgrade {
 pub(crate) struct Progress {
     /// The last event whose documents have their second vectors.
     through: EventSeq,
+    /// Counts how often the index was opened again: what was under way then may be lost, however far it came.
+    reopened: u32,
     /// Whether something was written since the last flush.
     dirty: bool,
     order: Order,
@@ -80,18 +84,36 @@ impl Upgrade {
             embedder: settings.embedder.clone(),
             weight: settings.weight,
             most_for_other_scripts: settings.most_for_other_scripts,
-            share: AtomicU32::new(0),
+            chunks: AtomicU64::new(0),
+            upgraded: AtomicU64::new(0),
         };
+        let through = upgrade.open_index(library).await?;
+        Ok((Arc::new(upgrade), Progress { through, ..Progress::default() }))
+    }
+
+    /// Opens the index; returns the last event whose documents are durable in it.
+    async fn open_index(&self, library: &Library) -> Result<EventSeq, LibraryError> {
         let index = &library.index;
-        let opened = match index.open(&upgrade.namespace, &upgrade.index_settings()).await {
+        let opened = match index.open(&self.namespace, &self.index_settings()).await {
             Err(IndexError::Damaged { .. } | IndexError::OtherSettings { .. }) => {
-                index.drop_namespace(&upgrade.namespace).await?;
-                index.open(&upgrade.namespace, &upgrade.index_settings()).await
+                index.drop_namespace(&self.namespace).await?;
+                index.open(&self.namespace, &self.index_settings()).await
             }
             other => other,
         };
-        let progress = Progress { through: EventSeq(opened?.0), ..Progress::default() };
-        Ok((Arc::new(upgrade), progress))
+        Ok(EventSeq(opened?.0))
+    }
+
+    /// Opens the index again after a failure. What it may have lost is made again; what was withdrawn is for the caller to
+    /// withdraw again.
+    pub(crate) async fn reopen(
+        &self,
+        library: &Library,
+        progress: &mut Progress,
+    ) -> Result<(), LibraryError> {
+        progress.through = self.open_index(library).await?;
+        progress.reopened += 1;
+        Ok(())
     }
 
     /// Removes the second index of a corpus that is not upgraded any more.
@@ -113,7 +135,10 @@ impl Upgrade {
 
     /// The share of the chunks that have a second vector, 0 to 1.
     pub(crate) fn share(&self) -> f32 {
-        f32::from_bits(self.share.load(Ordering::Relaxed))
+        match self.chunks.load(Ordering::Relaxed) {
+            0 => 0.0,
+            chunks => (self.upgraded.load(Ordering::Relaxed) as f32 / chunks as f32).min(1.0),
+        }
     }
 
     /// How far it is with the `of` chunks that are to have a second vector.
@@ -127,12 +152,16 @@ impl Upgrade {
         if mostly_latin(question) { self.weight } else { self.weight.min(self.most_for_other_scripts) }
     }
 
-    /// Looks up how many of the `chunks` of the corpus have a second vector.
-    pub(crate) async fn measure(&self, library: &Library, chunks: u64) -> Result<(), LibraryError> {
-        let upgraded = library.index.stats(&self.namespace).await?.points as f32;
-        let share = if chunks == 0 { 0.0 } else { (upgraded / chunks as f32).min(1.0) };
-        self.share.store(share.to_bits(), Ordering::Relaxed);
+    /// Counts the chunks that have a second vector.
+    pub(crate) async fn measure(&self, library: &Library) -> Result<(), LibraryError> {
+        let upgraded = library.index.stats(&self.namespace).await?.points as u64;
+        self.upgraded.store(upgraded, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Notes how many chunks the corpus has.
+    pub(crate) fn note_chunks(&self, chunks: u64) {
+        self.chunks.store(chunks, Ordering::Relaxed);
     }
 
     /// Takes chunks out that were replaced or deleted.
@@ -146,7 +175,14 @@ impl Upgrade {
         progress.withdrawn.extend(revisions);
         progress.dirty = true;
         progress.order.add(chunks.len());
+        // Those that had no second vector yet are made good for when the work that is under way is measured.
+        lower(&self.upgraded, chunks.len() as u64);
         Ok(library.index.delete(&self.namespace, chunks).await?)
+    }
+
+    /// Notes that the corpus has so many chunks less.
+    pub(crate) fn lost(&self, chunks: u64) {
+        lower(&self.chunks, chunks);
     }
 
     /// Makes the second vectors durable, if any were written.
@@ -159,12 +195,15 @@ impl Upgrade {
     }
 }
 
+fn lower(count: &AtomicU64, by: u64) {
+    let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| Some(count.saturating_sub(by)));
+}
+
 /// Whether at least half of the letters are Latin ones; true where there are none.
 fn mostly_latin(text: &str) -> bool {
     let letters = text.chars().filter(|character| character.is_alphabetic());
-    let (latin, others): (Vec<char>, Vec<char>) =
-        letters.partition(|&character| u32::from(character) < 0x250);
-    latin.len() >= others.len()
+    let more = |more: isize, letter: char| if u32::from(letter) < 0x250 { more + 1 } else { more - 1 };
+    letters.fold(0, more) >= 0
 }
 
 /// Beside the first index of the corpus, whose name ends with its generation.
@@ -175,10 +214,10 @@ fn namespace(tenant: &TenantId, name: &CorpusName) -> Namespace {
 impl OpenCorpus {
     /// Makes the second vectors of some documents. False when there is nothing left to do.
     async fn upgrade_some(&self, library: &Library, upgrade: &Upgrade) -> Result<bool, LibraryError> {
-        let after = {
+        let (after, reopened) = {
             let mut writer = self.writer().await;
             writer.upgrade.withdrawn.clear();
-            writer.upgrade.through
+            (writer.upgrade.through, writer.upgrade.reopened)
         };
         let events = library.maintenance.events_after(after, EVENTS).await?;
         let Some(last) = events.last() else {
@@ -194,10 +233,13 @@ impl OpenCorpus {
             for document in library.maintenance.visible(&revisions).await? {
                 self.upgrade_document(library, upgrade, &document).await?;
             }
+            upgrade.measure(library).await?;
         }
         let mut writer = self.writer().await;
-        writer.upgrade.through = last.seq;
-        writer.upgrade.dirty = true;
+        if writer.upgrade.reopened == reopened {
+            writer.upgrade.through = last.seq;
+            writer.upgrade.dirty = true;
+        }
         Ok(true)
     }
 
@@ -237,12 +279,12 @@ impl OpenCorpus {
             library.index.upsert(&upgrade.namespace, points.collect()).await?;
             writer.upgrade.dirty = true;
             writer.upgrade.order.add(part.len());
+            upgrade.upgraded.fetch_add(part.len() as u64, Ordering::Relaxed);
             let many_loose = writer.upgrade.order.has_many_loose();
             drop(writer);
             if many_loose {
                 self.put_in_order(library, upgrade).await?;
             }
-            self.measure_upgrade(library).await?;
             let worked = library.clock.instant().duration_since(began);
             if library.demand() != demand {
                 library.clock.sleep(worked * REST).await;
@@ -277,6 +319,10 @@ impl Library {
                         Ok(some) => worked |= some,
                         Err(error) => {
                             tracing::warn!(corpus = %open.name(), %error, "the index could not be upgraded; trying again");
+                            // After a failure an index answers only when it was opened again. An embedder's failure is none.
+                            if matches!(error, LibraryError::Storage(_)) {
+                                self.recover(&open).await;
+                            }
                         }
                     }
                 }
@@ -286,5 +332,20 @@ impl Library {
             }
         };
         stop.run_until_cancelled(work).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_latin_by_most_of_its_letters() {
+        for text in ["When does the ferry leave?", "Fähre", "ab вг", "", "12 !?"] {
+            assert!(mostly_latin(text), "{text}");
+        }
+        for text in ["Когда отходит паром?", "渡轮", "a вг"] {
+            assert!(!mostly_latin(text), "{text}");
+        }
     }
 }

@@ -5,18 +5,23 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mainstay_documents::{ChunkOptions, Limits};
 use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, RetrievalQuery, Retriever};
-use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, Passage, ServiceTier, TenantId};
+use mainstay_domain::{
+    ChunkId, Clock, CorpusName, Deadline, DocumentId, ModelError, Passage, ServiceTier, TenantId,
+};
 use mainstay_embed::StaticEmbedder;
 use mainstay_rag::fusion::Fusion;
 use mainstay_rag::{CorpusSettings, Library, LibrarySettings, QualitySettings, UpgradeSettings, Upload};
 use mainstay_store::{DataDir, EmbeddedStore};
-use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
+use mainstay_vectors::{
+    Checkpoint, EmbeddedIndex, EmbeddedOptions, Hit, IndexError, IndexSettings, IndexStats, Namespace, Point,
+    Search, VectorIndex,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Knows two subjects by any of their words, which no other channel can.
@@ -57,9 +62,86 @@ impl Embedder for Wise {
     }
 }
 
+/// An index that is watched.
+struct Watched {
+    index: EmbeddedIndex,
+    /// How often it counted its points, which walks its files.
+    counted: AtomicUsize,
+    /// Whether the second index has failed, and takes nothing until it is opened again.
+    suspended: AtomicBool,
+}
+
+impl Watched {
+    fn is_second(namespace: &Namespace) -> bool {
+        namespace.corpus.as_str().ends_with("#upgrade")
+    }
+
+    fn take_nothing_when_suspended(&self, namespace: &Namespace) -> Result<(), IndexError> {
+        if Self::is_second(namespace) && self.suspended.load(Ordering::Relaxed) {
+            return Err(IndexError::Suspended(namespace.clone()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl VectorIndex for Watched {
+    async fn open(&self, namespace: &Namespace, settings: &IndexSettings) -> Result<Checkpoint, IndexError> {
+        if Self::is_second(namespace) {
+            self.suspended.store(false, Ordering::Relaxed);
+        }
+        self.index.open(namespace, settings).await
+    }
+
+    async fn upsert(&self, namespace: &Namespace, points: Vec<Point>) -> Result<(), IndexError> {
+        self.take_nothing_when_suspended(namespace)?;
+        self.index.upsert(namespace, points).await
+    }
+
+    async fn delete(&self, namespace: &Namespace, chunks: Vec<ChunkId>) -> Result<(), IndexError> {
+        self.take_nothing_when_suspended(namespace)?;
+        self.index.delete(namespace, chunks).await
+    }
+
+    async fn search(
+        &self,
+        namespace: &Namespace,
+        searches: Vec<Search>,
+    ) -> Result<Vec<Vec<Hit>>, IndexError> {
+        self.index.search(namespace, searches).await
+    }
+
+    async fn flush(&self, namespace: &Namespace, checkpoint: Checkpoint) -> Result<(), IndexError> {
+        self.take_nothing_when_suspended(namespace)?;
+        self.index.flush(namespace, checkpoint).await
+    }
+
+    async fn optimize(&self, namespace: &Namespace) -> Result<(), IndexError> {
+        self.index.optimize(namespace).await
+    }
+
+    async fn stats(&self, namespace: &Namespace) -> Result<IndexStats, IndexError> {
+        self.counted.fetch_add(1, Ordering::Relaxed);
+        self.index.stats(namespace).await
+    }
+
+    async fn namespaces(&self) -> Result<Vec<Namespace>, IndexError> {
+        self.index.namespaces().await
+    }
+
+    async fn drop_namespace(&self, namespace: &Namespace) -> Result<(), IndexError> {
+        self.index.drop_namespace(namespace).await
+    }
+
+    async fn close(&self) -> Result<(), IndexError> {
+        self.index.close().await
+    }
+}
+
 struct Site {
     library: Arc<Library>,
     store: EmbeddedStore,
+    index: Arc<Watched>,
 }
 
 impl Site {
@@ -68,6 +150,8 @@ impl Site {
         let store = EmbeddedStore::open(DataDir::open(folder).unwrap(), clock).await.unwrap();
         let index = store.folder().subfolder("index").unwrap();
         let index = EmbeddedIndex::new(index, EmbeddedOptions::default()).unwrap();
+        let index =
+            Arc::new(Watched { index, counted: AtomicUsize::new(0), suspended: AtomicBool::new(false) });
         let corpus = CorpusSettings {
             embedder: Arc::new(StaticEmbedder::builtin()) as Arc<dyn Embedder>,
             chunking: ChunkOptions::default(),
@@ -89,8 +173,8 @@ impl Site {
             embedding_timeout: Duration::from_secs(60),
             staleness: None,
         };
-        let library = Library::open(store.documents(), store.documents(), Arc::new(index), settings, clock);
-        Self { library: Arc::new(library.await.unwrap()), store }
+        let library = Library::open(store.documents(), store.documents(), index.clone(), settings, clock);
+        Self { library: Arc::new(library.await.unwrap()), store, index }
     }
 
     async fn add(&self, documents: &[(String, String)]) {
@@ -183,6 +267,39 @@ async fn a_corpus_answers_before_and_better_after_its_upgrade() {
     assert_eq!(site.best("which schooner").await, "d3");
     assert_eq!(site.search("which schooner").await[0].score.upgraded, Some(1.0));
     assert_eq!(site.best("line 17 of the ledger").await, "d17");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn documents_that_come_one_by_one_are_not_counted_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let wise = Arc::new(Wise::default());
+    let site = Site::open(folder.path(), Some(&wise)).await;
+    site.add(&documents(0..1)).await;
+    site.upgrade().await;
+    let before = site.index.counted.load(Ordering::Relaxed);
+    for n in 1..6 {
+        site.add(&documents(n..n + 1)).await;
+    }
+    assert_eq!(site.index.counted.load(Ordering::Relaxed), before);
+    // How much the second vectors count follows all the same: one chunk of six has one.
+    assert!(site.search("which schooner").await.iter().all(|passage| passage.score.upgraded != Some(1.0)));
+    site.upgrade().await;
+    assert_eq!(site.best("which schooner").await, "d3");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn after_a_failure_the_second_index_is_opened_again_and_made_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let wise = Arc::new(Wise::default());
+    let site = Site::open(folder.path(), Some(&wise)).await;
+    site.add(&documents(4..10)).await;
+    site.upgrade().await;
+    site.index.suspended.store(true, Ordering::Relaxed);
+    site.add(&documents(0..4)).await;
+    tokio::time::timeout(Duration::from_secs(20), site.upgrade()).await.unwrap();
+    assert_eq!(site.best("which schooner").await, "d3");
     site.close().await;
 }
 

@@ -16,7 +16,11 @@ use crate::ring::{later, random_text};
 /// How long a session lasts, however much it is used: a working day.
 pub const LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Most sessions at once. One more ends the one that would end first.
+/// Most sessions of one key at once, enough for a team that shares it. One more ends the one of them that would end first, and
+/// nobody else's.
+const MOST_PER_KEY: usize = 100;
+
+/// Most sessions at once. One more ends the one that would end first of the key that has most.
 const MOST: usize = 1_000;
 
 /// All sessions.
@@ -43,12 +47,7 @@ impl Sessions {
         let now = self.clock.now();
         let mut open = self.lock();
         open.retain(|_, session| session.ends_at > now);
-        if open.len() >= MOST
-            && let Some(first) =
-                open.iter().min_by_key(|(_, session)| session.ends_at).map(|(token, _)| *token)
-        {
-            open.remove(&first);
-        }
+        make_room(&mut open, key);
         open.insert(hash(&token), Session { key: Secret::new(key), ends_at: later(now, LIFETIME) });
         Secret::new(&token)
     }
@@ -69,6 +68,26 @@ impl Sessions {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], Session>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends a session where one more of this key would be too many.
+fn make_room(open: &mut BTreeMap<[u8; 32], Session>, key: &str) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for session in open.values() {
+        *counts.entry(session.key.expose()).or_default() += 1;
+    }
+    let crowded = if counts.get(key).is_some_and(|count| *count >= MOST_PER_KEY) {
+        Some(key)
+    } else if open.len() >= MOST {
+        counts.into_iter().max_by_key(|(_, count)| *count).map(|(key, _)| key)
+    } else {
+        None
+    };
+    let Some(crowded) = crowded else { return };
+    let its_own = open.iter().filter(|(_, session)| session.key.expose() == crowded);
+    if let Some(first) = its_own.min_by_key(|(_, session)| session.ends_at).map(|(token, _)| *token) {
+        open.remove(&first);
     }
 }
 
@@ -95,16 +114,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_is_room_for_so_many_and_the_oldest_goes() {
+    async fn a_key_that_signs_in_again_and_again_ends_its_own_sessions_alone() {
         let clock = Clock::starting_at(Timestamp::from_micros(0));
         let sessions = Sessions::new(clock);
-        let first = sessions.begin("msk_first");
+        let other = sessions.begin("msk_other");
         clock.sleep(Duration::from_secs(1)).await;
-        let second = sessions.begin("msk_second");
+        let first = sessions.begin("msk_busy");
+        clock.sleep(Duration::from_secs(1)).await;
+        let second = sessions.begin("msk_busy");
         for _ in 2..=MOST {
-            sessions.begin("msk_more");
+            sessions.begin("msk_busy");
         }
+        assert_eq!([&first, &second].map(|token| key(&sessions, token)), [None, None]);
+        assert_eq!(key(&sessions, &other).as_deref(), Some("msk_other"));
+        assert_eq!(sessions.lock().len(), MOST_PER_KEY + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_there_is_no_room_for_all_the_key_with_most_sessions_loses_its_oldest() {
+        let clock = Clock::starting_at(Timestamp::from_micros(0));
+        let sessions = Sessions::new(clock);
+        let alone = sessions.begin("msk_alone");
+        let first = sessions.begin("msk_0");
+        clock.sleep(Duration::from_secs(1)).await;
+        for _ in 1..MOST_PER_KEY {
+            sessions.begin("msk_0");
+        }
+        for number in 0..MOST - MOST_PER_KEY {
+            sessions.begin(&format!("msk_{}", 1 + number / 50));
+        }
+        assert_eq!(sessions.lock().len(), MOST);
         assert_eq!(key(&sessions, &first), None);
-        assert_eq!(key(&sessions, &second).as_deref(), Some("msk_second"));
+        assert_eq!(key(&sessions, &alone).as_deref(), Some("msk_alone"));
     }
 }

@@ -133,9 +133,9 @@ fn request_appearance(error: &RequestError) -> Appearance {
         RequestError::UnknownModel(_) | RequestError::Retrieval(RetrievalError::UnknownCorpus(_)) => {
             (StatusCode::NOT_FOUND, None)
         }
-        RequestError::Invalid { .. } | RequestError::Retrieval(RetrievalError::InvalidFilter(_)) => {
-            (StatusCode::BAD_REQUEST, None)
-        }
+        RequestError::Invalid { .. }
+        | RequestError::Filter { .. }
+        | RequestError::Retrieval(RetrievalError::InvalidFilter { .. }) => (StatusCode::BAD_REQUEST, None),
         RequestError::Retrieval(RetrievalError::DeadlinePassed) => (StatusCode::GATEWAY_TIMEOUT, None),
         RequestError::Retrieval(RetrievalError::Storage(_)) => (StatusCode::INTERNAL_SERVER_ERROR, None),
         RequestError::Retrieval(RetrievalError::Embedding(error)) | RequestError::Model(error) => {
@@ -145,7 +145,7 @@ fn request_appearance(error: &RequestError) -> Appearance {
     };
     let param = match error {
         RequestError::UnknownModel(_) => Some("model".to_owned()),
-        RequestError::Retrieval(RetrievalError::InvalidFilter(_)) => Some("filter".to_owned()),
+        RequestError::Filter { param, .. } => Some((*param).to_owned()),
         RequestError::Invalid { param, .. } => param.map(str::to_owned),
         _ => None,
     };

@@ -116,3 +116,58 @@ impl http_body::Body for Watched {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mainstay_domain::CorpusName;
+    use mainstay_rag::library::{CorpusInfo, LanguageShare, UpgradeInfo};
+    use serde_json::Value;
+
+    use crate::console::COOKIE;
+
+    fn description() -> Value {
+        serde_json::from_str(include_str!("../assets/openapi.json")).unwrap()
+    }
+
+    /// That every field of `value` is described.
+    fn check(described: &Value, value: &Value) {
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let property = &described["properties"][name];
+            assert!(property.is_object(), "{name} is not described");
+            check(property, value);
+            if let Some(item) = value.as_array().and_then(|items| items.first()) {
+                check(&property["items"], item);
+            }
+        }
+    }
+
+    #[test]
+    fn all_of_a_corpus_is_described() {
+        let info = CorpusInfo {
+            object: "corpus",
+            corpus: CorpusName::unnamed(),
+            embedder: "builtin/static".to_owned(),
+            upgrade: Some(UpgradeInfo { embedder: "builtin/minilm".to_owned(), chunks: 1, of: 2 }),
+            documents: 1,
+            chunks: 1,
+            quarantined: Default::default(),
+            bytes: 1,
+            languages: vec![LanguageShare { language: Some("en".to_owned()), chunks: 1 }],
+        };
+        check(&description()["components"]["schemas"]["Corpus"], &serde_json::to_value(info).unwrap());
+    }
+
+    #[test]
+    fn the_pages_of_the_console_say_how_to_come_in_and_what_can_go_wrong() {
+        let description = description();
+        let scheme = &description["components"]["securitySchemes"]["session"];
+        assert_eq!((&scheme["in"], &scheme["name"]), (&"cookie".into(), &COOKIE.into()));
+        for path in ["/console/search", "/console/search/document"] {
+            let page = &description["paths"][path]["get"];
+            assert!(page["security"][0]["session"].is_array(), "{path}");
+            for status in ["200", "400", "401", "404"] {
+                assert!(page["responses"][status].is_object(), "{path} {status}");
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use mainstay_domain::ChunkId;
+use mainstay_domain::{ChunkId, ModelErrorKind, TimeoutPhase};
 use serde_json::json;
 use tempfile::TempDir;
 

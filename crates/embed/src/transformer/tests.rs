@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use mainstay_domain::{ModelErrorKind, TimeoutPhase};
 use serde::Deserialize;
 
 use super::*;
+use crate::network::TOKENS_PER_RUN;
 
 #[derive(Deserialize)]
 struct Golden {

@@ -16,7 +16,8 @@ pub(crate) enum IndexVerb {
     /// Documents, chunks and embedder of every corpus.
     #[command(after_help = "Example: mainstay index status --json")]
     Status(StatusArgs),
-    /// Builds the index of a corpus anew from its documents; searches are answered meanwhile.
+    /// Builds the index of a corpus anew from its documents; searches are answered meanwhile. Documents stay cut as they
+    /// are: after a change of `chunking`, `chunk_words` or `parent_words` run `mainstay ingest` with the same files first.
     #[command(after_help = "Example: mainstay index rebuild --corpus research")]
     Rebuild(RebuildArgs),
 }
@@ -89,7 +90,8 @@ fn print_status(answer: &Value) -> Result<(), OutputError> {
 
 /// How many chunks of a corpus have the second, better vectors.
 fn progress(corpus: &Value) -> String {
-    let (Some(done), Some(all)) = (corpus["upgrade"]["chunks"].as_u64(), corpus["chunks"].as_u64()) else {
+    let (Some(done), Some(all)) = (corpus["upgrade"]["chunks"].as_u64(), corpus["upgrade"]["of"].as_u64())
+    else {
         return "–".to_owned();
     };
     let embedder = printable::line(corpus["upgrade"]["embedder"].as_str().unwrap_or_default()).into_owned();

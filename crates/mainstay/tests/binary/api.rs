@@ -90,3 +90,23 @@ fn of_many_documents_only_the_one_with_an_impossible_id_is_refused() {
     assert_eq!(status, 404);
     assert!(answer["error"]["message"].as_str().unwrap().contains("no corpus \"nope\""), "{answer}");
 }
+
+#[test]
+fn a_browser_that_signs_in_again_has_one_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let form = format!("key={}", running.api_key.as_deref().unwrap());
+    let sign_in = |cookie: &str| {
+        let headers = format!("content-type: application/x-www-form-urlencoded\r\n{cookie}");
+        let answer = send(&running.address, "", "POST", "/console/session", &headers, form.as_bytes());
+        let (status, head, _) = answer.unwrap();
+        assert_eq!(status, 303, "{head}");
+        let token = head.split_once("mainstay_session=").unwrap().1.split(';').next().unwrap();
+        format!("cookie: mainstay_session={token}\r\n")
+    };
+    let look = |cookie: &str| send(&running.address, "", "GET", "/console/search", cookie, b"").unwrap().0;
+    let first = sign_in("");
+    assert_eq!(look(&first), 200);
+    let second = sign_in(&first);
+    assert_eq!((look(&first), look(&second)), (401, 200));
+}

@@ -167,6 +167,7 @@ fn an_answer_is_narrowed_by_the_filter_of_its_request() {
     }
     let (status, answer) = ask(json!({ "color": "red" }));
     assert_eq!((status, answer["error"]["code"].as_str()), (400, Some("invalid_filter")), "{answer}");
+    assert_eq!(answer["error"]["param"], "mainstay.filter", "{answer}");
 }
 
 #[test]

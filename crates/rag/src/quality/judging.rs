@@ -201,7 +201,9 @@ impl OpenCorpus {
         self.store_standing(library).await?;
         drop(writer);
         self.refresh_view(library).await?;
-        self.measure_upgrade(library).await?;
+        if let Some(upgrade) = self.upgrade() {
+            upgrade.measure(library).await?;
+        }
         if changed > 0 {
             tracing::info!(corpus = %self.name(), documents = changed, "chunks were judged anew");
             library.wake_upgrade();

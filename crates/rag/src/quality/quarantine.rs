@@ -107,7 +107,9 @@ impl Library {
         open.reindex(self, &mut writer, &view, &revisions).await?;
         drop(writer);
         open.refresh_view(self).await?;
-        open.measure_upgrade(self).await?;
+        if let Some(upgrade) = open.upgrade() {
+            upgrade.measure(self).await?;
+        }
         self.wake_upgrade();
         tracing::info!(%corpus, chunks = counts.chunks, documents = counts.documents, "chunks were released");
         Ok(counts)

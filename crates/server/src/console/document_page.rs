@@ -38,6 +38,9 @@ struct Place {
 /// browser.
 const AROUND: usize = 20_000;
 
+/// Bytes of a passage that are marked as such. None of ours is nearly as long, and an address can say anything.
+const LONGEST_PASSAGE: usize = 20_000;
+
 pub(crate) async fn document(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let caller = match visitor(&app, request.headers()) {
         Ok((caller, _)) => caller,
@@ -68,9 +71,12 @@ fn render(corpus: &CorpusName, place: &Place, info: &DocumentInfo, text: &str) -
     let title = info.title.as_deref().unwrap_or(&place.document);
     let back = address("/console/search", &[("corpus", corpus.as_str()), ("q", &place.q)]);
     let (window, passage) = window(text, place.start..place.end);
-    let before = &text[window.start..passage.start];
-    let after = &text[passage.end..window.end];
-    let words = |text: &str| marked(text, &asked_words(text, &place.q));
+    // Looked for in all that is shown at once: the language of a lone passage is hard to tell.
+    let asked = asked_words(&text[window.clone()], &place.q);
+    let words = |part: Range<usize>| {
+        let own = part.start - window.start..part.end - window.start;
+        marked(&text[part], &within(&asked, &own))
+    };
     html! {
         p.back { a href=(back) { "← Back to the results" } }
         h2 dir="auto" { (title) }
@@ -81,9 +87,9 @@ fn render(corpus: &CorpusName, place: &Place, info: &DocumentInfo, text: &str) -
         @if !passage.is_empty() { p { a href="#passage" { "Go to the passage" } } }
         @if window.start > 0 { p.note { (grouped(window.start as u64)) " bytes before this are not shown." } }
         pre.document dir="auto" {
-            (words(before))
-            @if !passage.is_empty() { mark #passage { (words(&text[passage.clone()])) } }
-            (words(after))
+            (words(window.start..passage.start))
+            @if !passage.is_empty() { mark #passage { (words(passage.clone())) } }
+            (words(passage.end..window.end))
         }
         @if window.end < text.len() {
             p.note { (grouped((text.len() - window.end) as u64)) " bytes after this are not shown." }
@@ -95,10 +101,19 @@ fn render(corpus: &CorpusName, place: &Place, info: &DocumentInfo, text: &str) -
 /// because the document was changed meanwhile, is cut to what it has.
 fn window(text: &str, passage: Range<usize>) -> (Range<usize>, Range<usize>) {
     let start = text.floor_char_boundary(passage.start.min(text.len()));
-    let end = text.ceil_char_boundary(passage.end.min(text.len()).max(start));
+    let end = passage.end.min(text.len()).min(start + LONGEST_PASSAGE).max(start);
+    let end = text.ceil_char_boundary(end);
     let first = text.floor_char_boundary(start.saturating_sub(AROUND));
     let last = text.ceil_char_boundary((end + AROUND).min(text.len()));
     (first..last, start..end)
+}
+
+/// What of the stretches lies in a part, counted from its beginning.
+fn within(stretches: &[Range<usize>], part: &Range<usize>) -> Vec<Range<usize>> {
+    let cut = stretches.iter().map(|stretch| stretch.start.max(part.start)..stretch.end.min(part.end));
+    cut.filter(|stretch| !stretch.is_empty())
+        .map(|stretch| stretch.start - part.start..stretch.end - part.start)
+        .collect()
 }
 
 #[cfg(test)]
@@ -108,20 +123,48 @@ mod tests {
     #[test]
     fn a_window_lies_within_the_text_whatever_was_asked_for() {
         let text = "é".repeat(50_000);
-        for (start, end) in
-            [(0, 0), (1, 3), (40_001, 40_005), (99_999, 200_000), (7, 3), (usize::MAX, usize::MAX)]
-        {
+        for (start, end) in [
+            (0, 0),
+            (1, 3),
+            (40_001, 40_005),
+            (99_999, 200_000),
+            (7, 3),
+            (0, 100_000),
+            (usize::MAX, usize::MAX),
+        ] {
             let (window, passage) = window(&text, start..end);
             assert!(window.start <= passage.start && passage.end <= window.end, "{window:?} {passage:?}");
             assert!(text.get(window.clone()).is_some() && text.get(passage.clone()).is_some());
+            assert!(passage.len() <= LONGEST_PASSAGE + 4, "{passage:?}");
             assert!(window.len() <= passage.len() + 2 * AROUND + 4);
         }
     }
 
     #[test]
-    fn a_document_is_text_and_nothing_else() {
-        let hostile = "<script>alert(1)</script> ferry \"'& <img src=x onerror=alert(2)>";
-        let info = DocumentInfo {
+    fn words_are_marked_by_the_language_of_what_stands_around_the_passage() {
+        let text = "Die Fähre fährt jeden Morgen um neun zu den Inseln und kommt am Abend zurück.\n\nHäusern\n\nDort \
+                    wohnen die Fischer und ihre Familien seit vielen Jahren.";
+        let start = text.find("Häusern").unwrap();
+        let place = Place {
+            corpus: None,
+            document: "a".to_owned(),
+            start,
+            end: start + "Häusern".len(),
+            q: "Welches Haus?".to_owned(),
+        };
+        let shown = render(&CorpusName::unnamed(), &place, &info(), text).into_string();
+        assert!(shown.contains("<mark id=\"passage\"><b>Häusern</b></mark>"), "{shown}");
+    }
+
+    #[test]
+    fn a_word_that_a_passage_ends_in_is_marked_on_both_sides() {
+        assert_eq!(within(&[2..6, 8..9], &(0..9)), [2..6, 8..9]);
+        assert_eq!(within(&[2..6, 8..9], &(3..9)), [0..3, 5..6]);
+        assert_eq!(within(&[2..6, 8..9], &(4..10)), [0..2, 4..5]);
+    }
+
+    fn info() -> DocumentInfo {
+        DocumentInfo {
             metadata: Default::default(),
             doc_id: DocumentId::new("<i>"),
             corpus: CorpusName::unnamed(),
@@ -134,7 +177,12 @@ mod tests {
             status: "searchable",
             created_at: 0,
             updated_at: 0,
-        };
+        }
+    }
+
+    #[test]
+    fn a_document_is_text_and_nothing_else() {
+        let hostile = "<script>alert(1)</script> ferry \"'& <img src=x onerror=alert(2)>";
         let place = Place {
             corpus: None,
             document: "<i>".to_owned(),
@@ -142,7 +190,7 @@ mod tests {
             end: 25,
             q: "\"><script>ferry".to_owned(),
         };
-        let shown = render(&CorpusName::unnamed(), &place, &info, hostile).into_string();
+        let shown = render(&CorpusName::unnamed(), &place, &info(), hostile).into_string();
         for tag in ["<script", "<img", "<i>", "onerror=alert(2)>"] {
             assert!(!shown.contains(tag), "{tag}: {shown}");
         }

@@ -8,6 +8,8 @@ mod session;
 
 pub(crate) use document_page::document;
 pub(crate) use search_page::search;
+#[cfg(test)]
+pub(crate) use session::COOKIE;
 pub(crate) use session::{sign_in, sign_out};
 
 use axum::response::{Html, IntoResponse, Response};

@@ -89,13 +89,9 @@ async fn explain(
 async fn form(app: &App, caller: &Caller, wanted: &Wanted) -> Result<Markup, HttpError> {
     let corpora: Vec<CorpusInfo> = app.library.corpora(&caller.tenant).await?;
     let chosen = wanted.corpus.clone().unwrap_or_else(|| CorpusName::unnamed().to_string());
-    let assistants: Vec<&str> = app
-        .gateway
-        .registry
-        .assistants()
-        .filter(|assistant| assistant.corpus.is_some())
-        .map(|assistant| assistant.name.as_str())
-        .collect();
+    let assistants = app.gateway.registry.assistants();
+    let assistants: Vec<(&AssistantName, &CorpusName)> =
+        assistants.filter_map(|assistant| Some((&assistant.name, assistant.corpus.as_ref()?))).collect();
     Ok(html! {
         form.search method="get" action="/console/search" role="search" {
             label.question { "Question" input name="q" type="search" value=(wanted.q) required autofocus dir="auto"; }
@@ -111,7 +107,9 @@ async fn form(app: &App, caller: &Caller, wanted: &Wanted) -> Result<Markup, Htt
             label { "Prompt of"
                 select name="assistant" {
                     option value="" { "its first assistant" }
-                    @for name in assistants { option value=(name) selected[name == wanted.assistant] { (name) } }
+                    @for (name, corpus) in assistants {
+                        option value=(name) selected[name.as_str() == wanted.assistant] { (name) " (" (corpus) ")" }
+                    }
                 }
             }
             label.limit { "Passages"
@@ -132,7 +130,10 @@ fn results(corpus: &CorpusName, wanted: &Wanted, explanation: &Explanation) -> M
         } @else {
             (prompt(explanation))
             ol.results {
-                @for (position, passage) in found.passages.iter().enumerate().take(limit) {
+                // A source is listed even behind the limit: its number leads here.
+                @for (position, passage) in found.passages.iter().enumerate().filter(|(position, _)| {
+                    *position < limit || shown_as(found.selection.decisions.get(*position).copied()).is_some()
+                }) {
                     li { (result(corpus, wanted, explanation, position, passage, &best)) }
                 }
             }
@@ -165,7 +166,7 @@ fn prompt(explanation: &Explanation) -> Markup {
                 p.note { "The question asks for several things: the passages are grouped, and each group gives its best in turn." }
             }
             @if let Some(second) = &found.second {
-                p.note dir="auto" { "The question has two steps: a second search asked “" (second.question) "”." }
+                p.note dir="auto" { "What was found names more, or lacks a name of the question: a second search asked “" (second.question) "”." }
             }
         }
     }

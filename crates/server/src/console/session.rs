@@ -16,7 +16,7 @@ use crate::App;
 use crate::context::{context_of, read_body_within};
 
 /// The cookie.
-const COOKIE: &str = "mainstay_session";
+pub(crate) const COOKIE: &str = "mainstay_session";
 
 /// Most bytes of the form: a key has about 90.
 const LONGEST_FORM: usize = 4 << 10;
@@ -31,6 +31,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
     }
     let mut context = context_of(&app, request.headers());
     let is_secure = arrived_encrypted(request.headers());
+    let former = token_of(request.headers()).map(str::to_owned);
     let body = match read_body_within(&app, request, LONGEST_FORM).await {
         Ok(body) => body,
         Err(error) => {
@@ -42,6 +43,10 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
     context.key = Some(key.to_owned());
     match app.gateway.caller(&context, Scope::Ask) {
         Ok(_) => {
+            // The browser forgets the token of the session that it had, so that nobody could end that any more.
+            if let Some(former) = former {
+                app.sessions.end(&former);
+            }
             let token = app.sessions.begin(key);
             let lifetime = sessions::LIFETIME.as_secs();
             let mut response = Redirect::to(HOME).into_response();

@@ -77,7 +77,8 @@ struct RawRetrieval {
     compression: Option<bool>,
     /// Whether sources are chosen from different groups of passages: auto does for comparisons and overviews.
     diversity: Option<When>,
-    /// Whether a second search looks for what the passages of the first name: auto does for questions in two steps.
+    /// Whether a second search looks for what the passages of the first name: auto does for questions in two
+    /// steps, and for those with a name that the first has not found.
     multi_hop: Option<When>,
 }
 
