@@ -30,6 +30,8 @@ pub(crate) struct SearchArgs {
 #[derive(Serialize)]
 struct Searched {
     documents: usize,
+    /// Words alone, or a question in a sentence: that the built-in reranker has a look at.
+    asked: &'static str,
     text_mb: f64,
     queries: usize,
     latency: Percentiles,
@@ -44,7 +46,7 @@ pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<()> {
     let mut results = Vec::new();
     for &chunks in &args.chunks {
         eprintln!("{chunks} chunks …");
-        results.push(measure(&Site::new(&binary, None)?, chunks, args)?);
+        results.extend(measure(&Site::new(&binary, None)?, chunks, args)?);
     }
     if args.common.json {
         println!("{}", serde_json::to_string_pretty(&results)?);
@@ -53,6 +55,7 @@ pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<()> {
     let mut table = Table::new(&[
         "documents",
         "MB of text",
+        "asked as",
         "searches",
         "p50 ms",
         "p99 ms",
@@ -64,6 +67,7 @@ pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<()> {
         table.row([
             figure(one.documents as f64),
             figure(one.text_mb),
+            one.asked.to_owned(),
             figure(one.queries as f64),
             figure(one.latency.p50),
             figure(one.latency.p99),
@@ -76,7 +80,7 @@ pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(site: &Site, chunks: usize, args: &SearchArgs) -> anyhow::Result<Searched> {
+fn measure(site: &Site, chunks: usize, args: &SearchArgs) -> anyhow::Result<Vec<Searched>> {
     let corpus = site.path().join("corpus.jsonl");
     let written = Author::new(chunks as u64).write_corpus(&corpus, chunks, args.queries)?;
     let first = site.up(Some(&corpus))?;
@@ -93,21 +97,30 @@ fn measure(site: &Site, chunks: usize, args: &SearchArgs) -> anyhow::Result<Sear
         anyhow::ensure!(found > 0, "nothing was found for words of a document: {query:?}: {answer}");
         Ok(i64::try_from(took.as_nanos())?)
     };
-    for query in written.queries.iter().take(50) {
-        search(query)?;
+    let mut measured = Vec::new();
+    for (asked, before, behind) in KINDS {
+        let queries: Vec<String> =
+            written.queries.iter().map(|words| format!("{before}{words}{behind}")).collect();
+        for query in queries.iter().take(50) {
+            search(query)?;
+        }
+        let idle = cpu_seconds(product.id())?;
+        let nanos = queries.iter().map(|query| search(query)).collect::<anyhow::Result<Vec<_>>>()?;
+        let cpu = cpu_seconds(product.id())? - idle;
+        measured.push(Searched {
+            documents: written.documents,
+            asked,
+            text_mb: written.text_bytes as f64 / 1e6,
+            queries: nanos.len(),
+            cpu_seconds_per_1000: cpu / nanos.len() as f64 * 1000.0,
+            latency: Percentiles::of(nanos),
+            resident_mb: memory(product.id())?.resident_mb,
+            ready_seconds: product.ready_seconds,
+        });
     }
-    let before = cpu_seconds(product.id())?;
-    let nanos = written.queries.iter().map(|query| search(query)).collect::<anyhow::Result<Vec<_>>>()?;
-    let cpu = cpu_seconds(product.id())? - before;
-    let searched = Searched {
-        documents: written.documents,
-        text_mb: written.text_bytes as f64 / 1e6,
-        queries: nanos.len(),
-        cpu_seconds_per_1000: cpu / nanos.len() as f64 * 1000.0,
-        latency: Percentiles::of(nanos),
-        resident_mb: memory(product.id())?.resident_mb,
-        ready_seconds: product.ready_seconds,
-    };
     product.stop()?;
-    Ok(searched)
+    Ok(measured)
 }
+
+/// How stretches of the documents are asked for: the name of it, and what stands before and behind.
+const KINDS: [(&str, &str, &str); 2] = [("words", "", ""), ("question", "What is said of ", "?")];

@@ -9,6 +9,7 @@
 
 mod check;
 mod clients;
+mod measure;
 mod models;
 mod process;
 mod service;
@@ -41,6 +42,8 @@ enum Chore {
     Distill(models::ModelArgs),
     /// Makes the built-in transformer anew and compares it with the one that is compiled in.
     Quantise(models::ModelArgs),
+    /// Every figure of docs/benchmarks.md, from an optimised build. The machine should be quiet.
+    Measure(measure::MeasureArgs),
     /// The rules that rustc and clippy cannot check: layers, manifests, licences, sources, documents.
     Tidy,
 }
@@ -62,6 +65,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Chore::Test(args) => test::run(&workspace, &args),
         Chore::Distill(args) => models::run(&workspace, &models::STATIC_TABLE, &args),
         Chore::Quantise(args) => models::run(&workspace, &models::TRANSFORMER, &args),
+        Chore::Measure(args) => measure::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace, &chores()),
     }
 }

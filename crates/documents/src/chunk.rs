@@ -24,6 +24,11 @@ pub use self::table_header::table_headers;
 use self::units::{Outline, Rows, Unit};
 use crate::document::{Block, HeadingPath, ParsedDocument};
 
+/// The words of a text, counted as [`Chunk::words`] are. Zero only for whitespace.
+pub fn words(text: &str) -> u32 {
+    words::whole_words(words::weigh(text))
+}
+
 /// A piece of a document, small enough to be searched as one thing.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Chunk {

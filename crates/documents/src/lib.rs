@@ -16,7 +16,7 @@ mod jsonl;
 mod parse;
 mod plain;
 
-pub use chunk::{Chunk, ChunkMode, ChunkOptions, chunk, table_headers};
+pub use chunk::{Chunk, ChunkMode, ChunkOptions, chunk, table_headers, words};
 pub use document::{Block, BlockKind, HeadingPath, MediaType, ParsedDocument};
 pub use error::ParseError;
 pub use jsonl::{JsonLines, LineError, LineFault, Record};

@@ -98,6 +98,8 @@ pub struct PassageScore {
     pub parent: Option<f32>,
     /// Cosine similarity of the second, better vectors, where the corpus has them.
     pub upgraded: Option<f32>,
+    /// The mean of those of the passages of its document that were found, where a transformer made them.
+    pub document: Option<f32>,
     /// Where it stands in the list of each channel.
     pub ranks: ChannelRanks,
 }

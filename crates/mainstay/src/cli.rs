@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
-use crate::verbs::{ask, bench, eval, index, ingest, init, keys, search, serve, spec, up};
+use crate::verbs::{ask, bench, corpus, eval, index, ingest, init, keys, search, serve, spec, up};
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
 #[derive(Parser)]
@@ -37,6 +37,9 @@ enum Verb {
     Ask(ask::AskArgs),
     /// Searches the documents.
     Search(search::SearchArgs),
+    /// Reports on a corpus, and shows or releases what is kept from its searches.
+    #[command(subcommand, after_help = "Example: mainstay corpus report")]
+    Corpus(corpus::CorpusVerb),
     /// Shows or rebuilds the search index.
     #[command(subcommand, after_help = "Example: mainstay index status")]
     Index(index::IndexVerb),
@@ -66,6 +69,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Ingest(args) => ingest::run(args, config),
         Verb::Ask(args) => ask::run(args, config),
         Verb::Search(args) => search::run(args, config),
+        Verb::Corpus(verb) => corpus::run(verb, config),
         Verb::Index(verb) => index::run(verb, config),
         Verb::Keys(verb) => keys::run(verb, config),
         Verb::Init(args) => init::run(args),

@@ -1,12 +1,13 @@
 //! The composition root: the only place that names concrete backends and connects them.
 
 mod documents;
+mod metrics;
 mod providers;
 mod rerankers;
 mod running;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,7 +22,6 @@ use mainstay_rag::{Extractive, Library};
 use mainstay_security::{KeyRing, Sessions};
 use mainstay_server::{App, Readiness, ServerSettings};
 use mainstay_store::{DataDir, EmbeddedStore};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -30,6 +30,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
 use crate::compose::documents::open_library;
+use crate::compose::metrics::{install_metrics, render_metrics};
 use crate::compose::providers::{prices, remote_embedder, remote_providers};
 use crate::compose::running::{Running, RunningFile};
 use crate::config::{Checked, sections};
@@ -243,30 +244,6 @@ fn settings(config: &Checked) -> ServerSettings {
         heartbeat: server.heartbeat,
         deadline: server.deadline,
         shutdown_grace: server.shutdown_grace,
-    }
-}
-
-/// Starts the metrics of this process, once: a verb may start several Mainstays, one after the other.
-fn install_metrics() -> anyhow::Result<PrometheusHandle> {
-    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
-    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(handle) = &*installed {
-        return Ok(handle.clone());
-    }
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &measure::seconds_buckets())?
-        .install_recorder()
-        .context("the metrics cannot be started")?;
-    measure::describe();
-    Ok(installed.insert(handle).clone())
-}
-
-/// What `/metrics` answers: how far the index is behind is asked when it is wanted.
-fn render_metrics(metrics: PrometheusHandle, library: Arc<Library>) -> impl Fn() -> String {
-    move || {
-        let lag = library.lag();
-        measure::index_lag(lag.oldest, lag.waiting);
-        metrics.render()
     }
 }
 

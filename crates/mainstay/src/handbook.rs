@@ -14,6 +14,7 @@ const CHAPTERS: &[(&str, &str)] = &[
     ("handbook/06-keys.md", include_str!("../../../docs/handbook/06-keys.md")),
     ("handbook/07-operating.md", include_str!("../../../docs/handbook/07-operating.md")),
     ("handbook/08-evaluation.md", include_str!("../../../docs/handbook/08-evaluation.md")),
+    ("handbook/09-quality.md", include_str!("../../../docs/handbook/09-quality.md")),
 ];
 
 /// Adds the handbook to the corpus "default".

@@ -7,7 +7,9 @@ mod config;
 mod verbs;
 
 mod client;
+mod filter;
 mod handbook;
+mod page;
 mod printable;
 mod sending;
 mod session;

@@ -111,6 +111,15 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// `512 B`, `35.6 KB`, `8.1 MB`
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(&str, f64); 3] = [("GB", 1e9), ("MB", 1e6), ("KB", 1e3)];
+    match UNITS.iter().find(|(_, unit)| bytes as f64 >= *unit) {
+        Some((name, unit)) => format!("{:.1} {name}", bytes as f64 / unit),
+        None => format!("{bytes} B"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +133,14 @@ mod tests {
         assert!(is_bad_input(&BadInput("no question".to_owned()).into()));
         assert!([400, 404, 422].into_iter().all(|status| is_bad_input(&refused(status))));
         assert!(![429, 500, 503].into_iter().any(|status| is_bad_input(&refused(status))));
+    }
+
+    #[test]
+    fn sizes_are_told_in_a_unit_that_fits() {
+        assert_eq!(
+            [0, 999, 35_594, 8_100_000, 2_000_000_000].map(size),
+            ["0 B", "999 B", "35.6 KB", "8.1 MB", "2.0 GB"]
+        );
     }
 
     #[test]

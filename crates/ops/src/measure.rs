@@ -98,6 +98,8 @@ metric_table! {
         "Documents that were accepted and cannot be found yet.";
     STALENESS_TARGET = "mainstay_index_staleness_target_seconds", Gauge, Some(Unit::Seconds), [],
         "What `slo.freshness.staleness` promises the lag to stay below; absent without a promise.";
+    QUARANTINED_CHUNKS = "mainstay_quarantined_chunks", Gauge, None, ["corpus", "reason"],
+        "Chunks that no search finds, by what is odd about them; `mainstay corpus quarantine` lists them.";
 }
 
 /// The buckets of the histograms of seconds: from 0.1 ms, doubling, to 105 s.
@@ -152,6 +154,12 @@ pub fn retrieved(corpus: &str, took: Duration, reranking: &Reranking) {
 pub fn index_lag(oldest: Duration, waiting: usize) {
     metrics::gauge!(INDEX_LAG).set(oldest.as_secs_f64());
     metrics::gauge!(DOCUMENTS_WAITING).set(waiting as f64);
+}
+
+/// How many chunks of a corpus no search finds for a reason.
+pub fn quarantined_chunks(corpus: &str, reason: &str, chunks: u64) {
+    metrics::gauge!(QUARANTINED_CHUNKS, "corpus" => corpus.to_owned(), "reason" => reason.to_owned())
+        .set(chunks as f64);
 }
 
 /// What is promised of the lag.

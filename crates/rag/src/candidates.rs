@@ -7,7 +7,7 @@ use mainstay_domain::{ChunkId, CorpusName, DocumentId};
 
 use crate::fusion::{Fusion, fuse};
 use crate::library::Library;
-use crate::search::{Found, failed, plan};
+use crate::search::{DenseWeights, Found, failed, plan};
 
 /// How what the channels find is brought into one order: the settings of a corpus that can be changed without indexing it
 /// again.
@@ -27,6 +27,8 @@ pub struct Candidates {
     documents: HashMap<ChunkId, DocumentId>,
     /// The weight of the first vectors, where the corpus has second ones.
     first_weight: Option<f32>,
+    /// What of the share of the first vectors their documents count.
+    document_share: f32,
     limit: usize,
 }
 
@@ -34,11 +36,12 @@ impl Candidates {
     /// The documents in the order of this ranking, each where its best chunk stands: exactly those that a search with
     /// these settings would have before a reranker.
     pub fn documents(&self, ranking: Ranking) -> Vec<&DocumentId> {
-        let (dense, upgraded) = match self.first_weight {
+        let (first, second) = match self.first_weight {
             Some(first) => (first, ranking.dense_weight),
             None => (ranking.dense_weight, 0.0),
         };
-        let channels = self.found.clone().weighted(dense, upgraded);
+        let documents_of_first = self.document_share;
+        let channels = self.found.weighted(DenseWeights { first, second, documents_of_first });
         let chunks = fuse(ranking.fusion, &channels);
         let visible = chunks.iter().filter_map(|(chunk, _)| self.documents.get(chunk)).take(self.limit);
         let mut seen = HashSet::new();
@@ -56,6 +59,7 @@ impl Library {
         let view = open.searchable_view().map_err(failed)?;
         let upgrade = open.upgrade().filter(|upgrade| upgrade.share() > 0.0);
         let first_weight = upgrade.as_ref().map(|_| view.dense_weight);
+        let document_share = view.document_share;
         let plan = plan(&view, upgrade, query).await?;
         let found = self.find(&view, &plan, query).await?;
         let chunks: Vec<ChunkId> = found.chunks().into_iter().collect();
@@ -65,7 +69,7 @@ impl Library {
             .await
             .map_err(|error| failed(error.into()))?;
         let documents = rows.into_iter().map(|row| (row.chunk, row.doc_id)).collect();
-        Ok(Candidates { found, documents, first_weight, limit: query.limit })
+        Ok(Candidates { found, documents, first_weight, document_share, limit: query.limit })
     }
 
     /// How a corpus ranks, as configured.

@@ -18,6 +18,7 @@ use crate::fusion::Fusion;
 use crate::library::{Library, LibraryError, PreparedDocument};
 use crate::points::{Lengths, Piece, Weights, pieces_of, pieces_of_stored};
 use crate::prepare::{PreparedChunk, Searchable, analysed_as, contexts, searchable};
+use crate::quality::{Judge, QualitySettings, Standing, with_judged};
 use crate::rerank::RerankSettings;
 use crate::upgrade::{Progress, Upgrade, UpgradeSettings};
 
@@ -32,10 +33,15 @@ pub struct CorpusSettings {
     pub fusion: Fusion,
     /// How much the dense channel counts, 0 to 1; the keywords count the rest.
     pub dense_weight: f32,
+    /// What of that the document counts instead of the chunk, 0 to 1: [`crate::search::DOCUMENT_SHARE`] where a
+    /// transformer makes the vectors, else nothing.
+    pub document_share: f32,
     /// What makes a second, better vector of each chunk in the background, if anything does.
     pub upgrade: Option<UpgradeSettings>,
     /// What has a second look at the best passages; `None` where nothing does.
     pub rerank: Option<RerankSettings>,
+    /// What becomes of chunks with which something is odd.
+    pub quality: QualitySettings,
 }
 
 /// A corpus that exists.
@@ -46,6 +52,8 @@ pub(crate) struct OpenCorpus {
     /// Held while the index is written: one writer at a time, so that a checkpoint means what it says.
     writer: Mutex<Writer>,
     upgrade: Option<Arc<Upgrade>>,
+    /// How its chunks are judged.
+    pub(crate) standing: Standing,
 }
 
 /// What a search of the corpus needs to know.
@@ -54,6 +62,7 @@ pub(crate) struct View {
     pub(crate) embedder: Arc<dyn Embedder>,
     pub(crate) fusion: Fusion,
     pub(crate) dense_weight: f32,
+    pub(crate) document_share: f32,
     pub(crate) weights: Weights,
     /// By whose rules the words of its documents were analysed, most documents first.
     pub(crate) languages: Vec<Language>,
@@ -128,7 +137,7 @@ impl OpenCorpus {
         }
         let recipe = Recipe::new(lengths, 0);
         let embedder = &settings.embedder;
-        let value = serde_json::to_value(recipe).expect("a recipe serialises");
+        let value = with_judged(recipe.to_json(), &Judge::new(settings.quality));
         let corpus = library
             .documents
             .create_corpus(tenant, name, embedder.model(), embedder.dimension(), value)
@@ -165,6 +174,7 @@ impl OpenCorpus {
             }
         };
         let (upgrade, progress) = upgraded.unzip();
+        let standing = Standing::of(&corpus, settings.quality);
         let writer = Writer { upgrade: progress.unwrap_or_default(), ..Writer::default() };
         let open = Self {
             view: RwLock::new(Arc::new(View::new(
@@ -178,6 +188,7 @@ impl OpenCorpus {
             name: corpus.name,
             writer: Mutex::new(writer),
             upgrade,
+            standing,
         };
         if let Some(obstacle) = obstacle {
             tracing::error!("{obstacle}");
@@ -255,6 +266,11 @@ impl OpenCorpus {
         let texts = pieces.iter().flatten().map(|piece| piece.searchable);
         let mut vectors = embed(library, &view.embedder, texts).await?.into_iter();
         let mut writer = self.writer.lock().await;
+        if library.were_released(self, &documents).await? {
+            return Err(LibraryError::Storage(
+                "some of the chunks were released meanwhile; add the documents again".to_owned(),
+            ));
+        }
         // A rebuild may have changed the embedder or the namespace meanwhile.
         let current = self.searchable_view()?;
         if current.embedder.model() != view.embedder.model() {
@@ -268,7 +284,7 @@ impl OpenCorpus {
         let each = accepted.documents.iter().zip(&documents).zip(&pieces);
         let points = each.flat_map(|((accepted_one, document), pieces)| {
             let fields = document.index_fields(accepted.accepted_at);
-            current.weights.points(accepted_one.chunks.ids(), pieces, &fields, &mut vectors)
+            current.weights.points(accepted_one.chunks.first, pieces, &fields, &mut vectors)
         });
         let points = points.collect();
         self.index_and_publish(library, &mut writer, &current, points, &accepted).await?;
@@ -308,8 +324,13 @@ impl OpenCorpus {
         if view.obstacle.is_none() {
             self.unindex(library, &mut writer, &view, retired).await?;
         }
-        if let Some(upgrade) = &self.upgrade {
-            upgrade.lost(retired.iter().map(|revision| revision.chunks.count).sum());
+        drop(writer);
+        if self.standing.quarantined().is_empty() {
+            if let Some(upgrade) = &self.upgrade {
+                upgrade.lost(retired.iter().map(|revision| revision.chunks.count).sum());
+            }
+        } else {
+            self.refresh_view(library).await?;
         }
         Ok(())
     }
@@ -386,17 +407,35 @@ impl OpenCorpus {
             if revisions.is_empty() {
                 continue;
             }
-            writer.dirty = true;
-            for document in library.maintenance.visible(&revisions).await? {
-                let points = points_of(library, &view, &document).await?;
-                writer.order.add(points.len());
-                upsert(library, &view, points).await?;
-            }
+            self.reindex(library, &mut writer, &view, &revisions).await?;
         }
         let retired = library.maintenance.retired(usize::MAX >> 1).await?;
         let ours: Vec<RetiredRevision> =
             retired.into_iter().filter(|one| one.tenant == self.tenant && one.corpus == self.name).collect();
         self.unindex(library, &mut writer, &view, &ours).await
+    }
+
+    /// Writes the points of documents anew that are visible: of the chunks that are to be found, and of no others.
+    pub(crate) async fn reindex(
+        &self,
+        library: &Library,
+        writer: &mut Writer,
+        view: &View,
+        revisions: &[Revision],
+    ) -> Result<(), LibraryError> {
+        writer.dirty = true;
+        for revisions in revisions.chunks(PAGE) {
+            for document in library.maintenance.visible(revisions).await? {
+                let points = points_of(library, view, &document).await?;
+                writer.order.add(document.chunks.len());
+                upsert(library, view, points).await?;
+                let hidden = document.quarantined();
+                if !hidden.is_empty() {
+                    library.index.delete(&view.namespace, hidden).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Makes the index durable if it was written to, and puts it in order when that is worth it: when much lies loose, or
@@ -423,7 +462,8 @@ impl OpenCorpus {
         }
         writer.order.settle();
         drop(writer);
-        Ok(library.index.optimize(&view.namespace).await?)
+        library.index.optimize(&view.namespace).await?;
+        self.judge_when_grown(library).await
     }
 
     /// Makes the index durable and orderly, for an end.
@@ -464,7 +504,7 @@ impl OpenCorpus {
         let through = library.maintenance.last_event().await?;
         library.index.flush(&view.namespace, Checkpoint(through.0)).await?;
         let (model, dimension) = (settings.embedder.model(), settings.embedder.dimension());
-        let value = serde_json::to_value(recipe).expect("a recipe serialises");
+        let value = self.standing.write_into(recipe.to_json());
         library.documents.set_embedder(&self.tenant, &self.name, model, dimension, value).await?;
         self.set_view(view);
         library.index.drop_namespace(&old.namespace).await?;
@@ -492,10 +532,10 @@ impl OpenCorpus {
     }
 
     /// Learns the languages, the fields and the number of chunks of the documents that there are now; returns the last.
-    async fn refresh_view(&self, library: &Library) -> Result<u64, LibraryError> {
+    pub(crate) async fn refresh_view(&self, library: &Library) -> Result<u64, LibraryError> {
         let counts = library.documents.counts(&self.tenant, &self.name).await?;
         if let Some(upgrade) = &self.upgrade {
-            upgrade.note_chunks(counts.chunks);
+            upgrade.note_chunks(counts.searchable_chunks());
         }
         let mut languages = Vec::with_capacity(counts.languages.len());
         for count in &counts.languages {
@@ -504,6 +544,7 @@ impl OpenCorpus {
                 languages.push(language);
             }
         }
+        self.standing.note(counts.quarantined);
         let fields = CorpusFields::new(library.documents.fields(&self.tenant, &self.name).await?);
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
         if view.languages != languages || view.fields != fields {
@@ -543,6 +584,7 @@ impl View {
             embedder: settings.embedder.clone(),
             fusion: settings.fusion,
             dense_weight: settings.dense_weight,
+            document_share: settings.document_share,
             weights: Weights::new(recipe.average_length, recipe.average_parent_length),
             languages: Vec::new(),
             parents_keep_to_headings: settings.chunking.mode == ChunkMode::Clauses,
@@ -557,6 +599,7 @@ impl View {
             embedder: self.embedder.clone(),
             fusion: self.fusion,
             dense_weight: self.dense_weight,
+            document_share: self.document_share,
             weights: self.weights,
             languages: self.languages.clone(),
             parents_keep_to_headings: self.parents_keep_to_headings,
@@ -590,6 +633,11 @@ impl Recipe {
         }
     }
 
+    /// As the store keeps it.
+    fn to_json(self) -> serde_json::Value {
+        serde_json::to_value(self).expect("a recipe serialises")
+    }
+
     /// Of a corpus whose recipe cannot be read: its index is built anew.
     fn unknown() -> Self {
         Self { analysis: 0, fields: 0, average_length: 0.0, average_parent_length: 0.0, generation: 0 }
@@ -604,6 +652,7 @@ impl PreparedChunk {
             parent_range: self.chunk.parent_range,
             headings: self.chunk.headings.to_vec(),
             language: None,
+            finding: self.finding.clone(),
         }
     }
 }
@@ -630,10 +679,11 @@ async fn points_of(
     document: &IndexableDocument,
 ) -> Result<Vec<Point>, LibraryError> {
     let searchables = searchables_of(document);
-    let mut vectors = embed(library, &view.embedder, searchables.iter()).await?.into_iter();
-    let ids = document.chunks.iter().map(|chunk| chunk.chunk);
+    let pieces = pieces_of_stored(document, &searchables);
+    let texts = pieces.iter().map(|piece| piece.searchable);
+    let mut vectors = embed(library, &view.embedder, texts).await?.into_iter();
     let fields = index_fields_of(document);
-    Ok(view.weights.points(ids, &pieces_of_stored(document, &searchables), &fields, &mut vectors))
+    Ok(view.weights.points(document.accepted().chunks.first, &pieces, &fields, &mut vectors))
 }
 
 async fn upsert(library: &Library, view: &View, mut points: Vec<Point>) -> Result<(), LibraryError> {
@@ -652,6 +702,9 @@ pub(crate) async fn embed<'a>(
     texts: impl Iterator<Item = &'a Searchable>,
 ) -> Result<Vec<Vec<f32>>, LibraryError> {
     let texts: Vec<String> = texts.map(|searchable| searchable.dense_text.clone()).collect();
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
     let embedder = embedder.clone();
     let deadline = library.deadline();
     let runtime = tokio::runtime::Handle::current();

@@ -1,6 +1,6 @@
 //! Answers from documents: ingest, hybrid search, the prompt, citations, and the extractive answerer.
 //!
-//! A document's way in: [`library`] (and [`corpus`]), over [`prepare`]. A question's way: [`search`], [`fusion`], [`rerank`],
+//! A document's way in: [`library`] (and [`corpus`]), over [`prepare`] and [`quality`]. A question's way: [`search`], [`fusion`], [`rerank`],
 //! perhaps a second search ([`hops`]), [`selection`], [`assemble`], and on the way back [`citations`].
 
 mod cached;
@@ -10,12 +10,14 @@ pub mod freshness;
 pub mod library;
 mod points;
 pub mod prepare;
+pub mod quality;
 pub mod upgrade;
 
 pub mod candidates;
 pub mod fusion;
 pub mod rerank;
 pub mod search;
+mod surroundings;
 
 pub mod hops;
 
@@ -46,5 +48,6 @@ pub use extractive::Extractive;
 pub use freshness::Lag;
 pub use library::{Library, LibraryError, LibrarySettings};
 pub use prepare::Upload;
+pub use quality::QualitySettings;
 pub use rerank::{BuiltinReranker, RerankSettings, TimedReranker};
 pub use upgrade::UpgradeSettings;

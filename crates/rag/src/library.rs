@@ -13,7 +13,7 @@ use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, NameF
 use mainstay_store::StorageFault;
 use mainstay_store::documents::{
     CorpusCounts, DocumentMaintenance, DocumentRecord, DocumentStore, DocumentStoreError, Fingerprint,
-    NewDocument,
+    NewDocument, Quarantined,
 };
 use mainstay_vectors::{Fields, IndexError, VectorIndex};
 use serde::Serialize;
@@ -24,6 +24,7 @@ use crate::corpus::{CorpusSettings, OpenCorpus};
 use crate::fields::{CorpusFields, index_fields};
 use crate::freshness::{Backlog, Lag, StalenessWatch};
 use crate::prepare::{PrepareError, Prepared, Upload, fingerprint, prepare};
+use crate::quality::Judge;
 
 /// The documents of all tenants.
 pub struct Library {
@@ -71,6 +72,8 @@ pub struct Receipt {
     pub bytes: usize,
     /// Its chunks.
     pub chunks: usize,
+    /// Those of them that no search finds, by reason.
+    pub quarantined: Quarantined,
     /// Whether it was there already and nothing was done.
     pub unchanged: bool,
 }
@@ -92,6 +95,8 @@ pub struct DocumentInfo {
     pub bytes: u64,
     /// Its chunks.
     pub chunks: u64,
+    /// Those of them that no search finds, by reason.
+    pub quarantined: Quarantined,
     /// `searchable`, or `updating` while a newer version is on its way.
     pub status: &'static str,
     /// What its owner said about it.
@@ -118,6 +123,8 @@ pub struct CorpusInfo {
     pub documents: u64,
     /// Chunks.
     pub chunks: u64,
+    /// Those of them that no search finds, by reason.
+    pub quarantined: Quarantined,
     /// Bytes of text.
     pub bytes: u64,
     /// Chunks by language.
@@ -131,6 +138,8 @@ pub struct UpgradeInfo {
     pub embedder: String,
     /// Chunks that have one.
     pub chunks: u64,
+    /// Chunks that are to have one: those that searches find.
+    pub of: u64,
 }
 
 /// How much of a corpus is in one language.
@@ -246,6 +255,9 @@ impl Library {
             library.remember(Arc::new(open));
         }
         library.finish_pending().await?;
+        for open in library.open_corpora() {
+            open.keep_judged(&library).await?;
+        }
         Ok(library)
     }
 
@@ -308,12 +320,13 @@ impl Library {
                 changed.push((position, id, upload, print));
             }
         }
-        let (prepared, refused) = self.prepare(tenant, corpus, changed).await?;
+        let (mut prepared, refused) = self.prepare(tenant, corpus, changed).await?;
         for (position, error) in refused {
             results[position] = Some(Err(error));
         }
         if !prepared.is_empty() {
             let open = self.corpus_for_writing(tenant, corpus, &prepared).await?;
+            self.pardon(&open, &mut prepared).await?;
             for document in &prepared {
                 results[document.position] = Some(Ok(receipt(document)));
             }
@@ -338,6 +351,10 @@ impl Library {
         let limits = self.settings.limits;
         let mut fields =
             self.known(tenant, corpus).map_or_else(|| CorpusFields::new([]), |open| open.fields());
+        let judge = self.known(tenant, corpus).map_or_else(
+            || Arc::new(Judge::new(self.settings_of(corpus).quality)),
+            |open| open.standing.judge(),
+        );
         let work = move || {
             let mut prepared = Vec::with_capacity(uploads.len());
             let mut refused = Vec::new();
@@ -349,14 +366,16 @@ impl Library {
                 match content {
                     Ok(content) => {
                         let (source_name, source_bytes) = (upload.file_name, upload.bytes.len() as u64);
-                        prepared.push(PreparedDocument {
+                        let mut document = PreparedDocument {
                             position,
                             id,
                             fingerprint,
                             source_name,
                             source_bytes,
                             content,
-                        });
+                        };
+                        judge.judge_prepared(&mut document);
+                        prepared.push(document);
                     }
                     Err(error) => {
                         refused.push((
@@ -444,7 +463,7 @@ impl Library {
         for corpus in self.documents.corpora(tenant).await? {
             let counts = self.documents.counts(tenant, &corpus.name).await?;
             let upgrade = match self.known(tenant, &corpus.name).and_then(|open| open.upgrade()) {
-                Some(upgrade) => Some(upgrade.info(self).await?),
+                Some(upgrade) => Some(upgrade.info(self, counts.searchable_chunks()).await?),
                 None => None,
             };
             infos.push(CorpusInfo { upgrade, ..corpus_info(corpus.name, corpus.embedder, counts) });
@@ -572,7 +591,7 @@ impl Library {
         corpora.get(&(tenant.clone(), corpus.clone())).cloned()
     }
 
-    fn unknown(&self, corpus: &CorpusName) -> LibraryError {
+    pub(crate) fn unknown(&self, corpus: &CorpusName) -> LibraryError {
         LibraryError::UnknownCorpus(corpus.clone())
     }
 
@@ -607,6 +626,15 @@ impl PreparedDocument {
         index_fields(&self.id, language.as_deref(), media_type, accepted_at, &self.content.metadata)
     }
 
+    /// Those of its chunks that no search is to find, by reason.
+    fn quarantined(&self) -> Quarantined {
+        let mut quarantined = Quarantined::new();
+        for finding in self.content.chunks.iter().filter_map(|chunk| chunk.finding.as_ref()) {
+            *quarantined.entry(finding.reason.clone()).or_default() += 1;
+        }
+        quarantined
+    }
+
     /// As the store takes it.
     pub(crate) fn to_store(&self) -> NewDocument {
         let content = &self.content;
@@ -634,6 +662,7 @@ fn receipt(document: &PreparedDocument) -> Receipt {
         language: content.language.map(|language| language.to_string()),
         bytes: content.text.len(),
         chunks: content.chunks.len(),
+        quarantined: document.quarantined(),
         unchanged: false,
     }
 }
@@ -646,6 +675,7 @@ fn unchanged_receipt(record: DocumentRecord) -> Receipt {
         language: record.language,
         bytes: record.text_bytes as usize,
         chunks: record.chunks.count as usize,
+        quarantined: record.quarantined,
         unchanged: true,
     }
 }
@@ -659,6 +689,7 @@ fn document_info(corpus: &CorpusName, record: DocumentRecord) -> DocumentInfo {
         language: record.language,
         bytes: record.text_bytes,
         chunks: record.chunks.count,
+        quarantined: record.quarantined,
         status: record.status.as_str(),
         metadata: record.metadata.into_json(),
         created_at: record.created_at.as_seconds(),
@@ -675,6 +706,7 @@ fn corpus_info(corpus: CorpusName, embedder: String, counts: CorpusCounts) -> Co
         upgrade: None,
         documents: counts.documents,
         chunks: counts.chunks,
+        quarantined: counts.quarantined,
         bytes: counts.text_bytes,
         languages: languages
             .map(|one| LanguageShare { language: one.language, chunks: one.chunks })

@@ -33,10 +33,11 @@ impl Weights {
         self.chunks.query_vector(terms).into_iter().map(|(term, weight)| (term.0, weight)).collect()
     }
 
-    /// The points of a document's chunks. The first chunk of each parent carries the parent's words.
+    /// The points of pieces of a document whose first chunk is `first`. The first piece of each parent carries the parent's
+    /// words.
     pub(crate) fn points(
         &self,
-        ids: impl Iterator<Item = ChunkId>,
+        first: ChunkId,
         pieces: &[Piece<'_>],
         fields: &Arc<Fields>,
         vectors: &mut impl Iterator<Item = Vec<f32>>,
@@ -49,6 +50,7 @@ impl Weights {
             let own = (SparseChannel::Bm25, sparse(&self.chunks, &piece.searchable.terms()));
             std::iter::once(own).chain(parent.map(|parent| (SparseChannel::Parent, parent))).collect()
         });
+        let ids = pieces.iter().map(|piece| ChunkId(first.0 + piece.ordinal));
         let points = ids.zip(words).zip(vectors);
         points
             .map(|((chunk, sparse), dense)| Point { chunk, dense, sparse, fields: fields.clone() })
@@ -60,25 +62,31 @@ fn sparse(bm25: &Bm25, terms: &Terms) -> SparseVector {
     bm25.document_vector(terms).into_iter().map(|(term, weight)| (term.0, weight)).collect()
 }
 
-/// A chunk: the place of its parent, and what it is found by.
+/// A chunk that is to be found: which of its document, from 0, the place of its parent, and what it is found by.
 pub(crate) struct Piece<'a> {
+    ordinal: u64,
     parent: ByteRange,
     pub(crate) searchable: &'a Searchable,
 }
 
-/// The chunks of a document that was just prepared.
+/// The chunks of a document that was just prepared, without those in quarantine.
 pub(crate) fn pieces_of(document: &PreparedDocument) -> Vec<Piece<'_>> {
-    let chunks = document.content.chunks.iter();
-    chunks.map(|one| Piece { parent: one.chunk.parent_range, searchable: &one.searchable }).collect()
+    let chunks = (0..).zip(&document.content.chunks).filter(|(_, one)| one.finding.is_none());
+    chunks
+        .map(|(ordinal, one)| Piece { ordinal, parent: one.chunk.parent_range, searchable: &one.searchable })
+        .collect()
 }
 
-/// The chunks of a document that was read back.
+/// The chunks of a document that was read back, without those in quarantine.
 pub(crate) fn pieces_of_stored<'a>(
     document: &IndexableDocument,
     searchables: &'a [Searchable],
 ) -> Vec<Piece<'a>> {
-    let chunks = document.chunks.iter().zip(searchables);
-    chunks.map(|(chunk, searchable)| Piece { parent: chunk.parent_range, searchable }).collect()
+    let chunks = (0..).zip(document.chunks.iter().zip(searchables));
+    chunks
+        .filter(|(_, (chunk, _))| chunk.finding.is_none())
+        .map(|(ordinal, (chunk, searchable))| Piece { ordinal, parent: chunk.parent_range, searchable })
+        .collect()
 }
 
 /// The chunks of each parent: its first and the others.
@@ -159,7 +167,7 @@ mod tests {
     fn a_corpus_that_begins_with_a_sentence_does_not_expect_sentences_alone() {
         let text = Analyzer::new(Language::ENGLISH);
         let sentence = searchable(&text, None, &[], "The keeper winds the clock.", MediaType::PlainText);
-        let pieces = [Piece { parent: ByteRange { start: 0, end: 27 }, searchable: &sentence }];
+        let pieces = [Piece { ordinal: 0, parent: ByteRange { start: 0, end: 27 }, searchable: &sentence }];
         let mut lengths = Lengths::expected(&ChunkOptions::default());
         lengths.add(&pieces);
         assert!(lengths.of_chunks() > 80.0 && lengths.of_parents() > 200.0);

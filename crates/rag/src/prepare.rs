@@ -8,7 +8,7 @@ use mainstay_documents::{
 use mainstay_domain::metadata::MetadataFault;
 use mainstay_domain::{ByteRange, DocumentId, Metadata};
 use mainstay_embed::StaticEmbedder;
-use mainstay_store::documents::Fingerprint;
+use mainstay_store::documents::{Finding, Fingerprint};
 use mainstay_text::{Analyzer, Language, Terms, detect_reliably};
 
 /// A document as it arrives.
@@ -73,6 +73,8 @@ impl PrepareError {
 pub(crate) struct PreparedChunk {
     pub(crate) chunk: Chunk,
     pub(crate) searchable: Searchable,
+    /// Why no search is to find it, if so.
+    pub(crate) finding: Option<Finding>,
 }
 
 /// What a chunk is found by.
@@ -80,6 +82,8 @@ pub(crate) struct PreparedChunk {
 pub(crate) struct Searchable {
     /// What is embedded.
     pub(crate) dense_text: String,
+    /// Where in it the text itself begins, after what stands above it.
+    text_start: usize,
     /// The words of the text.
     body: Terms,
     /// The words of the title and of the headings and the row of a table above it.
@@ -87,6 +91,11 @@ pub(crate) struct Searchable {
 }
 
 impl Searchable {
+    /// The text alone, without markup.
+    pub(crate) fn text(&self) -> &str {
+        &self.dense_text[self.text_start..]
+    }
+
     /// What keyword search sees: the text under the title and headings that say what it is about.
     pub(crate) fn terms(&self) -> Terms {
         self.together_with(&[])
@@ -158,7 +167,7 @@ fn searchable_chunks(
         .map(|(chunk, context)| {
             let text = &parsed.text[chunk.range.start..chunk.range.end];
             let searchable = searchable(&analyzer, title, &context, text, parsed.media_type);
-            PreparedChunk { chunk, searchable }
+            PreparedChunk { chunk, searchable, finding: None }
         })
         .collect()
 }
@@ -198,8 +207,9 @@ pub(crate) fn searchable(
     let context = analyzer.analyze(&dense_text);
     let text = plain(text, media_type);
     let body = analyzer.analyze(&text);
+    let text_start = dense_text.len();
     dense_text.push_str(&text);
-    Searchable { dense_text, body, context }
+    Searchable { dense_text, text_start, body, context }
 }
 
 #[cfg(test)]

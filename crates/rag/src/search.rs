@@ -15,6 +15,7 @@ use crate::corpus::View;
 use crate::fusion::{Channel, fuse};
 use crate::library::{Library, LibraryError};
 use crate::rerank::Stage;
+use crate::surroundings;
 use crate::upgrade::Upgrade;
 
 /// Hits of each channel that are fused.
@@ -23,6 +24,10 @@ const DEPTH: usize = 100;
 /// What the words of the parent count of the share that all words have. A question is often answered by a chunk whose
 /// neighbours, not itself, name what it is about. Anything from 0.25 to 0.5 measures alike.
 const PARENT_SHARE: f32 = 0.4;
+
+/// What the document counts of the share that a transformer's vectors have. Anything from 0.4 to 0.6 measures alike. The
+/// vectors of the static table know too little of a whole document for it: there it helps titles and harms questions.
+pub const DOCUMENT_SHARE: f32 = 0.5;
 
 #[async_trait]
 impl Retriever for Library {
@@ -72,8 +77,21 @@ pub(crate) struct Found {
     dense: Vec<Hit>,
     parents: Vec<Hit>,
     upgraded: Vec<Hit>,
+    /// What the documents of the chunks mean, by the best vectors that the corpus has.
+    documents: Vec<Hit>,
     /// The share of the chunks that have a second vector.
     share: f32,
+}
+
+/// How much the vectors of a corpus count; the words count the rest.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct DenseWeights {
+    /// The first vectors', while they are the only ones.
+    pub(crate) first: f32,
+    /// The second vectors', once every chunk has one.
+    pub(crate) second: f32,
+    /// What of the share of the first vectors their documents count.
+    pub(crate) documents_of_first: f32,
 }
 
 impl Found {
@@ -85,15 +103,21 @@ impl Found {
 
     /// The channels with what each counts: the first vectors give way to the second as those come, and the words count the
     /// rest.
-    pub(crate) fn weighted(self, dense_weight: f32, upgraded_weight: f32) -> [Channel; 4] {
-        let dense_weight = dense_weight * (1.0 - self.share);
-        let upgraded_weight = upgraded_weight * self.share;
-        let words = 1.0 - dense_weight - upgraded_weight;
+    pub(crate) fn weighted(&self, weights: DenseWeights) -> [Channel; 5] {
+        let first = weights.first * (1.0 - self.share);
+        let second = weights.second * self.share;
+        let words = 1.0 - first - second;
+        let documents =
+            if self.share > 0.0 { second * DOCUMENT_SHARE } else { first * weights.documents_of_first };
+        let (first, second) =
+            if self.share > 0.0 { (first, second - documents) } else { (first - documents, second) };
+        let channel = |hits: &[Hit], weight| Channel { hits: hits.to_vec(), weight };
         [
-            Channel { hits: self.sparse, weight: words * (1.0 - PARENT_SHARE) },
-            Channel { hits: self.dense, weight: dense_weight },
-            Channel { hits: self.parents, weight: words * PARENT_SHARE },
-            Channel { hits: self.upgraded, weight: upgraded_weight },
+            channel(&self.sparse, words * (1.0 - PARENT_SHARE)),
+            channel(&self.dense, first),
+            channel(&self.parents, words * PARENT_SHARE),
+            channel(&self.upgraded, second),
+            channel(&self.documents, documents),
         ]
     }
 }
@@ -107,9 +131,10 @@ impl Library {
         query: &RetrievalQuery,
         depth: usize,
     ) -> Result<(Vec<Passage>, BTreeSet<ChunkId>), RetrievalError> {
-        let upgraded_weight =
-            plan.upgraded.as_ref().map_or(0.0, |(upgrade, _)| upgrade.weight_for(&query.text));
-        let channels = self.find(view, plan, query).await?.weighted(view.dense_weight, upgraded_weight);
+        let second = plan.upgraded.as_ref().map_or(0.0, |(upgrade, _)| upgrade.weight_for(&query.text));
+        let weights =
+            DenseWeights { first: view.dense_weight, second, documents_of_first: view.document_share };
+        let channels = self.find(view, plan, query).await?.weighted(weights);
         let mut ranked = fuse(view.fusion, &channels);
         // The index may hold chunks that are gone already: the store has the last word, so a few more are asked for.
         ranked.truncate(depth + depth / 4 + 4);
@@ -133,6 +158,7 @@ impl Library {
             dense: score_in(&channels[1], chunk),
             parent: score_in(&channels[2], chunk),
             upgraded: score_in(&channels[3], chunk),
+            document: score_in(&channels[4], chunk).filter(|_| channels[4].weight > 0.0),
             ranks: ChannelRanks {
                 sparse: rank_in(&channels[0], chunk),
                 dense: rank_in(&channels[1], chunk),
@@ -164,33 +190,23 @@ impl Library {
             }
             None => (Vec::new(), 0.0),
         };
-        let parents = self.spread(query, [&dense, &upgraded, &sparse], parents).await?;
-        Ok(Found { sparse, dense, parents, upgraded, share })
+        let places = self.places(query, [&dense, &upgraded, &sparse, &parents]).await?;
+        let parents = surroundings::of_parents(&places, &parents);
+        let documents = surroundings::of_documents(&places, if share > 0.0 { &upgraded } else { &dense });
+        Ok(Found { sparse, dense, parents, upgraded, documents, share })
     }
 
-    /// Gives every chunk that a channel has found the score of its parent. The index knows only the first chunk of a
-    /// parent for it.
-    async fn spread(
+    /// Where the chunks stand that any channel has found.
+    async fn places(
         &self,
         query: &RetrievalQuery,
-        channels: [&[Hit]; 3],
-        parents: Vec<Hit>,
-    ) -> Result<Vec<Hit>, RetrievalError> {
-        let mut chunks: Vec<ChunkId> =
-            channels.into_iter().flatten().chain(&parents).map(|hit| hit.chunk).collect();
+        channels: [&[Hit]; 4],
+    ) -> Result<HashMap<ChunkId, ParentId>, RetrievalError> {
+        let mut chunks: Vec<ChunkId> = channels.into_iter().flatten().map(|hit| hit.chunk).collect();
         chunks.sort_unstable();
         chunks.dedup();
-        let places = self
-            .documents
-            .parents(&query.tenant, &query.corpus, &chunks)
-            .await
-            .map_err(|error| failed(error.into()))?;
-        let scores: HashMap<ParentId, f32> =
-            parents.iter().filter_map(|hit| Some((*places.get(&hit.chunk)?, hit.score))).collect();
-        let score = |chunk| scores.get(places.get(&chunk)?).map(|&score| Hit { chunk, score });
-        let mut hits: Vec<Hit> = chunks.into_iter().filter_map(score).collect();
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk.cmp(&b.chunk)));
-        Ok(hits)
+        let places = self.documents.parents(&query.tenant, &query.corpus, &chunks).await;
+        places.map_err(|error| failed(error.into()))
     }
 }
 

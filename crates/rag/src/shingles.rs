@@ -28,6 +28,11 @@ impl Shingles {
         Self { runs, numbers: numbers(text) }
     }
 
+    /// The runs, each as a number that is the same in every process.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = u64> {
+        self.runs.iter().copied()
+    }
+
     /// Whether nearly all of this text stands in the other. A number that the other lacks is news however little else
     /// differs: last year's price list is no duplicate of this year's.
     pub(crate) fn add_nothing_to(&self, other: &Self) -> bool {

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::corpus::{OpenCorpus, Order, embed, searchables_of};
 use crate::fields::index_fields_of;
 use crate::library::{Library, LibraryError, UpgradeInfo};
+use crate::prepare::Searchable;
 
 /// What a corpus is upgraded with.
 #[derive(Clone)]
@@ -140,10 +141,10 @@ impl Upgrade {
         }
     }
 
-    /// How far it is.
-    pub(crate) async fn info(&self, library: &Library) -> Result<UpgradeInfo, LibraryError> {
+    /// How far it is with the `of` chunks that are to have a second vector.
+    pub(crate) async fn info(&self, library: &Library, of: u64) -> Result<UpgradeInfo, LibraryError> {
         let chunks = library.index.stats(&self.namespace).await?.points as u64;
-        Ok(UpgradeInfo { embedder: self.embedder.model().to_owned(), chunks })
+        Ok(UpgradeInfo { embedder: self.embedder.model().to_owned(), chunks, of })
     }
 
     /// How much its channel counts for a question, once every chunk has a second vector.
@@ -250,11 +251,23 @@ impl OpenCorpus {
     ) -> Result<(), LibraryError> {
         let searchables = searchables_of(document);
         let fields = index_fields_of(document);
-        for (chunks, searchables) in document.chunks.chunks(TEXTS).zip(searchables.chunks(TEXTS)) {
+        let hidden = document.quarantined();
+        if !hidden.is_empty() {
+            let mut writer = self.writer().await;
+            library.index.delete(&upgrade.namespace, hidden).await?;
+            writer.upgrade.dirty = true;
+        }
+        let chunks = document.chunks.iter().zip(&searchables);
+        let shown: Vec<(ChunkId, &Searchable)> = chunks
+            .filter(|(chunk, _)| chunk.finding.is_none())
+            .map(|(chunk, searchable)| (chunk.chunk, searchable))
+            .collect();
+        for part in shown.chunks(TEXTS) {
             let (began, demand) = (library.clock.instant(), library.demand());
-            let vectors = embed(library, &upgrade.embedder, searchables.iter()).await?;
-            let points = chunks.iter().zip(vectors).map(|(chunk, dense)| Point {
-                chunk: chunk.chunk,
+            let texts = part.iter().map(|(_, searchable)| *searchable);
+            let vectors = embed(library, &upgrade.embedder, texts).await?;
+            let points = part.iter().zip(vectors).map(|((chunk, _), dense)| Point {
+                chunk: *chunk,
                 dense,
                 sparse: Vec::new(),
                 fields: fields.clone(),
@@ -265,8 +278,8 @@ impl OpenCorpus {
             }
             library.index.upsert(&upgrade.namespace, points.collect()).await?;
             writer.upgrade.dirty = true;
-            writer.upgrade.order.add(chunks.len());
-            upgrade.upgraded.fetch_add(chunks.len() as u64, Ordering::Relaxed);
+            writer.upgrade.order.add(part.len());
+            upgrade.upgraded.fetch_add(part.len() as u64, Ordering::Relaxed);
             let many_loose = writer.upgrade.order.has_many_loose();
             drop(writer);
             if many_loose {

@@ -20,7 +20,7 @@ use mainstay_domain::{
 };
 use mainstay_embed::StaticEmbedder;
 use mainstay_rag::fusion::Fusion;
-use mainstay_rag::{CorpusSettings, Lag, Library, LibrarySettings, Upload};
+use mainstay_rag::{CorpusSettings, Lag, Library, LibrarySettings, QualitySettings, Upload};
 use mainstay_store::{DataDir, EmbeddedStore};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
 use tokio_util::sync::CancellationToken;
@@ -48,9 +48,11 @@ impl Site {
             embedder: Arc::new(StaticEmbedder::builtin()),
             upgrade: None,
             rerank: None,
+            quality: QualitySettings::default(),
             chunking: ChunkOptions::default(),
             fusion: Fusion::Convex,
             dense_weight: 0.2,
+            document_share: 0.0,
         };
         let settings = LibrarySettings {
             corpora: HashMap::new(),

@@ -12,7 +12,7 @@ use mainstay_domain::port::{Embedder, RetrievalError, RetrievalQuery, Retriever}
 use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, Passage, ServiceTier, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_rag::fusion::Fusion;
-use mainstay_rag::{CorpusSettings, Library, LibrarySettings, Ranking, Upload};
+use mainstay_rag::{CorpusSettings, Library, LibrarySettings, QualitySettings, Ranking, Upload};
 use mainstay_store::{DataDir, EmbeddedStore};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
 
@@ -44,8 +44,10 @@ impl Site {
             chunking: ChunkOptions { mode, ..ChunkOptions::default() },
             fusion,
             dense_weight: 0.2,
+            document_share: 0.0,
             upgrade: None,
             rerank: None,
+            quality: QualitySettings::default(),
         };
         let settings = LibrarySettings {
             corpora: HashMap::from([(CorpusName::new(CORPUS), corpus.clone())]),

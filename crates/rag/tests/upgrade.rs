@@ -16,7 +16,7 @@ use mainstay_domain::{
 };
 use mainstay_embed::StaticEmbedder;
 use mainstay_rag::fusion::Fusion;
-use mainstay_rag::{CorpusSettings, Library, LibrarySettings, UpgradeSettings, Upload};
+use mainstay_rag::{CorpusSettings, Library, LibrarySettings, QualitySettings, UpgradeSettings, Upload};
 use mainstay_store::{DataDir, EmbeddedStore};
 use mainstay_vectors::{
     Checkpoint, EmbeddedIndex, EmbeddedOptions, Hit, IndexError, IndexSettings, IndexStats, Namespace, Point,
@@ -157,7 +157,9 @@ impl Site {
             chunking: ChunkOptions::default(),
             fusion: Fusion::Convex,
             dense_weight: 0.2,
+            document_share: 0.0,
             rerank: None,
+            quality: QualitySettings::default(),
             upgrade: wise.map(|wise| UpgradeSettings {
                 embedder: wise.clone(),
                 weight: 0.5,

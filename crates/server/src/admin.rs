@@ -133,7 +133,8 @@ pub(crate) async fn rebuild_index(
     Ok(Json(json!({ "object": "index.rebuilt", "corpus": corpus, "chunks": chunks })))
 }
 
-fn administrator(app: &App, request: &Request<Body>) -> Result<(Caller, Tag), Failure> {
+/// Who administers, and how its errors are tagged.
+pub(crate) fn administrator(app: &App, request: &Request<Body>) -> Result<(Caller, Tag), Failure> {
     let context = context_of(app, request.headers());
     let tag = Tag::of(&context);
     let caller = app.gateway.caller(&context, Scope::Admin).map_err(|error| tag.fail(error))?;

@@ -414,6 +414,7 @@ fn describe_receipt(corpus: &CorpusName, receipt: &Receipt) -> Value {
         "language": receipt.language,
         "bytes": receipt.bytes,
         "chunks": receipt.chunks,
+        "quarantined": receipt.quarantined,
         "unchanged": receipt.unchanged,
         "status": "searchable",
     })

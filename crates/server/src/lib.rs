@@ -12,6 +12,7 @@ mod console;
 mod documents;
 mod openai;
 mod operations;
+mod quality;
 mod search;
 
 mod context;

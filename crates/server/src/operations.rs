@@ -147,9 +147,10 @@ mod tests {
             object: "corpus",
             corpus: CorpusName::unnamed(),
             embedder: "builtin/static".to_owned(),
-            upgrade: Some(UpgradeInfo { embedder: "builtin/minilm".to_owned(), chunks: 1 }),
+            upgrade: Some(UpgradeInfo { embedder: "builtin/minilm".to_owned(), chunks: 1, of: 2 }),
             documents: 1,
             chunks: 1,
+            quarantined: Default::default(),
             bytes: 1,
             languages: vec![LanguageShare { language: Some("en".to_owned()), chunks: 1 }],
         };

@@ -72,7 +72,7 @@ impl RerankingReport {
             reranked: reranking.is_done(),
             model: reranking.model().map(str::to_owned),
             reason: reranking.reason(),
-            took_ms: took.map(|took| took.as_secs_f64() * 1_000.0),
+            took_ms: took.map(|took| took.as_micros() as f64 / 1_000.0),
         }
     }
 }
@@ -107,6 +107,7 @@ struct ChannelScores {
     sparse: Option<f32>,
     parent: Option<f32>,
     upgraded: Option<f32>,
+    document: Option<f32>,
     rerank: Option<f32>,
 }
 
@@ -169,6 +170,7 @@ fn results(passages: Vec<Passage>) -> Vec<SearchResult> {
                     sparse: passage.score.sparse,
                     parent: passage.score.parent,
                     upgraded: passage.score.upgraded,
+                    document: passage.score.document,
                     rerank: passage.score.rerank,
                 },
             },

@@ -68,6 +68,7 @@ fn document(number: usize) -> NewDocument {
                 parent_range,
                 headings: vec!["Getting started".to_owned(), format!("Section {chunk}")],
                 language: None,
+                finding: None,
             }
         })
     });

@@ -13,9 +13,10 @@ use crate::sqlite::{Database, Migration};
 /// The database of documents, events and keys.
 const MAIN_FILE: &str = "mainstay.db";
 
-const MAIN_MIGRATIONS: [Migration; 2] = [
+const MAIN_MIGRATIONS: [Migration; 3] = [
     Migration { version: 1, sql: include_str!("sqlite/schema/main_1.sql") },
     Migration { version: 2, sql: include_str!("sqlite/schema/main_2.sql") },
+    Migration { version: 3, sql: include_str!("sqlite/schema/main_3.sql") },
 ];
 
 /// Everything that Mainstay remembers, in one data folder.

@@ -15,7 +15,7 @@ use mainstay_domain::port::Ledger;
 use mainstay_domain::usage::{Usage, UsageSource};
 use mainstay_domain::{ByteRange, Clock, CorpusName, Metadata, NanoUsd, TenantId, Timestamp, TurnRecord};
 use mainstay_store::documents::{
-    AcceptedBatch, DocumentMaintenance, DocumentStore, Fingerprint, NewChunk, NewDocument, Revision,
+    AcceptedBatch, DocumentMaintenance, DocumentStore, Finding, Fingerprint, NewChunk, NewDocument, Revision,
     SqliteDocuments,
 };
 use mainstay_store::ledger::{HistoryFilter, HistoryScope, LedgerTroubles, TurnHistory};
@@ -208,8 +208,11 @@ async fn read_all(store: &SqliteDocuments) -> BTreeMap<String, u64> {
             let wanted = new_document(document.doc_id.as_str(), number);
             assert!(document.text == wanted.text, "{}", document.doc_id);
             assert_eq!(document.chunks.len(), wanted.chunks.len());
+            let findings = document.chunks.iter().map(|chunk| &chunk.finding);
+            assert!(findings.eq(wanted.chunks.iter().map(|chunk| &chunk.finding)), "{}", document.doc_id);
             let ids: Vec<_> = document.chunks.iter().map(|chunk| chunk.chunk).collect();
-            assert_eq!(store.hydrate(&tenant, &corpus, &ids).await.unwrap().len(), ids.len());
+            let hidden = document.quarantined().len();
+            assert_eq!(store.hydrate(&tenant, &corpus, &ids).await.unwrap().len(), ids.len() - hidden);
             let earlier = found.insert(document.doc_id.to_string(), number);
             assert_eq!(earlier, None, "{} is there twice", document.doc_id);
         }
@@ -239,7 +242,17 @@ fn new_document(doc_id: &str, number: u64) -> NewDocument {
         metadata: Metadata::default(),
         chunks: ranges
             .step_by(7)
-            .map(|range| NewChunk { range, parent_range: whole, headings: Vec::new(), language: None })
+            .enumerate()
+            .map(|(index, range)| NewChunk {
+                range,
+                parent_range: whole,
+                headings: Vec::new(),
+                language: None,
+                finding: (index % 3 == 1).then(|| Finding {
+                    reason: "odd".to_owned(),
+                    content: Fingerprint::of([number.to_le_bytes().as_slice()]),
+                }),
+            })
             .collect(),
         text,
     }

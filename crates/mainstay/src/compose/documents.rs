@@ -13,6 +13,7 @@ use mainstay_embed::{FolderOptions, Pooling, StaticEmbedder, Transformer};
 use mainstay_ops::{BookedEmbedder, BookedReranker, TurnBook};
 use mainstay_providers::Provider;
 use mainstay_rag::fusion::Fusion;
+use mainstay_rag::search::DOCUMENT_SHARE;
 use mainstay_rag::{CachedEmbedder, CorpusSettings, Library, LibrarySettings, UpgradeSettings};
 use mainstay_store::{EmbeddedStore, EmbeddingCache};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
@@ -70,8 +71,10 @@ pub(super) async fn open_library(
                 .dense_weight
                 .filter(|_| upgrade.is_none())
                 .map_or_else(|| default_dense_weight(&corpus.embedder), |weight| weight as f32),
+            document_share: if runs_here(&corpus.embedder) { 0.0 } else { DOCUMENT_SHARE },
             upgrade,
             rerank: rerankers.settings(&corpus.rerank),
+            quality: corpus.quality,
         })
     };
     let corpora = config.corpora.iter().map(|(name, corpus)| Ok((name.clone(), settings_of(corpus)?)));

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::filter::FilterArgs;
 use crate::printable;
 use crate::session::{self, Target};
 use crate::terminal::{self, BadInput, OutputError};
@@ -20,6 +21,8 @@ pub(crate) struct AskArgs {
     /// The assistant, or a model as "provider/model".
     #[arg(long, default_value = "assistant")]
     model: String,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// Prints the whole answer as the API's JSON.
     #[arg(long)]
     json: bool,
@@ -36,6 +39,9 @@ pub(crate) fn run(args: AskArgs, config: Option<&Path>) -> anyhow::Result<ExitCo
             "model": args.model,
             "messages": [{ "role": "user", "content": args.question }],
         });
+        if let Some(filter) = args.filter.filter {
+            body["mainstay"] = json!({ "filter": filter });
+        }
         if args.json {
             terminal::say(client.post("/v1/chat/completions", &body).await?)?;
             return Ok(ExitCode::SUCCESS);

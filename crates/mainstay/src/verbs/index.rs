@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::printable;
 use crate::session::{self, Target};
-use crate::terminal::{self, OutputError, grouped};
+use crate::terminal::{self, OutputError, grouped, size};
 
 /// Shows or rebuilds the search index.
 #[derive(Subcommand)]
@@ -68,12 +68,33 @@ pub(crate) fn run(verb: IndexVerb, config: Option<&Path>) -> anyhow::Result<Exit
 }
 
 fn print_status(answer: &Value) -> Result<(), OutputError> {
-    let mut table = terminal::table(&["corpus", "documents", "chunks", "text", "embedder"]);
-    for corpus in answer["data"].as_array().map(Vec::as_slice).unwrap_or_default() {
+    let corpora = answer["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut columns = vec!["corpus", "documents", "chunks", "text", "embedder"];
+    let is_upgraded = corpora.iter().any(|corpus| corpus["upgrade"].is_object());
+    if is_upgraded {
+        columns.push("upgraded");
+    }
+    let mut table = terminal::table(&columns);
+    for corpus in corpora {
         let number = |name: &str| grouped(corpus[name].as_u64().unwrap_or(0));
         let text = |name: &str| printable::line(corpus[name].as_str().unwrap_or_default()).into_owned();
-        let bytes = format!("{:.1} MB", corpus["bytes"].as_f64().unwrap_or(0.0) / 1e6);
-        table.add_row([text("corpus"), number("documents"), number("chunks"), bytes, text("embedder")]);
+        let bytes = size(corpus["bytes"].as_u64().unwrap_or(0));
+        let mut row = vec![text("corpus"), number("documents"), number("chunks"), bytes, text("embedder")];
+        if is_upgraded {
+            row.push(progress(corpus));
+        }
+        table.add_row(row);
     }
     terminal::say(table)
+}
+
+/// How many chunks of a corpus have the second, better vectors.
+fn progress(corpus: &Value) -> String {
+    let (Some(done), Some(all)) = (corpus["upgrade"]["chunks"].as_u64(), corpus["upgrade"]["of"].as_u64())
+    else {
+        return "–".to_owned();
+    };
+    let embedder = printable::line(corpus["upgrade"]["embedder"].as_str().unwrap_or_default()).into_owned();
+    let percent = (done.min(all) * 100).checked_div(all).unwrap_or(100);
+    format!("{percent} % by {embedder}")
 }

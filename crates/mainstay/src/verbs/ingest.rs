@@ -1,6 +1,7 @@
 //! `mainstay ingest`: files, folders and JSON Lines into a corpus. It can be stopped at any moment and started again:
 //! what was accepted stays, and unchanged documents are skipped by their hash.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,7 +17,8 @@ use crate::printable;
 use crate::sending::{Arrival, Sending};
 use crate::session::{self, Target};
 use crate::sources::{self, Named, Refusal};
-use crate::terminal::{self, BadInput, grouped};
+use crate::terminal::{self, BadInput, grouped, size};
+use crate::verbs::corpus;
 
 /// Adds documents.
 #[derive(Args)]
@@ -70,6 +72,8 @@ pub(crate) struct Summary {
     pub(crate) unchanged: u64,
     /// Chunks of the accepted documents.
     pub(crate) chunks: u64,
+    /// Those of them that no search finds, by what is odd about them.
+    pub(crate) quarantined: BTreeMap<String, u64>,
     /// Bytes that were read.
     pub(crate) bytes: u64,
     /// Documents that were refused, and why.
@@ -82,8 +86,14 @@ impl Summary {
     /// The summary for people.
     pub(crate) fn table(&self) -> Table {
         let mut table = terminal::table(&["", "documents", "detail"]);
-        let detail = format!("{} chunks, {:.1} MB read", grouped(self.chunks), self.bytes as f64 / 1e6);
+        let detail = format!("{} chunks, {} read", grouped(self.chunks), size(self.bytes));
         table.add_row(["accepted".to_owned(), grouped(self.accepted), detail]);
+        if !self.quarantined.is_empty() {
+            let detail = "kept from searches; `mainstay corpus quarantine` lists them";
+            let chunks = format!("{} chunks", grouped(self.quarantined.values().sum()));
+            let reasons = corpus::describe_reasons(&self.quarantined);
+            table.add_row(["quarantined".to_owned(), chunks, format!("{reasons}\n{detail}")]);
+        }
         table.add_row(["unchanged".to_owned(), grouped(self.unchanged), String::new()]);
         for (name, list) in [("skipped", &self.skipped), ("refused", &self.refused)] {
             table.add_row([name.to_owned(), grouped(list.len() as u64), describe(list)]);
@@ -179,6 +189,9 @@ impl Summary {
             } else {
                 self.accepted += 1;
                 self.chunks += answer["chunks"].as_u64().unwrap_or(0);
+                for (reason, chunks) in answer["quarantined"].as_object().into_iter().flatten() {
+                    *self.quarantined.entry(reason.clone()).or_default() += chunks.as_u64().unwrap_or(0);
+                }
             }
         }
     }

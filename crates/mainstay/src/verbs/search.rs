@@ -7,6 +7,7 @@ use clap::Args;
 use mainstay_domain::ServiceTier;
 use serde_json::json;
 
+use crate::filter::FilterArgs;
 use crate::printable;
 use crate::session::{self, Target};
 use crate::terminal;
@@ -26,6 +27,8 @@ pub(crate) struct SearchArgs {
     /// How much work the order of the results is worth: quality (reranked where the corpus has a reranker) or fast.
     #[arg(long, default_value_t)]
     tier: ServiceTier,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// Prints the API's JSON.
     #[arg(long)]
     json: bool,
@@ -35,8 +38,13 @@ pub(crate) struct SearchArgs {
 
 pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     session::with_client(&args.target, config, async |client| {
-        let body =
-            json!({ "query": args.query, "corpus": args.corpus, "limit": args.limit, "tier": args.tier });
+        let body = json!({
+            "query": args.query,
+            "corpus": args.corpus,
+            "limit": args.limit,
+            "tier": args.tier,
+            "filter": args.filter.filter,
+        });
         let answer = client.post("/v1/search", &body).await?;
         if args.json {
             terminal::say(answer)?;
@@ -48,7 +56,11 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
             return Ok(ExitCode::SUCCESS);
         }
         let reranked = answer["reranking"]["reranked"] == true;
+        let is_upgraded = results.iter().any(|result| result["scores"]["upgraded"].is_number());
         let mut columns = vec!["", "score", "dense", "bm25", "parent", "document", "bytes", "text"];
+        if is_upgraded {
+            columns.insert(3, "upgraded");
+        }
         if reranked {
             columns.splice(1..1, ["was", "rerank"]);
         }
@@ -67,6 +79,9 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
                 format!("{}–{}", result["start_byte"], result["end_byte"]),
                 excerpt(result["text"].as_str().unwrap_or_default()),
             ];
+            if is_upgraded {
+                row.insert(3, number(&result["scores"]["upgraded"]));
+            }
             if reranked {
                 row.splice(1..1, [result["fused_rank"].to_string(), number(&result["scores"]["rerank"])]);
             }

@@ -220,3 +220,33 @@ fn how_far_the_index_is_behind_is_a_metric() {
         assert!(metrics.lines().any(|one| one == line), "{line} is not in\n{metrics}");
     }
 }
+
+#[test]
+fn the_command_line_narrows_searches_and_questions_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    fleet(&running, "default");
+    let output =
+        mainstay(folder.path(), &["search", "the mast", "--filter", r#"{"crew": {"$lt": 5}}"#, "--json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found: Vec<&str> =
+        answer["results"].as_array().unwrap().iter().map(|one| one["doc_id"].as_str().unwrap()).collect();
+    assert_eq!(found, ["sloop"]);
+    let question = "What is the mast of the ketch made of?";
+    let answer_of = |filter| {
+        let output = mainstay(folder.path(), &["ask", question, "--filter", filter]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(answer_of(r#"{"sold": true}"#).contains("spruce"));
+    assert!(!answer_of(r#"{"sold": false}"#).contains("spruce"));
+    for (filter, part) in [
+        ("{crew: 4}", "not valid JSON"),
+        ("4", "must be a JSON object"),
+        (r#"{"crew": {"$near": 4}}"#, "`$gte`"),
+    ] {
+        let output = mainstay(folder.path(), &["search", "the mast", "--filter", filter]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{filter}: {said}");
+        assert!(said.contains(part), "{filter}: {said}");
+    }
+}

@@ -4,6 +4,7 @@
 mod api;
 mod chunking;
 mod command_line;
+mod corpus;
 mod evaluation;
 mod filters;
 mod kill;

@@ -173,6 +173,7 @@ mod tests {
             language: None,
             bytes: 1,
             chunks: 1,
+            quarantined: Default::default(),
             status: "searchable",
             created_at: 0,
             updated_at: 0,

@@ -275,6 +275,7 @@ fn scores(place: usize, score: &PassageScore, best: &PassageScore) -> Markup {
             score: score.upgraded,
             best: best.upgraded,
         },
+        Row { channel: "Its document", rank: None, score: score.document, best: best.document },
         Row {
             channel: "Fused",
             rank: Some(score.fused_rank),
@@ -353,6 +354,7 @@ fn best_of(one: PassageScore, other: PassageScore) -> PassageScore {
         sparse: larger(one.sparse, other.sparse),
         parent: larger(one.parent, other.parent),
         upgraded: larger(one.upgraded, other.upgraded),
+        document: larger(one.document, other.document),
         ranks: one.ranks,
     }
 }

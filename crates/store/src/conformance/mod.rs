@@ -11,6 +11,7 @@ mod fields;
 mod histories;
 mod keys;
 mod ledger;
+mod quarantine;
 mod sample;
 
 use crate::documents::{DocumentMaintenance, DocumentStore};
@@ -36,4 +37,5 @@ pub async fn conformance<B: Backend>(make: impl AsyncFn() -> B) {
     histories::conformance(&make).await;
     keys::conformance(&make).await;
     ledger::conformance(&make).await;
+    quarantine::conformance(&make).await;
 }

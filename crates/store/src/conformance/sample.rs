@@ -58,6 +58,7 @@ fn lines(text: &str) -> Vec<NewChunk> {
             parent_range,
             headings: vec!["Part".to_owned(), format!("§ {index}")],
             language: (index % 3 == 2).then(|| "de".to_owned()),
+            finding: None,
         })
         .collect()
 }

@@ -17,9 +17,10 @@
 
 mod error;
 mod model;
+mod quarantine;
 pub(crate) mod sqlite;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use mainstay_domain::metadata::FieldKind;
@@ -31,6 +32,7 @@ pub use self::model::{
     DocumentStatus, Event, EventKind, EventSeq, Fingerprint, IndexableChunk, IndexableDocument,
     LanguageCounts, NewChunk, NewDocument, ParentId, Published, RetiredRevision, Revision,
 };
+pub use self::quarantine::{Finding, Judgement, QuarantineQuery, Quarantined, QuarantinedChunk};
 pub use self::sqlite::SqliteDocuments;
 
 /// A result of the document store.
@@ -131,7 +133,7 @@ pub trait DocumentStore: Send + Sync {
     ) -> Result<Vec<DocumentRecord>>;
 
     /// The chunks with their texts, in the order of `chunks`. Those that are not, or no longer, visible in exactly this
-    /// corpus of this tenant are left out.
+    /// corpus of this tenant are left out, and so are those in quarantine.
     async fn hydrate(
         &self,
         tenant: &TenantId,
@@ -147,6 +149,31 @@ pub trait DocumentStore: Send + Sync {
         corpus: &CorpusName,
         chunks: &[ChunkId],
     ) -> Result<HashMap<ChunkId, ParentId>>;
+
+    /// Chunks of visible documents that no search finds, in the order of their ids.
+    async fn quarantined(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        query: QuarantineQuery<'_>,
+    ) -> Result<Vec<QuarantinedChunk>>;
+
+    /// Those of the contents that were released in the corpus.
+    async fn released(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        contents: &[Fingerprint],
+    ) -> Result<HashSet<Fingerprint>>;
+
+    /// Releases contents for good: no chunk of the corpus that has one is in quarantine any more. Answers the visible
+    /// revisions with such chunks, whose indexes are to be written anew; an event names each.
+    async fn release(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        contents: &[Fingerprint],
+    ) -> Result<Vec<Revision>>;
 
     /// Everything that can be read in a corpus, for building its index anew: at most `limit` documents, from the first
     /// revision after `after`, in the order of revisions, which is also the order of chunk ids. A page ends early when
@@ -173,6 +200,10 @@ pub trait DocumentMaintenance: Send + Sync {
     /// Those of the revisions that are visible now, to be indexed again: an index that came back without its last
     /// writes asks for what [`EventKind::Published`] events name since its last checkpoint.
     async fn visible(&self, revisions: &[Revision]) -> Result<Vec<IndexableDocument>>;
+
+    /// Puts chunks of visible revisions into quarantine, and all others of them out of it, in one transaction. Takes effect
+    /// with its commit, whatever the indexes still hold; an event names each revision. Others are left alone.
+    async fn judge(&self, tenant: &TenantId, corpus: &CorpusName, judgements: &[Judgement]) -> Result<()>;
 
     /// Revisions that were replaced or deleted and whose rows still exist, oldest first.
     async fn retired(&self, limit: usize) -> Result<Vec<RetiredRevision>>;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, Metadata, TenantId, Timestamp};
 
+use super::quarantine::{Finding, Quarantined};
+
 /// A version of a document. Numbers grow over all documents and are never reused: a later version of a document has
 /// the larger one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -71,8 +73,17 @@ pub struct CorpusCounts {
     pub text_bytes: u64,
     /// Bytes of what they were made from.
     pub source_bytes: u64,
+    /// Those of the chunks that no search finds.
+    pub quarantined: Quarantined,
     /// The same by language, most documents first.
     pub languages: Vec<LanguageCounts>,
+}
+
+impl CorpusCounts {
+    /// The chunks that searches can find.
+    pub fn searchable_chunks(&self) -> u64 {
+        self.chunks.saturating_sub(self.quarantined.values().sum())
+    }
 }
 
 /// How much a corpus holds in one language.
@@ -122,6 +133,8 @@ pub struct NewChunk {
     pub headings: Vec<String>,
     /// Its language, where it is not the document's.
     pub language: Option<String>,
+    /// Why no search is to find it, if so.
+    pub finding: Option<Finding>,
 }
 
 /// The chunk ids of a revision: they follow each other without a gap, in the order of the text.
@@ -215,6 +228,8 @@ pub struct DocumentRecord {
     pub text_bytes: u64,
     /// Its chunks.
     pub chunks: ChunkSpan,
+    /// Those of them that no search finds.
+    pub quarantined: Quarantined,
     /// When its id was first seen.
     pub created_at: Timestamp,
     /// When the visible version was accepted.
@@ -302,6 +317,11 @@ impl IndexableDocument {
         self.text.get(chunk.range.start..chunk.range.end).unwrap_or_default()
     }
 
+    /// Its chunks that no search finds.
+    pub fn quarantined(&self) -> Vec<ChunkId> {
+        self.chunks.iter().filter(|chunk| chunk.finding.is_some()).map(|chunk| chunk.chunk).collect()
+    }
+
     /// What [`publish`](super::DocumentStore::publish) wants to know when its chunks are indexed.
     pub fn accepted(&self) -> AcceptedDocument {
         let first = self.chunks.first().map_or(ChunkId(0), |chunk| chunk.chunk);
@@ -326,6 +346,8 @@ pub struct IndexableChunk {
     pub headings: Vec<String>,
     /// Its language, where it is not the document's.
     pub language: Option<String>,
+    /// Why no search finds it, if so.
+    pub finding: Option<Finding>,
 }
 
 /// A larger piece of a document that several chunks may share.
@@ -361,7 +383,7 @@ pub struct Event {
 pub enum EventKind {
     /// A revision became durable.
     Accepted,
-    /// A revision became visible.
+    /// A revision became visible, or other chunks of it did.
     Published,
     /// A document was deleted.
     Deleted,

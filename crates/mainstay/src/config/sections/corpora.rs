@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use mainstay_documents::ChunkOptions;
 use mainstay_domain::config::{Findings, HumanDuration, KeyPath, Ratio};
+use mainstay_rag::QualitySettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model_name::{BUILTIN, ModelName};
 use super::onnx::ONNX;
 use super::providers::{Provider, ProviderKind};
+use super::quality::RawQuality;
 use super::rerank::{RawRerank, Rerank, RerankerName};
 use super::rules::check_name;
 
@@ -57,6 +59,8 @@ pub(crate) struct RawCorpus {
     /// without it, the reranker is always asked.
     #[schemars(example = 0.5)]
     rerank_clear_lead: Option<Ratio>,
+    /// What becomes of chunks with which something is odd.
+    quality: RawQuality,
     /// Files and folders that `mainstay up` adds at its start where it is given none.
     #[schemars(example = ["./docs"], extend("uniqueItems" = true), length(min = 1), inner(length(min = 1)))]
     documents: Option<Vec<String>>,
@@ -112,6 +116,8 @@ pub(crate) struct Corpus {
     pub(crate) dense_weight: Option<f64>,
     /// What has a second look at the best passages.
     pub(crate) rerank: Rerank,
+    /// What becomes of chunks with which something is odd.
+    pub(crate) quality: QualitySettings,
     /// Files and folders that `mainstay up` adds, as the working folder reaches them.
     pub(crate) documents: Vec<PathBuf>,
 }
@@ -130,6 +136,7 @@ impl Default for Corpus {
             fusion: Fusion::default(),
             dense_weight: None,
             rerank: Rerank::default(),
+            quality: QualitySettings::default(),
             documents: Vec::new(),
         }
     }
@@ -166,6 +173,7 @@ impl RawCorpus {
                 clear_lead: self.rerank_clear_lead,
             }
             .check(at, providers, findings),
+            quality: self.quality.check(&at.key("quality"), findings),
             documents: self.documents.unwrap_or_default().iter().map(|path| folder.join(path)).collect(),
         };
         corpus.check_embedder(at, providers, findings);

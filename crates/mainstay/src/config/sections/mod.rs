@@ -8,6 +8,7 @@ pub(crate) mod providers;
 
 pub(crate) mod assistants;
 pub(crate) mod corpora;
+pub(crate) mod quality;
 pub(crate) mod rerank;
 
 pub(crate) mod prices;

@@ -2,7 +2,7 @@
 //! A data set is ingested into a folder that is thrown away, as a user would, and every question goes the way of every
 //! other.
 
-mod sets;
+pub(super) mod sets;
 mod trial;
 
 mod against;

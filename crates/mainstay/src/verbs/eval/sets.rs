@@ -33,7 +33,7 @@ pub(super) fn data_sets(folders: &[PathBuf]) -> anyhow::Result<Vec<DataSet>> {
 }
 
 /// The set at a folder.
-pub(super) fn data_set(folder: &Path) -> anyhow::Result<DataSet> {
+pub(in crate::verbs) fn data_set(folder: &Path) -> anyhow::Result<DataSet> {
     let set = DataSet::read(folder).map_err(bad_data)?;
     for oddity in &set.oddities {
         terminal::complain(format_args!("note: {oddity}"));

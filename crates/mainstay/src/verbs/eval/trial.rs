@@ -179,7 +179,8 @@ async fn wait_for_upgrade(client: &Client, clock: Clock, visible: bool) -> anyho
         let answer = client.get("/v1/corpora").await?;
         let corpora = answer["data"].as_array().into_iter().flatten();
         let open = corpora
-            .filter_map(|corpus| Some((corpus["upgrade"]["chunks"].as_u64()?, corpus["chunks"].as_u64()?)));
+            .map(|corpus| &corpus["upgrade"])
+            .filter_map(|upgrade| Some((upgrade["chunks"].as_u64()?, upgrade["of"].as_u64()?)));
         let (done, all) = open.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         if done >= all {
             return Ok(());

@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::blocks::{BLOCK_BYTES, INSERT_BLOCKS, blocks_of};
 use super::fields::insert_fields;
+use super::quarantine::insert_findings;
 use super::{SqliteDocuments, existing_corpus_row, state};
 use crate::documents::{
     AcceptedBatch, AcceptedDocument, ChunkSpan, DocumentFlaw, DocumentStoreError, EventKind, NewChunk,
@@ -72,6 +73,7 @@ impl SqliteDocuments {
             .await?;
         insert_texts(&mut transaction, &plan.revisions).await?;
         insert_chunks(&mut transaction, &plan.revisions).await?;
+        insert_new_findings(&mut transaction, &plan.revisions).await?;
         insert_fields(&mut transaction, corpus_row, documents).await?;
         let events: Vec<EventRow<'_>> = plan
             .revisions
@@ -358,4 +360,15 @@ async fn insert_chunks(connection: &mut SqliteConnection, revisions: &[PlannedRe
         })
         .await?;
     Ok(())
+}
+
+async fn insert_new_findings(
+    connection: &mut SqliteConnection,
+    revisions: &[PlannedRevision<'_>],
+) -> Result<()> {
+    let numbered = revisions.iter().flat_map(|revision| {
+        let chunks = (revision.first_chunk..).zip(&revision.document.chunks);
+        chunks.filter_map(|(id, chunk)| Some((id, revision.id, chunk.finding.as_ref()?)))
+    });
+    insert_findings(connection, &numbered.collect::<Vec<_>>()).await
 }

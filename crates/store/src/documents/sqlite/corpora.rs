@@ -3,6 +3,7 @@
 use mainstay_domain::{CorpusName, TenantId, Timestamp};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::quarantine::quarantined;
 use super::{SqliteDocuments, existing_corpus_row, state};
 use crate::documents::{Corpus, CorpusCounts, DocumentStoreError, LanguageCounts, Result};
 use crate::sqlite::{column, json, number, sql_number};
@@ -129,6 +130,7 @@ impl SqliteDocuments {
             counts.source_bytes += number(row, 4)?;
             counts.languages.push(language);
         }
+        counts.quarantined = quarantined(&mut connection, corpus_row).await?;
         Ok(counts)
     }
 }

@@ -11,14 +11,15 @@ use super::blocks::{Blocks, blocks_of_range};
 use crate::documents::{ChunkRow, ParentId, Result, Revision};
 use crate::sqlite::{IdList, column, json, number, sql_number};
 
-/// Chunks that are visible now, of one corpus of one tenant. The sum keeps SQLite from walking all revisions of the
+/// Chunks that are visible now and not in quarantine, of one corpus of one tenant. The sum keeps SQLite from walking all revisions of the
 /// corpus instead of looking up the few that the chunks belong to.
 pub(super) static SELECT_CHUNKS: IdList = IdList::new(
     "SELECT k.chunk_id, k.start_byte, k.end_byte, k.parent_start, k.parent_end, k.headings, \
      coalesce(k.language, r.language), r.revision, r.first_block, r.title, d.doc_id \
      FROM chunks k JOIN revisions r ON r.revision = k.revision \
      JOIN documents d ON d.document_row = r.document_row AND d.visible_revision = r.revision \
-     WHERE r.corpus_row + 0 = (SELECT corpus_row FROM corpora WHERE tenant = ? AND name = ?) AND k.chunk_id IN",
+     WHERE r.corpus_row + 0 = (SELECT corpus_row FROM corpora WHERE tenant = ? AND name = ?) \
+     AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.chunk_id = k.chunk_id) AND k.chunk_id IN",
     2,
     "",
 );

@@ -6,6 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::blocks::blocks_of;
 use super::hydrate::range;
+use super::quarantine::finding_of;
 use super::{SqliteDocuments, existing_corpus_row, state};
 use crate::documents::{IndexableChunk, IndexableDocument, Result, Revision};
 use crate::error::StorageError;
@@ -141,8 +142,9 @@ async fn load(connection: &mut SqliteConnection, stored: Vec<Stored>) -> Result<
     };
     let chunk_rows = fetch_runs(
         connection,
-        "SELECT chunk_id, start_byte, end_byte, parent_start, parent_end, headings, language FROM chunks \
-         WHERE chunk_id >= $1 AND chunk_id < $2 ORDER BY chunk_id",
+        "SELECT k.chunk_id, k.start_byte, k.end_byte, k.parent_start, k.parent_end, k.headings, k.language, q.reason, \
+         q.content FROM chunks k LEFT JOIN quarantine q ON q.chunk_id = k.chunk_id \
+         WHERE k.chunk_id >= $1 AND k.chunk_id < $2 ORDER BY k.chunk_id",
         stored.iter().map(|stored| spans(stored).0),
     )
     .await?;
@@ -186,6 +188,7 @@ fn chunk_of(row: &SqliteRow) -> Result<IndexableChunk> {
         parent_range: range(row, 3)?,
         headings: json(row, 5)?,
         language: column(row, 6)?,
+        finding: finding_of(row, 7)?,
     })
 }
 

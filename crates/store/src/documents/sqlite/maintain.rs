@@ -68,7 +68,9 @@ impl SqliteDocuments {
             return Ok(());
         }
         let delete_chunks = "DELETE FROM chunks WHERE chunk_id >= $1 AND chunk_id < $2";
-        delete_runs(&mut transaction, delete_chunks, chunks).await?;
+        delete_runs(&mut transaction, delete_chunks, chunks.clone()).await?;
+        let delete_findings = "DELETE FROM quarantine WHERE chunk_id >= $1 AND chunk_id < $2";
+        delete_runs(&mut transaction, delete_findings, chunks).await?;
         let delete_blocks = "DELETE FROM text_blocks WHERE block >= $1 AND block < $2";
         delete_runs(&mut transaction, delete_blocks, blocks).await?;
         DELETE_REVISIONS.execute(&mut transaction, &purged, |_| {}).await?;
@@ -172,7 +174,7 @@ async fn delete_runs(
 }
 
 /// What must not be, and a query that counts it. `$1` is the size of a block of text.
-const CONTRADICTIONS: [(&str, &str); 7] = [
+const CONTRADICTIONS: [(&str, &str); 8] = [
     (
         "documents whose visible revision is not a visible revision of theirs",
         "SELECT count(*) FROM documents d WHERE d.visible_revision IS NOT NULL AND $1 > 0 AND NOT EXISTS \
@@ -198,6 +200,11 @@ const CONTRADICTIONS: [(&str, &str); 7] = [
     (
         "chunks without a revision",
         "SELECT (SELECT count(*) FROM chunks) - (SELECT coalesce(sum(chunk_count), 0) FROM revisions) WHERE $1 > 0",
+    ),
+    (
+        "findings about chunks that are not there",
+        "SELECT count(*) FROM quarantine q WHERE $1 > 0 AND NOT EXISTS \
+         (SELECT 1 FROM chunks k WHERE k.chunk_id = q.chunk_id AND k.revision = q.revision)",
     ),
     (
         "revisions without all of their text",

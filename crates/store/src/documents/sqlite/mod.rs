@@ -8,12 +8,13 @@ mod hydrate;
 mod load;
 mod maintain;
 mod publish;
+mod quarantine;
 mod read;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use mainstay_domain::metadata::FieldKind;
@@ -22,8 +23,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{
     AcceptedBatch, ChunkRow, Corpus, CorpusCounts, DocumentMaintenance, DocumentRecord, DocumentStore,
-    DocumentStoreError, Event, EventSeq, Fingerprint, IndexableDocument, NewDocument, ParentId, Published,
-    Result, RetiredRevision, Revision,
+    DocumentStoreError, Event, EventSeq, Fingerprint, IndexableDocument, Judgement, NewDocument, ParentId,
+    Published, QuarantineQuery, QuarantinedChunk, Result, RetiredRevision, Revision,
 };
 use crate::sqlite::Database;
 
@@ -168,6 +169,33 @@ impl DocumentStore for SqliteDocuments {
         self.parents_of(tenant, corpus, chunks).await
     }
 
+    async fn quarantined(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        query: QuarantineQuery<'_>,
+    ) -> Result<Vec<QuarantinedChunk>> {
+        self.quarantined_chunks(tenant, corpus, query).await
+    }
+
+    async fn released(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        contents: &[Fingerprint],
+    ) -> Result<HashSet<Fingerprint>> {
+        self.released_contents(tenant, corpus, contents).await
+    }
+
+    async fn release(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        contents: &[Fingerprint],
+    ) -> Result<Vec<Revision>> {
+        self.release_contents(tenant, corpus, contents).await
+    }
+
     async fn live(
         &self,
         tenant: &TenantId,
@@ -191,6 +219,10 @@ impl DocumentMaintenance for SqliteDocuments {
 
     async fn visible(&self, revisions: &[Revision]) -> Result<Vec<IndexableDocument>> {
         self.visible_documents(revisions).await
+    }
+
+    async fn judge(&self, tenant: &TenantId, corpus: &CorpusName, judgements: &[Judgement]) -> Result<()> {
+        self.judge_revisions(tenant, corpus, judgements).await
     }
 
     async fn retired(&self, limit: usize) -> Result<Vec<RetiredRevision>> {

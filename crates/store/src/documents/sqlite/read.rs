@@ -18,7 +18,9 @@ macro_rules! select_records {
         concat!(
             "SELECT d.doc_id, r.revision, r.title, r.media_type, r.language, r.source_name, r.source_sha256, ",
             "r.source_bytes, r.text_bytes, r.first_chunk, r.chunk_count, d.created_at, r.accepted_at, ",
-            "d.pending_revision IS NOT NULL, r.metadata ",
+            "d.pending_revision IS NOT NULL, r.metadata, ",
+            "(SELECT json_group_object(reason, chunks) FROM (SELECT q.reason, count(*) AS chunks FROM quarantine q ",
+            "WHERE q.chunk_id >= r.first_chunk AND q.chunk_id < r.first_chunk + r.chunk_count GROUP BY q.reason)) ",
             "FROM documents d JOIN revisions r ON r.revision = d.visible_revision ",
             $rest
         )
@@ -137,10 +139,11 @@ fn record_of(row: &SqliteRow) -> Result<DocumentRecord> {
         updated_at: Timestamp::from_micros(column(row, 12)?),
         status: if column(row, 13)? { DocumentStatus::Updating } else { DocumentStatus::Searchable },
         metadata: Metadata::from_stored(json(row, 14)?),
+        quarantined: json(row, 15)?,
     })
 }
 
-fn fingerprint(row: &SqliteRow, index: usize) -> Result<Fingerprint, StorageError> {
+pub(super) fn fingerprint(row: &SqliteRow, index: usize) -> Result<Fingerprint, StorageError> {
     let bytes: &[u8] = column(row, index)?;
     bytes.try_into().map(Fingerprint).map_err(|_| StorageError::damaged("a fingerprint has not 32 bytes"))
 }

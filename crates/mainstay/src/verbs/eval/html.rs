@@ -1,9 +1,6 @@
 //! Retrieval results as a page: one file without scripts and without anything from elsewhere, so that it can be kept with
 //! the results, sent, and opened in ten years.
 
-mod chart;
-mod style;
-
 use std::fmt::Write as _;
 
 use mainstay_evals::{Comparison, Measure};
@@ -11,49 +8,23 @@ use mainstay_evals::{Comparison, Measure};
 use super::against::{Against, Change};
 use super::retrieval::{Retrieval, Strata};
 use super::table::{difference, probability, rank};
+use crate::page::{self, Bar, Chart, Tone, escaped, figure};
 use crate::terminal::grouped;
-use chart::{Bar, Chart, Tone};
 
 /// The page of these results.
 pub(super) fn page(results: &[Retrieval]) -> String {
-    let mut html = String::with_capacity(64 << 10);
-    html.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    html.push_str(
-        "<meta name=\"color-scheme\" content=\"light dark\">\n<title>Retrieval quality</title>\n<style>",
-    );
-    html.push_str(style::STYLE);
-    html.push_str("</style>\n</head>\n<body>\n<main>\n<h1>Retrieval quality</h1>\n");
-    html.push_str(
+    let mut body = String::with_capacity(64 << 10);
+    body.push_str(
         "<p class=\"lead\">Measured by <code>mainstay eval retrieval</code> on questions whose relevant documents are \
          known. Lines and brackets are 95&nbsp;% confidence intervals over questions; gain is linear.</p>\n",
     );
     if results.len() > 1 {
-        overview(&mut html, results);
+        overview(&mut body, results);
     }
     for one in results {
-        section(&mut html, one);
+        section(&mut body, one);
     }
-    html.push_str("</main>\n</body>\n</html>\n");
-    html
-}
-
-/// Text as a page shows it.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            '\n' | '\t' => safe.push(' '),
-            c if c.is_control() => safe.push(char::REPLACEMENT_CHARACTER),
-            c => safe.push(c),
-        }
-    }
-    safe
+    page::document("Retrieval quality", &body)
 }
 
 /// All sets beside one another, one chart a measure that people ask for first.
@@ -118,11 +89,7 @@ fn facts(html: &mut String, one: &Retrieval) {
         ("Embedder", one.embedder.clone()),
         ("Configuration", one.config.clone()),
     ];
-    html.push_str("<dl class=\"facts\">");
-    for (name, value) in facts {
-        let _ = write!(html, "<div><dt>{name}</dt><dd>{}</dd></div>", escaped(&value));
-    }
-    html.push_str("</dl>\n");
+    page::facts(html, &facts);
 }
 
 fn gates(html: &mut String, one: &Retrieval) {
@@ -163,11 +130,6 @@ fn difference_chart(html: &mut String, against: &Against) {
         Bar::difference(measure.name(), comparison.difference, tone)
     });
     figure(html, "Difference, this minus other", &Chart::around_zero(bars.collect()));
-}
-
-fn figure(html: &mut String, title: &str, chart: &Chart) {
-    let title = escaped(title);
-    let _ = writeln!(html, "<figure>\n<figcaption>{title}</figcaption>\n{}\n</figure>", chart.svg(&title));
 }
 
 fn comparison(html: &mut String, one: &Retrieval, against: &Against) {
@@ -233,14 +195,4 @@ fn changes(html: &mut String, heading: &str, changes: &[Change]) {
         );
     }
     html.push_str("</tbody></table></div>\n");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_wrote_cannot_become_markup() {
-        assert_eq!(escaped("<script>&'\"\u{1b}\n"), "&lt;script&gt;&amp;&#39;&quot;\u{fffd} ");
-    }
 }

@@ -1,7 +1,7 @@
 //! How the page looks, in light and in dark, on a screen and on paper.
 
 /// The style sheet.
-pub(super) const STYLE: &str = "
+pub(crate) const STYLE: &str = "
 :root {
   --page: #fbfbfa; --card: #ffffff; --text: #1d2126; --faint: #667079; --line: #e4e6e8;
   --main: #2f6fb3; --soft: #a9bfd6; --good: #2c8a5a; --bad: #bb4b3c; --whisker: #1d2126;
@@ -52,7 +52,8 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-nu
 th, td { text-align: right; padding: 7px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 thead th { color: var(--faint); font-weight: 500; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: start; padding-left: 0; }
-td.text { white-space: normal; min-width: 260px; overflow-wrap: anywhere; }
+th.text { text-align: start; }
+td.text { text-align: start; white-space: normal; min-width: 260px; overflow-wrap: anywhere; }
 td.id { color: var(--faint); max-width: 220px; overflow: hidden; text-overflow: ellipsis; }
 @media print { body { background: none; } section { break-inside: avoid; border: 0; padding: 0; } }
 ";

@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 use mainstay_evals::Estimate;
 
 use super::escaped;
+use crate::terminal::grouped;
 
 /// Horizontal bars over one axis.
-pub(super) struct Chart {
+pub(crate) struct Chart {
     bars: Vec<Bar>,
     axis: Axis,
 }
 
 /// One bar: its label, its value, and where it may be known, the bounds of its interval.
-pub(super) struct Bar {
+pub(crate) struct Bar {
     label: String,
     value: f64,
     bounds: Option<(f64, f64)>,
@@ -23,7 +24,7 @@ pub(super) struct Bar {
 
 /// How a bar is coloured.
 #[derive(Clone, Copy)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Main,
     Soft,
     Good,
@@ -43,7 +44,7 @@ impl Tone {
 
 impl Bar {
     /// A measure between 0 and 1.
-    pub(super) fn share(label: &str, estimate: Estimate, tone: Tone) -> Self {
+    pub(crate) fn share(label: &str, estimate: Estimate, tone: Tone) -> Self {
         let shown = format!("{:.3}", estimate.mean);
         Self {
             label: label.to_owned(),
@@ -55,12 +56,17 @@ impl Bar {
     }
 
     /// The difference of two measures.
-    pub(super) fn difference(label: &str, estimate: Estimate, tone: Tone) -> Self {
+    pub(crate) fn difference(label: &str, estimate: Estimate, tone: Tone) -> Self {
         Self { shown: format!("{:+.3}", estimate.mean), ..Self::share(label, estimate, tone) }
     }
 
+    /// A number of things.
+    pub(crate) fn count(label: &str, count: u64, tone: Tone) -> Self {
+        Self { label: label.to_owned(), value: count as f64, bounds: None, shown: grouped(count), tone }
+    }
+
     /// A time.
-    pub(super) fn milliseconds(label: &str, value: f64, tone: Tone) -> Self {
+    pub(crate) fn milliseconds(label: &str, value: f64, tone: Tone) -> Self {
         Self { label: label.to_owned(), value, bounds: None, shown: format!("{value:.1}"), tone }
     }
 }
@@ -82,19 +88,26 @@ const LONGEST_LABEL: usize = 22;
 
 impl Chart {
     /// Of values from 0 to 1.
-    pub(super) fn shares(bars: Vec<Bar>) -> Self {
+    pub(crate) fn shares(bars: Vec<Bar>) -> Self {
         Self { bars, axis: Axis { from: 0.0, to: 1.0, step: 0.25 } }
     }
 
     /// Of values from 0 to as much as there is.
-    pub(super) fn from_zero(bars: Vec<Bar>) -> Self {
+    pub(crate) fn from_zero(bars: Vec<Bar>) -> Self {
         let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
         let step = round_step(most);
         Self { bars, axis: Axis { from: 0.0, to: (most / step).ceil().max(1.0) * step, step } }
     }
 
+    /// Of numbers of things: no line of the axis is between two of them.
+    pub(crate) fn counts(bars: Vec<Bar>) -> Self {
+        let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
+        let step = round_step(most).max(1.0);
+        Self { bars, axis: Axis { from: 0.0, to: (most / step).ceil().max(1.0) * step, step } }
+    }
+
     /// Of values on either side of 0.
-    pub(super) fn around_zero(bars: Vec<Bar>) -> Self {
+    pub(crate) fn around_zero(bars: Vec<Bar>) -> Self {
         let reach = bars.iter().flat_map(|bar| {
             let (low, high) = bar.bounds.unwrap_or((bar.value, bar.value));
             [low.abs(), high.abs()]
@@ -106,7 +119,7 @@ impl Chart {
     }
 
     /// The drawing. `title` is what a screen reader says.
-    pub(super) fn svg(&self, title: &str) -> String {
+    pub(crate) fn svg(&self, title: &str) -> String {
         let height = self.bars.len() as f64 * ROW + FOOT;
         let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{title}\">");
         self.draw_axis(&mut svg, height);

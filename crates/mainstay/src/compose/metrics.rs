@@ -1,0 +1,44 @@
+//! The metrics of this process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use mainstay_ops::measure;
+use mainstay_rag::Library;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Starts the metrics of this process, once: a verb may start several Mainstays, one after the other.
+pub(super) fn install_metrics() -> anyhow::Result<PrometheusHandle> {
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &measure::seconds_buckets())?
+        .install_recorder()
+        .context("the metrics cannot be started")?;
+    measure::describe();
+    Ok(installed.insert(handle).clone())
+}
+
+/// What `/metrics` answers: how far the index is behind, and what is in quarantine, is asked when it
+/// is wanted.
+pub(super) fn render_metrics(metrics: PrometheusHandle, library: Arc<Library>) -> impl Fn() -> String {
+    move || {
+        let lag = library.lag();
+        measure::index_lag(lag.oldest, lag.waiting);
+        // Corpora of the same name of several tenants count together.
+        let mut quarantined: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for (corpus, reasons) in library.quarantined() {
+            for (reason, chunks) in reasons {
+                *quarantined.entry((corpus.clone(), reason)).or_default() += chunks;
+            }
+        }
+        for ((corpus, reason), chunks) in quarantined {
+            measure::quarantined_chunks(&corpus, &reason, chunks);
+        }
+        metrics.render()
+    }
+}

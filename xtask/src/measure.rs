@@ -1,0 +1,64 @@
+//! `cargo xtask measure`: every figure of `docs/benchmarks.md`, in one run of an optimised build.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::Args;
+
+use crate::process::{Steps, run as run_program};
+use crate::workspace::Workspace;
+
+/// What is measured.
+#[derive(Args)]
+pub(crate) struct MeasureArgs {
+    /// Folders with questions whose answers are known, in the form that `mainstay eval retrieval` reads.
+    #[arg(value_name = "DIR")]
+    sets: Vec<PathBuf>,
+    /// Sizes of the corpora and indexes, in chunks.
+    #[arg(long, value_name = "NUMBERS", default_value = "1000,10000,100000")]
+    chunks: String,
+    /// Only the parts of this kind: speed or quality.
+    #[arg(long)]
+    only: Option<Part>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Speed,
+    Quality,
+}
+
+/// What is measured with the whole workspace's features, so that nothing is compiled twice.
+const BUILD: [&str; 5] = ["--release", "--workspace", "--bins", "--benches", "--features"];
+const FEATURES: &str = "mainstay-vectors/testing";
+
+/// Measures, one after the other, and prints what each finds.
+pub(crate) fn run(workspace: &Workspace, args: &MeasureArgs) -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    let built = steps.run("build", || run_program(workspace.cargo().arg("build").args(BUILD).arg(FEATURES)));
+    if !built {
+        return steps.finish();
+    }
+    let program = |name: &str| Command::new(workspace.target.join("release").join(name));
+    if args.only != Some(Part::Quality) {
+        for measure in ["gateway", "streaming"] {
+            steps.run(measure, || run_program(program("mainstay-bench").arg(measure)));
+        }
+        for measure in ["ingest", "search"] {
+            let sizes = ["--chunks", &args.chunks];
+            steps.run(measure, || run_program(program("mainstay-bench").arg(measure).args(sizes)));
+        }
+        steps.run("parts", || run_program(program("mainstay").args(["bench", "--seconds", "5"])));
+        steps.run("index", || {
+            let bench = ["--workspace", "--features", FEATURES, "--bench", "index", "--", &args.chunks];
+            run_program(workspace.cargo().arg("bench").args(bench))
+        });
+    }
+    if args.only != Some(Part::Speed) && !args.sets.is_empty() {
+        let embedders = ["--embedder", "static", "--against-embedder", "minilm"];
+        steps.run("retrieval", || {
+            run_program(program("mainstay").args(["eval", "retrieval"]).args(&args.sets).args(embedders))
+        });
+    }
+    steps.finish()
+}
