@@ -50,6 +50,8 @@ pub enum ModelErrorKind {
     Malformed,
     /// The stream ended before the model said that it had finished.
     Truncated,
+    /// It was not called: it has failed repeatedly, and its circuit breaker is open.
+    Unavailable,
 }
 
 /// The phase of a call in which time ran out.
@@ -123,6 +125,7 @@ impl ModelErrorKind {
             Self::Unsupported => "unsupported_by_provider",
             Self::Malformed => "provider_malformed_response",
             Self::Truncated => "provider_stream_truncated",
+            Self::Unavailable => "provider_unavailable",
         }
     }
 }

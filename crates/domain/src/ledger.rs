@@ -54,6 +54,12 @@ pub struct TurnRecord {
     pub citations_removed: u32,
     /// The `x-stainless-retry-count` that the client's SDK sent.
     pub client_retries: u32,
+    /// Calls of models that failed on the way to the answer.
+    #[serde(default)]
+    pub failed_attempts: u32,
+    /// What providers charge for those, which `cost` does not contain.
+    #[serde(default)]
+    pub failed_cost: NanoUsd,
 }
 
 /// How a turn ended.

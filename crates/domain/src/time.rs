@@ -147,6 +147,13 @@ impl Clock {
         tokio::time::sleep(duration).await;
     }
 
+    /// Waits, unless there is nothing to wait for: even the shortest sleep takes until the timer's next tick.
+    pub async fn sleep_unless_zero(&self, duration: Duration) {
+        if !duration.is_zero() {
+            tokio::time::sleep(duration).await;
+        }
+    }
+
     /// Waits for `future`, at most so long; `None` when the time ran out (and the future is dropped).
     pub async fn timeout<F: Future>(&self, duration: Duration, future: F) -> Option<F::Output> {
         tokio::time::timeout(duration, future).await.ok()

@@ -7,13 +7,14 @@ use mainstay_domain::chat::{ChatRequest, MaxTokens};
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
 use mainstay_domain::usage::UsageSource;
-use mainstay_domain::{Caller, Completion, Deadline, Filter, ModelError, RequestId, ServiceTier, Usage};
-use mainstay_models::{Assistant, Route};
+use mainstay_domain::{Caller, Completion, Deadline, Filter, RequestId, ServiceTier, Usage};
+use mainstay_models::{Assistant, AttemptedStream, Note, Route};
 use mainstay_ops::turn::Opening;
 use mainstay_ops::{Turn, measure};
 use mainstay_rag::assemble::{self, Grounding};
 use mainstay_rag::citations::{CitationCounts, CitationFilters};
 
+use crate::attempts;
 use crate::error::FilterOrigin;
 use crate::judging::Judge;
 use crate::sources::considered;
@@ -78,6 +79,8 @@ pub struct Summary {
     /// What the provider charges, in nano-dollars; absent when the price is not known, and of a stream that has only
     /// begun.
     pub cost_nano_usd: Option<i64>,
+    /// Calls of models that failed before one answered; absent of a stream that has only begun.
+    pub failed_attempts: Option<u32>,
 }
 
 impl Gateway {
@@ -131,32 +134,25 @@ impl Gateway {
         turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.sources().len()));
         let judge = self.judge(&route, &caller, &context);
 
-        // Call. Until the provider reports, the prompt counts as an estimate, so that a caller who goes away while the
-        // provider works is billed for what the provider bills.
-        let model = route.model.to_string();
-        turn.answered_by(model.clone());
-        self.charge(turn, &model, sent(&request), UsageSource::Estimated);
+        // Call: attempt by attempt, at one upstream and the next (see `mainstay_models::upstream`). Each is entered before
+        // it is made.
+        let prompt = sent(&request);
         let streamed = request.delivery.is_streamed();
         let model_call = ModelCall {
-            model: route.model.model.to_string(),
+            model: route.first().name.model.to_string(),
             passages: grounding.as_ref().map(Grounding::passages).unwrap_or_default(),
             deadline: context.deadline,
             request,
         };
+        let (upstreams, retries) = (self.registry.upstreams(), context.client_retries);
+        let mut enter = |note: Note| attempts::enter(turn, &*self.prices, prompt, &note);
         if streamed {
-            let upstream = route
-                .upstream
-                .stream(model_call)
-                .await
-                .inspect_err(|error| self.settle_failure(turn, &model, error))?;
+            let mut upstream = upstreams.stream(route.candidates, model_call, retries);
+            upstream.accepted(&mut enter).await?;
             // Filter and settle happen piece by piece: see `stream`.
-            return Ok(Reply::Stream(Opened { upstream, grounding, judge, model }));
+            return Ok(Reply::Stream(Opened { upstream, grounding, judge, prompt }));
         }
-        let mut completion = route
-            .upstream
-            .complete(model_call)
-            .await
-            .inspect_err(|error| self.settle_failure(turn, &model, error))?;
+        let mut completion = upstreams.complete(route.candidates, model_call, retries, &mut enter).await?;
 
         // Settle: the truth replaces the estimate, before anything else is waited for.
         let reported = completion.usage;
@@ -166,7 +162,8 @@ impl Gateway {
         });
         let source = if reported.is_some() { UsageSource::Reported } else { UsageSource::Estimated };
         completion.usage = Some(usage);
-        self.charge(turn, &model, usage, source);
+        let model = turn.so_far().answered_model.clone().unwrap_or_default();
+        attempts::charge(turn, &*self.prices, &model, usage, source);
 
         // Filter: what leaves carries only citations that their source supports.
         let mut counts = CitationCounts::default();
@@ -261,7 +258,8 @@ impl Gateway {
     fn judge(&self, route: &Route, caller: &Caller, context: &Context) -> Option<Judge> {
         let model = route.assistant.as_deref()?.citation_judge.clone()?;
         Some(Judge {
-            upstream: self.registry.upstream(&model)?,
+            candidates: self.registry.candidates_of(&model)?,
+            upstreams: self.registry.upstreams().clone(),
             model,
             caller: caller.clone(),
             turns: self.turns.clone(),
@@ -271,18 +269,6 @@ impl Gateway {
         })
     }
 
-    /// Enters usage and its cost into the turn.
-    pub(crate) fn charge(&self, turn: &mut Turn, model: &str, usage: Usage, source: UsageSource) {
-        turn.used(usage, source, self.prices.cost(model, &usage));
-    }
-
-    /// A provider that refused has charged nothing. One that failed after it had accepted may charge for the prompt, so
-    /// there the estimate stays.
-    pub(crate) fn settle_failure(&self, turn: &mut Turn, model: &str, error: &ModelError) {
-        if !error.kind.may_be_billed() {
-            self.charge(turn, model, Usage::default(), UsageSource::Estimated);
-        }
-    }
 }
 
 /// What a request calls the filter that it brings.
@@ -297,10 +283,11 @@ enum Reply {
 
 /// A stream that the upstream has opened.
 pub(crate) struct Opened {
-    pub(crate) upstream: mainstay_domain::port::ChatStream,
+    pub(crate) upstream: AttemptedStream,
     pub(crate) grounding: Option<Grounding>,
     pub(crate) judge: Option<Judge>,
-    pub(crate) model: String,
+    /// Tokens of the prompt, as an estimate.
+    pub(crate) prompt: Usage,
 }
 
 impl Summary {
@@ -314,6 +301,7 @@ impl Summary {
             citations_removed: None,
             not_in_documents: None,
             cost_nano_usd: None,
+            failed_attempts: None,
         }
     }
 
@@ -324,6 +312,7 @@ impl Summary {
             citations_removed: Some(citations.removed),
             not_in_documents: Some(citations.is_not_found()),
             cost_nano_usd: record.price_date.is_some().then(|| record.cost.as_nanos()),
+            failed_attempts: Some(record.failed_attempts),
             ..Self::at_start(turn)
         }
     }

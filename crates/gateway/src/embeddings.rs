@@ -7,6 +7,7 @@ use mainstay_domain::usage::{UsageSource, estimate_tokens};
 use mainstay_ops::Turn;
 use mainstay_ops::turn::Opening;
 
+use crate::attempts;
 use crate::chat::Context;
 use crate::{Gateway, RequestError};
 
@@ -52,12 +53,18 @@ impl Gateway {
         let texts: Vec<&str> = call.texts.iter().map(String::as_str).collect();
         let usage = |tokens| Usage { prompt: tokens, ..Usage::default() };
         let sent = usage(texts.iter().map(|text| estimate_tokens(text)).sum());
-        self.charge(turn, &call.model, sent, UsageSource::Estimated);
+        let prices = &*self.prices;
+        attempts::charge(turn, prices, &call.model, sent, UsageSource::Estimated);
         let embeddings = embedder
             .embed(&texts, EmbeddingPurpose::Passage, call.context.deadline)
             .await
-            .inspect_err(|error| self.settle_failure(turn, &call.model, error))?;
-        self.charge(turn, &call.model, usage(embeddings.tokens), UsageSource::Reported);
+            .inspect_err(|error| {
+                // Who refused has charged nothing.
+                if !error.kind.may_be_billed() {
+                    attempts::charge(turn, prices, &call.model, Usage::default(), UsageSource::Estimated);
+                }
+            })?;
+        attempts::charge(turn, prices, &call.model, usage(embeddings.tokens), UsageSource::Reported);
         Ok(embeddings)
     }
 }

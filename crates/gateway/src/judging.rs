@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
-use mainstay_domain::port::{ChatModel, ModelCall, Prices};
+use mainstay_domain::port::{ModelCall, Prices};
 use mainstay_domain::usage::{UsageSource, estimate_tokens};
 use mainstay_domain::{Caller, Citation, Clock, Deadline, ModelError, RequestId, Usage};
-use mainstay_models::ModelName;
+use mainstay_models::{Candidate, ModelName, Note, Upstreams};
 use mainstay_ops::measure::{self, Judgement};
 use mainstay_ops::turn::Opening;
-use mainstay_ops::{Turn, TurnBook};
+use mainstay_ops::TurnBook;
 use mainstay_rag::judge;
+
+use crate::attempts;
 
 /// Questions to the judge under way at a time, of one answer.
 const AT_ONCE: usize = 4;
@@ -19,7 +21,8 @@ const AT_ONCE: usize = 4;
 #[derive(Clone)]
 pub(crate) struct Judge {
     pub(crate) model: ModelName,
-    pub(crate) upstream: Arc<dyn ChatModel>,
+    pub(crate) candidates: Arc<[Candidate]>,
+    pub(crate) upstreams: Arc<Upstreams>,
     /// Whom its calls are booked to.
     pub(crate) caller: Caller,
     pub(crate) turns: TurnBook,
@@ -63,37 +66,29 @@ impl Judge {
             client_retries: 0,
         });
         turn.identified(&self.caller);
-        turn.answered_by(model.clone());
         let request = judge::request(&model, statement, quote);
         let prompt = request.messages.iter().map(|message| estimate_tokens(&message.content.text())).sum();
-        // Whoever goes away while the judge works is billed for what the provider bills.
         let sent = Usage { prompt, ..Usage::default() };
-        self.book(&mut turn, sent, UsageSource::Estimated);
         let call = ModelCall {
             model: self.model.model.to_string(),
             request,
             passages: Vec::new(),
             deadline: self.deadline,
         };
-        match self.upstream.complete(call).await {
+        let mut enter = |note: Note| attempts::enter(&mut turn, &*self.prices, sent, &note);
+        match self.upstreams.complete(self.candidates.clone(), call, 0, &mut enter).await {
             Ok(completion) => {
                 if let Some(usage) = completion.usage {
-                    self.book(&mut turn, usage, UsageSource::Reported);
+                    let model = turn.so_far().answered_model.clone().unwrap_or_default();
+                    attempts::charge(&mut turn, &*self.prices, &model, usage, UsageSource::Reported);
                 }
                 turn.complete();
                 Ok(judge::verdict(&completion))
             }
             Err(error) => {
-                if !error.kind.may_be_billed() {
-                    self.book(&mut turn, Usage::default(), UsageSource::Estimated);
-                }
                 turn.fail(error.kind.code());
                 Err(error)
             }
         }
-    }
-
-    fn book(&self, turn: &mut Turn, usage: Usage, source: UsageSource) {
-        turn.used(usage, source, self.prices.cost(&self.model.to_string(), &usage));
     }
 }

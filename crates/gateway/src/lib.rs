@@ -8,6 +8,7 @@ pub mod chat;
 pub mod sources;
 pub mod stream;
 
+mod attempts;
 mod judging;
 
 pub mod embeddings;

@@ -7,22 +7,24 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use mainstay_domain::chat::{ChatEvent, ChoiceDelta};
-use mainstay_domain::port::{ChatStream, Prices};
+use mainstay_domain::port::Prices;
 use mainstay_domain::usage::{UsageSource, estimate_tokens};
 use mainstay_domain::{Clock, Usage};
+use mainstay_models::{AttemptedStream, Note, Step};
 use mainstay_ops::{Turn, measure};
 use mainstay_rag::citations::CitationFilters;
 use metrics::Histogram;
 use tokio::time::Instant;
 
 use crate::RequestError;
+use crate::attempts;
 use crate::chat::{Opened, Summary, conclude};
 use crate::judging::Judge;
 
 /// The pieces of an answer. It ends with `None` only after the model said that it had finished and the turn was booked;
 /// a failure is an `Err`, and the last item. Dropping it before cancels the upstream and books what was used.
 pub struct AnswerStream {
-    upstream: ChatStream,
+    upstream: AttemptedStream,
     /// Only of a grounded answer.
     citations: Option<CitationFilters>,
     judge: Option<Judge>,
@@ -33,6 +35,8 @@ pub struct AnswerStream {
     prices: Arc<dyn Prices>,
     clock: Clock,
     model: String,
+    /// Tokens of the prompt, as an estimate.
+    prompt: Usage,
     /// Counts what was sent until the provider reports what it was.
     tally: Usage,
     reported: bool,
@@ -50,6 +54,7 @@ struct Judged {
 
 impl AnswerStream {
     pub(crate) fn new(opened: Opened, turn: Turn, prices: Arc<dyn Prices>, clock: Clock) -> Self {
+        let model = turn.so_far().answered_model.clone().unwrap_or_default();
         Self {
             upstream: opened.upstream,
             citations: opened.grounding.map(CitationFilters::new),
@@ -59,8 +64,9 @@ impl AnswerStream {
             turn: Some(turn),
             prices,
             clock,
-            gaps: measure::chunk_gap(&opened.model),
-            model: opened.model,
+            gaps: measure::chunk_gap(&model),
+            model,
+            prompt: opened.prompt,
             reported: false,
             last_content: None,
             summary: None,
@@ -104,6 +110,30 @@ impl AnswerStream {
             ChatEvent::Start(_) | ChatEvent::Ping => {}
         }
         Some(event)
+    }
+
+    /// Books what happened on the way to the answer. What a call that failed has used is booked apart, and the count begins
+    /// anew with the next one.
+    fn enter(&mut self, note: &Note) {
+        let Some(turn) = &mut self.turn else { return };
+        attempts::enter(turn, &*self.prices, self.prompt, note);
+        match note {
+            Note::Began(model) => {
+                self.model = model.to_string();
+                self.gaps = measure::chunk_gap(&self.model);
+                self.tally = self.prompt;
+                self.reported = false;
+            }
+            Note::Failed { .. } => {
+                self.tally = Usage::default();
+                self.reported = false;
+            }
+            Note::Resumed { replayed } => {
+                if !self.reported {
+                    self.tally.completion += replayed;
+                }
+            }
+        }
     }
 
     /// Waits until the citations of the piece that is judged are.
@@ -164,12 +194,14 @@ impl Stream for AnswerStream {
             if let Some(event) = std::task::ready!(self.poll_judged(cx)) {
                 return Poll::Ready(Some(Ok(event)));
             }
-            match std::task::ready!(self.upstream.as_mut().poll_next(cx)) {
-                Some(Ok(event)) => {
+            match std::task::ready!(Pin::new(&mut self.upstream).poll_next(cx)) {
+                Some(Ok(Step::Event(event))) => {
                     if let Some(event) = self.pass(event) {
                         return Poll::Ready(Some(Ok(event)));
                     }
                 }
+                Some(Ok(Step::Note(note))) => self.enter(&note),
+                Some(Ok(Step::Accepted)) => {}
                 Some(Err(error)) => {
                     let error = RequestError::from(error);
                     self.abort(&error);

@@ -21,7 +21,7 @@ use mainstay_domain::{
     AssistantName, ChunkId, Clock, CorpusName, Deadline, Filter, ModelError, ModelErrorKind, NanoUsd,
     NotReranked, Passage, RequestId, Reranking, ServiceTier, Usage,
 };
-use mainstay_models::{Assistant, Provider, Registry, RetrievalSettings};
+use mainstay_models::{Assistant, CallPolicy, Provider, Registry, RetrievalSettings, Upstreams};
 use mainstay_ops::TurnBook;
 use mainstay_security::KeyTable;
 
@@ -181,6 +181,8 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
         prompt: Some("Be brief.".to_owned()),
         corpus: Some(CorpusName::unnamed()),
         model: "scripted/m".parse().unwrap(),
+        fallback: Vec::new(),
+        warm_share: 0.0,
         max_tokens: None,
         temperature: None,
         retrieval: RetrievalSettings::default(),
@@ -194,7 +196,12 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
     let retriever = Arc::new(OnePassage::default());
     let gateway = Gateway {
         keys: Arc::new(KeyTable::new([mainstay_security::testing::entry(KEY, Scope::Ask)])),
-        registry: Registry::new([assistant], [("scripted".to_owned(), provider)].into_iter().chain(judge)),
+        registry: Registry::new(
+            [assistant],
+            [("scripted".to_owned(), provider)].into_iter().chain(judge),
+            [],
+            Upstreams::new(CallPolicy::default(), [], clock),
+        ),
         retriever: retriever.clone(),
         turns: TurnBook::new(booked.clone(), clock),
         prices: Arc::new(PerToken),
@@ -284,7 +291,7 @@ async fn a_grounded_answer_carries_verified_citations_and_one_record() {
     assert!(seen[0].messages[1].content.text().contains(SOURCE));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_judge_takes_citations_out_that_hold_by_their_words_alone() {
     const ANSWER: &str = "The warranty lasts not two years [1]. So it is.";
     for (judge, kept) in [
@@ -411,8 +418,9 @@ async fn a_caller_who_leaves_before_the_first_byte_is_booked_with_the_prompt() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stream_that_breaks_ends_with_the_error_and_nothing_after_it() {
+    // Its second answer says the same, and breaks off again.
     let world = world(Script::Break("The warr"));
     let mut stream = open(&world, "support").await;
     let mut last = None;
@@ -426,15 +434,19 @@ async fn a_stream_that_breaks_ends_with_the_error_and_nothing_after_it() {
         (record.outcome, record.error_code.as_deref()),
         (Outcome::Failed, Some("provider_stream_truncated"))
     );
+    // Each call had been accepted, so each is billed: apart from the answer that never came.
+    assert_eq!((record.failed_attempts, record.cost), (3, NanoUsd::ZERO));
+    assert!(record.failed_cost > NanoUsd::ZERO);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_refusal_of_the_provider_is_booked_without_cost() {
     let world = world(Script::Refuse(ModelErrorKind::RateLimited));
     let error = world.gateway.chat(world.call("scripted/m", Delivery::Whole)).await.err().unwrap();
     assert_eq!(error.code(), "provider_rate_limited");
     let record = world.only_record();
     assert_eq!((record.outcome, record.usage), (Outcome::Failed, Usage::default()));
+    assert_eq!((record.failed_attempts, record.failed_cost), (3, NanoUsd::ZERO));
     let cost = (record.cost, record.price_date.as_deref());
     assert_eq!(cost, (NanoUsd::ZERO, Some("2026-01-01")), "the model has a price, and nothing was charged");
 }

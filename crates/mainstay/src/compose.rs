@@ -16,7 +16,9 @@ use mainstay_domain::{Clock, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_gateway::Gateway;
 use mainstay_models::registry::EmbedderFactory;
-use mainstay_models::{Assistant, ModelName, Provider as ListedProvider, Registry, Route, UnknownModel};
+use mainstay_models::{
+    Assistant, ModelName, ModelSettings, Provider as ListedProvider, Registry, Route, UnknownModel, Upstreams,
+};
 use mainstay_ops::{TurnBook, measure};
 use mainstay_rag::{Extractive, Library};
 use mainstay_security::{KeyRing, Sessions};
@@ -99,10 +101,12 @@ impl Instance {
         })?;
         let url = url_of(listener.local_addr()?);
         let stop = CancellationToken::new();
+        let registry = registry(&config, clock)?;
+        let upstreams = registry.upstreams().clone();
         let app = Arc::new(App {
             gateway: Gateway {
                 keys: keys.table(),
-                registry: registry(&config, clock)?,
+                registry,
                 retriever: library.clone(),
                 turns,
                 prices,
@@ -113,7 +117,7 @@ impl Instance {
             sessions: Sessions::new(clock),
             settings: settings(&config),
             clock,
-            metrics: Box::new(render_metrics(metrics, library.clone())),
+            metrics: Box::new(render_metrics(metrics, library.clone(), upstreams)),
             readiness: Readiness::default(),
             abort: CancellationToken::new(),
         });
@@ -270,13 +274,39 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
         prompt: assistant.prompt.clone(),
         corpus: assistant.corpus.clone(),
         model: model_name(&assistant.models[0]),
+        fallback: assistant.fallback.iter().map(model_name).collect(),
+        warm_share: assistant.warm_share,
         max_tokens: assistant.max_tokens,
         temperature: assistant.temperature,
         retrieval: assistant.retrieval,
         filter: assistant.filter.clone(),
         citation_judge: assistant.citation_judge.as_ref().map(model_name),
     });
-    Ok(Registry::new(assistants, providers))
+    let upstreams = Upstreams::new(
+        config.reliability,
+        config.models.iter().filter_map(|(name, model)| Some((name.parse().ok()?, model.breaker?))),
+        clock,
+    );
+    Ok(Registry::new(assistants, providers, model_settings(config), upstreams))
+}
+
+/// What is known of the models that the configuration names.
+fn model_settings(config: &Checked) -> Vec<(ModelName, ModelSettings)> {
+    let of_assistants = config.assistants.values().flat_map(|one| one.models.iter().chain(&one.fallback));
+    let of_models = config.models.values().flat_map(|model| &model.fallback);
+    let mut settings: Vec<(ModelName, ModelSettings)> = of_assistants
+        .chain(of_models)
+        .map(|name| {
+            let abilities = sections::models::known_abilities(name, &config.providers);
+            (model_name(name), ModelSettings { abilities, fallback: Vec::new() })
+        })
+        .collect();
+    // Later ones hold: what the file says comes last.
+    settings.extend(config.models.iter().filter_map(|(name, model)| {
+        let fallback = model.fallback.iter().map(model_name).collect();
+        Some((name.parse().ok()?, ModelSettings { abilities: model.abilities, fallback }))
+    }));
+    settings
 }
 
 fn model_name(model: &sections::model_name::ModelName) -> ModelName {

@@ -19,6 +19,10 @@ pub struct Assistant {
     pub corpus: Option<CorpusName>,
     /// The model that answers.
     pub model: ModelName,
+    /// Those that answer when it fails, in this order.
+    pub fallback: Vec<ModelName>,
+    /// What of the traffic goes to the first of those at once, so that it is warm when it is needed, 0 to 1.
+    pub warm_share: f64,
     /// Most tokens of an answer where the caller sets no limit.
     pub max_tokens: Option<u64>,
     /// Sampling temperature where the caller sets none.

@@ -1,17 +1,36 @@
 //! From the name in a request to the upstream that answers it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use mainstay_domain::port::{ChatModel, Embedder};
 
 use crate::assistant::{Assistant, ModelName};
+use crate::upstream::{Abilities, Candidate, Upstreams};
 
 /// All assistants and providers of this Mainstay.
-#[derive(Default)]
 pub struct Registry {
-    assistants: BTreeMap<String, Arc<Assistant>>,
+    assistants: BTreeMap<String, AssistantRoute>,
     providers: BTreeMap<String, Provider>,
+    models: HashMap<ModelName, ModelSettings>,
+    upstreams: Arc<Upstreams>,
+}
+
+/// An assistant and who may answer for it.
+struct AssistantRoute {
+    assistant: Arc<Assistant>,
+    candidates: Arc<[Candidate]>,
+    /// The same with the second one first.
+    warming: Arc<[Candidate]>,
+}
+
+/// What is known of a model.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ModelSettings {
+    /// What it can do.
+    pub abilities: Abilities,
+    /// Those that answer when it fails, in this order, where the assistant that names it has none of its own.
+    pub fallback: Vec<ModelName>,
 }
 
 /// Makes an embedder of the named model, with so many dimensions where the caller wants a number of them.
@@ -35,10 +54,15 @@ pub struct Provider {
 pub struct Route {
     /// The assistant, where one was named.
     pub assistant: Option<Arc<Assistant>>,
-    /// The model.
-    pub model: ModelName,
-    /// Answers for it.
-    pub upstream: Arc<dyn ChatModel>,
+    /// Who may answer, in this order; never empty.
+    pub candidates: Arc<[Candidate]>,
+}
+
+impl Route {
+    /// The model that is asked first.
+    pub fn first(&self) -> &Candidate {
+        &self.candidates[0]
+    }
 }
 
 /// A name that `GET /v1/models` shows.
@@ -60,39 +84,84 @@ pub struct UnknownModel {
 }
 
 impl Registry {
-    /// A registry of these.
+    /// A registry of these. `models`: what is known of some models; of the others, nothing.
     pub fn new(
         assistants: impl IntoIterator<Item = Assistant>,
         providers: impl IntoIterator<Item = (String, Provider)>,
+        models: impl IntoIterator<Item = (ModelName, ModelSettings)>,
+        upstreams: Arc<Upstreams>,
     ) -> Self {
-        Self {
-            assistants: assistants
-                .into_iter()
-                .map(|one| (one.name.as_str().to_owned(), Arc::new(one)))
-                .collect(),
+        let mut registry = Self {
+            assistants: BTreeMap::new(),
             providers: providers.into_iter().collect(),
+            models: models.into_iter().collect(),
+            upstreams,
+        };
+        registry.assistants = assistants
+            .into_iter()
+            .map(|assistant| (assistant.name.as_str().to_owned(), registry.route_of(assistant)))
+            .collect();
+        registry
+    }
+
+    fn route_of(&self, assistant: Assistant) -> AssistantRoute {
+        let fallback =
+            if assistant.fallback.is_empty() { self.fallback_of(&assistant.model) } else { &assistant.fallback };
+        let candidates = self.candidates(&assistant.model, fallback);
+        let mut warming = candidates.clone();
+        if warming.len() > 1 {
+            warming.swap(0, 1);
         }
+        AssistantRoute { assistant: Arc::new(assistant), candidates: candidates.into(), warming: warming.into() }
+    }
+
+    /// The models that exist, each once.
+    fn candidates(&self, first: &ModelName, fallback: &[ModelName]) -> Vec<Candidate> {
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(1 + fallback.len());
+        for name in std::iter::once(first).chain(fallback) {
+            let is_new = candidates.iter().all(|known| known.name != *name);
+            if let Some(provider) = self.provider_of(name).filter(|_| is_new) {
+                candidates.push(Candidate {
+                    name: name.clone(),
+                    model: provider.chat.clone(),
+                    abilities: self.models.get(name).map(|known| known.abilities).unwrap_or_default(),
+                    health: self.upstreams.health(name),
+                });
+            }
+        }
+        candidates
+    }
+
+    fn fallback_of(&self, model: &ModelName) -> &[ModelName] {
+        self.models.get(model).map_or(&[], |known| &known.fallback)
     }
 
     /// The route of a request that names `name`: an assistant, or `provider/model`.
     pub fn route(&self, name: &str) -> Result<Route, UnknownModel> {
-        if let Some(assistant) = self.assistants.get(name) {
-            let upstream = self.provider_of(&assistant.model).ok_or_else(|| self.unknown(name))?.chat.clone();
-            return Ok(Route {
-                assistant: Some(assistant.clone()),
-                model: assistant.model.clone(),
-                upstream,
-            });
+        if let Some(route) = self.assistants.get(name) {
+            let warms = route.assistant.warm_share > 0.0 && fastrand::f64() < route.assistant.warm_share;
+            let candidates = if warms { &route.warming } else { &route.candidates };
+            if candidates.is_empty() {
+                return Err(self.unknown(name));
+            }
+            return Ok(Route { assistant: Some(route.assistant.clone()), candidates: candidates.clone() });
         }
         let model: ModelName = name.parse().map_err(|_| self.unknown(name))?;
-        let upstream = self.provider_of(&model).ok_or_else(|| self.unknown(name))?.chat.clone();
-        Ok(Route { assistant: None, model, upstream })
+        self.provider_of(&model).ok_or_else(|| self.unknown(name))?;
+        let candidates = self.candidates(&model, self.fallback_of(&model));
+        Ok(Route { assistant: None, candidates: candidates.into() })
     }
 
-    /// The upstream of a model that Mainstay itself asks, besides the one that answers. `None` where its provider does not
+    /// Who answers for a model that Mainstay itself asks, besides the one that answers. `None` where its provider does not
     /// exist.
-    pub fn upstream(&self, model: &ModelName) -> Option<Arc<dyn ChatModel>> {
-        self.provider_of(model).map(|provider| provider.chat.clone())
+    pub fn candidates_of(&self, model: &ModelName) -> Option<Arc<[Candidate]>> {
+        let candidates = self.candidates(model, self.fallback_of(model));
+        (!candidates.is_empty()).then(|| candidates.into())
+    }
+
+    /// The way to the models.
+    pub fn upstreams(&self) -> &Arc<Upstreams> {
+        &self.upstreams
     }
 
     /// The embedder that `name`, `provider/model`, stands for.
@@ -118,12 +187,12 @@ impl Registry {
 
     /// Every assistant, in the order of their names.
     pub fn assistants(&self) -> impl Iterator<Item = &Arc<Assistant>> {
-        self.assistants.values()
+        self.assistants.values().map(|route| &route.assistant)
     }
 
     /// The assistant of that name.
     pub fn assistant(&self, name: &str) -> Option<&Arc<Assistant>> {
-        self.assistants.get(name)
+        self.assistants.get(name).map(|route| &route.assistant)
     }
 
     fn provider_of(&self, model: &ModelName) -> Option<&Provider> {
@@ -150,10 +219,11 @@ impl Registry {
 mod tests {
     use async_trait::async_trait;
     use mainstay_domain::port::{ChatStream, ModelCall};
-    use mainstay_domain::{AssistantName, Completion, ModelError};
+    use mainstay_domain::{AssistantName, Clock, Completion, ModelError};
 
     use super::*;
     use crate::assistant::RetrievalSettings;
+    use crate::upstream::CallPolicy;
 
     struct Silent;
 
@@ -181,6 +251,8 @@ mod tests {
             prompt: None,
             corpus: None,
             model: "openai/gpt-4o-mini".parse().unwrap(),
+            fallback: vec!["nobody/x".parse().unwrap(), "builtin/extractive".parse().unwrap()],
+            warm_share: 0.0,
             max_tokens: None,
             temperature: None,
             retrieval: RetrievalSettings::default(),
@@ -193,6 +265,8 @@ mod tests {
                 ("openai".to_owned(), provider(&["gpt-4o-mini"], false)),
                 ("builtin".to_owned(), provider(&["extractive"], true)),
             ],
+            [],
+            Upstreams::new(CallPolicy::default(), [], Clock::system()),
         )
     }
 
@@ -201,11 +275,16 @@ mod tests {
         let registry = registry();
         assert!(registry.route("support").unwrap().assistant.is_some());
         let raw = registry.route("openai/ft:gpt-4o/team").unwrap();
-        assert_eq!(
-            (raw.model.to_string().as_str(), raw.assistant.is_none()),
-            ("openai/ft:gpt-4o/team", true)
-        );
+        let first = raw.first().name.to_string();
+        assert_eq!((first.as_str(), raw.assistant.is_none()), ("openai/ft:gpt-4o/team", true));
         assert!(registry.route("builtin/extractive").is_ok());
+    }
+
+    #[test]
+    fn those_that_exist_may_answer_in_their_order() {
+        let route = registry().route("support").unwrap();
+        let names: Vec<String> = route.candidates.iter().map(|one| one.name.to_string()).collect();
+        assert_eq!(names, ["openai/gpt-4o-mini", "builtin/extractive"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mainstay_domain::{NotReranked, Reranked, Reranking, TurnRecord};
+use mainstay_domain::{NanoUsd, NotReranked, Reranked, Reranking, TurnRecord};
 use metrics::{Histogram, Unit};
 
 /// What a metric is.
@@ -82,6 +82,16 @@ metric_table! {
         "Searches of corpora with a reranker that did not ask it: `fast_tier`, `few_candidates`, `little_time`, `clear_lead`.";
     RERANK_FAILURES = "mainstay_rerank_failures_total", Counter, None, ["model", "code"],
         "Searches that a reranker failed, so that the order of the fusion stood.";
+    FAILED_ATTEMPTS = "mainstay_failed_attempts_total", Counter, None, ["model", "code"],
+        "Calls of models that failed on the way to an answer, whether another one answered or not.";
+    FAILED_COST = "mainstay_failed_attempts_cost_nano_dollars_total", Counter, None, ["model"],
+        "What providers charge for such calls, in 10⁻⁹ US dollars; the cost of turns does not contain it.";
+    BREAKER_STATE = "mainstay_breaker_state", Gauge, None, ["upstream"],
+        "Circuit breaker of a model: 0 closed, 1 half open, 2 open.";
+    BREAKER_OPENS = "mainstay_breaker_opens_total", Counter, None, ["upstream"],
+        "How often a circuit breaker opened.";
+    BREAKER_OSCILLATIONS = "mainstay_breaker_oscillations_total", Counter, None, ["upstream"],
+        "How often it opened although it had closed within the last ten minutes, or a probe failed: unstable rather than down.";
     REJECTED = "mainstay_rejected_requests_total", Counter, None, ["code"],
         "Requests refused before a turn was opened for an identified caller.";
     LEDGER_FAILURES = "mainstay_ledger_failures_total", Counter, None, [],
@@ -199,6 +209,22 @@ pub fn judged(model: &str, judgement: Judgement) {
 /// Counts a question that needed a second search; `result` is `merged`, `nothing_to_ask`, `no_time` or `failed`.
 pub fn searched_again(result: &'static str) {
     metrics::counter!(SECOND_SEARCHES, "result" => result).increment(1);
+}
+
+/// Counts a call of a model that failed on the way to an answer, and what it costs all the same.
+pub fn attempt_failed(model: &str, code: &'static str, cost: NanoUsd) {
+    metrics::counter!(FAILED_ATTEMPTS, "model" => model.to_owned(), "code" => code).increment(1);
+    let nanos = u64::try_from(cost.as_nanos()).unwrap_or(0);
+    if nanos > 0 {
+        metrics::counter!(FAILED_COST, "model" => model.to_owned()).increment(nanos);
+    }
+}
+
+/// Shows how the breaker of an upstream is: `state` as the gauge has it, and its counts.
+pub fn breaker(upstream: &str, state: u8, opens: u64, oscillations: u64) {
+    metrics::gauge!(BREAKER_STATE, "upstream" => upstream.to_owned()).set(f64::from(state));
+    metrics::counter!(BREAKER_OPENS, "upstream" => upstream.to_owned()).absolute(opens);
+    metrics::counter!(BREAKER_OSCILLATIONS, "upstream" => upstream.to_owned()).absolute(oscillations);
 }
 
 /// Counts a turn that has ended.

@@ -73,6 +73,8 @@ impl TurnBook {
             citations: 0,
             citations_removed: 0,
             client_retries: opening.client_retries,
+            failed_attempts: 0,
+            failed_cost: NanoUsd::ZERO,
         };
         Turn { book: self.clone(), opened: self.clock.instant(), record: Some(Box::new(record)) }
     }
@@ -115,6 +117,13 @@ impl Turn {
         record.usage_source = source;
         record.cost = price.map_or(NanoUsd::ZERO, |(cost, _)| cost);
         record.price_date = price.map(|(_, date)| date.to_owned());
+    }
+
+    /// A call of a model on the way to the answer has failed, and cost this all the same.
+    pub fn attempt_failed(&mut self, cost: NanoUsd) {
+        let record = self.record();
+        record.failed_attempts = record.failed_attempts.saturating_add(1);
+        record.failed_cost = record.failed_cost + cost;
     }
 
     /// Citations that were verified, and those that were removed.

@@ -51,21 +51,27 @@ pub fn fuse(method: Fusion, channels: &[Channel]) -> Vec<(ChunkId, f32)> {
 }
 
 /// Min-max scaling of one list.
-struct Scale {
+pub(crate) struct Scale {
     least: f32,
     spread: f32,
 }
 
 impl Scale {
-    fn of(hits: &[Hit]) -> Self {
+    /// Of the scores of a list.
+    pub(crate) fn of(hits: &[Hit]) -> Self {
         let most = hits.iter().map(|hit| hit.score).fold(f32::NEG_INFINITY, f32::max);
         let least = hits.iter().map(|hit| hit.score).fold(f32::INFINITY, f32::min);
         Self { least, spread: most - least }
     }
 
-    /// Where all scores are equal, all are best.
-    fn apply(&self, score: f32) -> f32 {
+    /// A score to 0 … 1. Where all scores are equal, all are best.
+    pub(crate) fn apply(&self, score: f32) -> f32 {
         if self.spread > 0.0 { (score - self.least) / self.spread } else { 1.0 }
+    }
+
+    /// 0 … 1 to a score of this list.
+    pub(crate) fn invert(&self, share: f32) -> f32 {
+        self.least + share * self.spread
     }
 }
 

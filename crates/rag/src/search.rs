@@ -12,7 +12,7 @@ use mainstay_text::question_terms;
 use mainstay_vectors::{Accuracy, Filter, Hit, Query, Search, SparseChannel};
 
 use crate::corpus::View;
-use crate::fusion::{Channel, fuse};
+use crate::fusion::{Channel, Scale, fuse};
 use crate::library::{Library, LibraryError};
 use crate::rerank::Stage;
 use crate::surroundings;
@@ -77,6 +77,8 @@ pub(crate) struct Found {
     dense: Vec<Hit>,
     parents: Vec<Hit>,
     upgraded: Vec<Hit>,
+    /// The same with the chunks whose second vectors are still to be made, by their first ones.
+    filled: Vec<Hit>,
     /// What the documents of the chunks mean, by the best vectors that the corpus has.
     documents: Vec<Hit>,
     /// The share of the chunks that have a second vector.
@@ -116,7 +118,7 @@ impl Found {
             channel(&self.sparse, words * (1.0 - PARENT_SHARE)),
             channel(&self.dense, first),
             channel(&self.parents, words * PARENT_SHARE),
-            channel(&self.upgraded, second),
+            channel(&self.filled, second),
             channel(&self.documents, documents),
         ]
     }
@@ -134,7 +136,8 @@ impl Library {
         let second = plan.upgraded.as_ref().map_or(0.0, |(upgrade, _)| upgrade.weight_for(&query.text));
         let weights =
             DenseWeights { first: view.dense_weight, second, documents_of_first: view.document_share };
-        let channels = self.find(view, plan, query).await?.weighted(weights);
+        let found = self.find(view, plan, query).await?;
+        let channels = found.weighted(weights);
         let mut ranked = fuse(view.fusion, &channels);
         // The index may hold chunks that are gone already: the store has the last word, so a few more are asked for.
         ranked.truncate(depth + depth / 4 + 4);
@@ -144,26 +147,23 @@ impl Library {
             .hydrate(&query.tenant, &query.corpus, &ids)
             .await
             .map_err(|error| failed(error.into()))?;
-        let score_in = |channel: &Channel, chunk| {
-            channel.hits.iter().find(|hit| hit.chunk == chunk).map(|hit| hit.score)
-        };
-        let rank_in = |channel: &Channel, chunk| {
-            channel.hits.iter().position(|hit| hit.chunk == chunk).map(|position| position + 1)
-        };
+        let score_in = |hits: &[Hit], chunk| hits.iter().find(|hit| hit.chunk == chunk).map(|hit| hit.score);
+        let rank_in =
+            |hits: &[Hit], chunk| hits.iter().position(|hit| hit.chunk == chunk).map(|position| position + 1);
         let score = |position, chunk| PassageScore {
             fused: ranked.iter().find(|(ranked, _)| *ranked == chunk).map_or(0.0, |(_, score)| *score),
             fused_rank: position + 1,
             rerank: None,
-            sparse: score_in(&channels[0], chunk),
-            dense: score_in(&channels[1], chunk),
-            parent: score_in(&channels[2], chunk),
-            upgraded: score_in(&channels[3], chunk),
-            document: score_in(&channels[4], chunk).filter(|_| channels[4].weight > 0.0),
+            sparse: score_in(&found.sparse, chunk),
+            dense: score_in(&found.dense, chunk),
+            parent: score_in(&found.parents, chunk),
+            upgraded: score_in(&found.upgraded, chunk),
+            document: score_in(&found.documents, chunk).filter(|_| channels[4].weight > 0.0),
             ranks: ChannelRanks {
-                sparse: rank_in(&channels[0], chunk),
-                dense: rank_in(&channels[1], chunk),
-                parent: rank_in(&channels[2], chunk),
-                upgraded: rank_in(&channels[3], chunk),
+                sparse: rank_in(&found.sparse, chunk),
+                dense: rank_in(&found.dense, chunk),
+                parent: rank_in(&found.parents, chunk),
+                upgraded: rank_in(&found.upgraded, chunk),
             },
         };
         let there: BTreeSet<ChunkId> = rows.iter().map(|row| row.chunk).collect();
@@ -192,8 +192,12 @@ impl Library {
         };
         let places = self.places(query, [&dense, &upgraded, &sparse, &parents]).await?;
         let parents = surroundings::of_parents(&places, &parents);
-        let documents = surroundings::of_documents(&places, if share > 0.0 { &upgraded } else { &dense });
-        Ok(Found { sparse, dense, parents, upgraded, documents, share })
+        let filled = match &plan.upgraded {
+            Some((upgrade, _)) => filled(&upgraded, &dense, |chunk| upgrade.is_missing(chunk)),
+            None => Vec::new(),
+        };
+        let documents = surroundings::of_documents(&places, if share > 0.0 { &filled } else { &dense });
+        Ok(Found { sparse, dense, parents, upgraded, filled, documents, share })
     }
 
     /// Where the chunks stand that any channel has found.
@@ -208,6 +212,16 @@ impl Library {
         let places = self.documents.parents(&query.tenant, &query.corpus, &chunks).await;
         places.map_err(|error| failed(error.into()))
     }
+}
+
+/// The hits of the second vectors, and the chunks that wait for theirs where their first ones put them: without, a document
+/// that has just come would rank below all that came before it until its turn.
+fn filled(upgraded: &[Hit], dense: &[Hit], is_missing: impl Fn(ChunkId) -> bool) -> Vec<Hit> {
+    let (from, to) = (Scale::of(dense), Scale::of(upgraded));
+    let known: HashSet<ChunkId> = upgraded.iter().map(|hit| hit.chunk).collect();
+    let waiting = dense.iter().filter(|hit| is_missing(hit.chunk) && !known.contains(&hit.chunk));
+    let stand_in = |hit: &Hit| Hit { chunk: hit.chunk, score: to.invert(from.apply(hit.score)) };
+    surroundings::best_first(upgraded.iter().copied().chain(waiting.map(stand_in)).collect())
 }
 
 /// What the indexes are asked for a question.

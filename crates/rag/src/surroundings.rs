@@ -45,8 +45,8 @@ struct Document {
     is_hit: bool,
 }
 
-/// Equals in the order of their ids, so that the order is the same every time.
-fn best_first(mut hits: Vec<Hit>) -> Vec<Hit> {
+/// The hits in the order of their scores, equals in the order of their ids, so that the order is the same every time.
+pub(crate) fn best_first(mut hits: Vec<Hit>) -> Vec<Hit> {
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk.cmp(&b.chunk)));
     hits
 }

@@ -43,6 +43,9 @@ pub(crate) struct Upgrade {
     /// table and walks files, and followed in between.
     chunks: AtomicU64,
     upgraded: AtomicU64,
+    /// The least id of the chunks whose second vectors are still to be made; ids ascend in the order in which documents come.
+    /// Until the work is looked at after a start, as if there were none.
+    missing_from: AtomicU64,
 }
 
 /// What the writer of a corpus remembers of its upgrade.
@@ -86,6 +89,7 @@ impl Upgrade {
             most_for_other_scripts: settings.most_for_other_scripts,
             chunks: AtomicU64::new(0),
             upgraded: AtomicU64::new(0),
+            missing_from: AtomicU64::new(u64::MAX),
         };
         let through = upgrade.open_index(library).await?;
         Ok((Arc::new(upgrade), Progress { through, ..Progress::default() }))
@@ -139,6 +143,11 @@ impl Upgrade {
             0 => 0.0,
             chunks => (self.upgraded.load(Ordering::Relaxed) as f32 / chunks as f32).min(1.0),
         }
+    }
+
+    /// Whether the second vector of a chunk is still to be made, as far as its id tells.
+    pub(crate) fn is_missing(&self, chunk: ChunkId) -> bool {
+        chunk.0 >= self.missing_from.load(Ordering::Relaxed)
     }
 
     /// How far it is with the `of` chunks that are to have a second vector.
@@ -230,7 +239,12 @@ impl OpenCorpus {
         });
         let revisions: Vec<Revision> = ours.map(|event| event.revision).collect();
         if !revisions.is_empty() {
-            for document in library.maintenance.visible(&revisions).await? {
+            let documents = library.maintenance.visible(&revisions).await?;
+            let first = documents.iter().flat_map(|document| &document.chunks).map(|chunk| chunk.chunk.0).min();
+            if let Some(first) = first {
+                upgrade.missing_from.store(first, Ordering::Relaxed);
+            }
+            for document in documents {
                 self.upgrade_document(library, upgrade, &document).await?;
             }
             upgrade.measure(library).await?;
@@ -280,6 +294,8 @@ impl OpenCorpus {
             writer.upgrade.dirty = true;
             writer.upgrade.order.add(part.len());
             upgrade.upgraded.fetch_add(part.len() as u64, Ordering::Relaxed);
+            let last = part.iter().map(|(chunk, _)| chunk.0).max().unwrap_or_default();
+            upgrade.missing_from.fetch_max(last.saturating_add(1), Ordering::Relaxed);
             let many_loose = writer.upgrade.order.has_many_loose();
             drop(writer);
             if many_loose {

@@ -290,6 +290,24 @@ async fn documents_that_come_one_by_one_are_not_counted_each_time() {
 }
 
 #[tokio::test]
+async fn a_document_that_waits_for_its_second_vectors_is_ranked_by_its_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let wise = Arc::new(Wise::default());
+    let site = Site::open(folder.path(), Some(&wise)).await;
+    site.add(&documents(0..40)).await;
+    site.upgrade().await;
+    let text = "Sugar, tea and rice were weighed in the market hall.";
+    site.add(&[("new".to_owned(), text.to_owned())]).await;
+    // All that came before it is as good as anything can be for the second vectors.
+    let found = site.search("tea and sugar in the market").await;
+    assert_eq!(found[0].document.as_str(), "new");
+    assert_eq!(found[0].score.upgraded, None);
+    // What counts is as much as for one that has them: all of 0.5, and all of the words and the first vectors.
+    assert!(found[0].score.fused > 0.95, "{}", found[0].score.fused);
+    site.close().await;
+}
+
+#[tokio::test]
 async fn after_a_failure_the_second_index_is_opened_again_and_made_complete() {
     let folder = tempfile::tempdir().unwrap();
     let wise = Arc::new(Wise::default());

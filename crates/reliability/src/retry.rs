@@ -20,6 +20,17 @@ impl Default for RetryPolicy {
     }
 }
 
+impl RetryPolicy {
+    /// How long to wait after the call number `made`, from 1, has failed. Exponential backoff with full jitter (Brooker,
+    /// "Exponential Backoff And Jitter", AWS 2015): any wait from nothing to the bound is as likely, so that those who
+    /// failed together do not come back together. What the other side asks for is the least that is waited.
+    pub fn wait(&self, made: u32, retry_after: Option<Duration>) -> Duration {
+        let doublings = 1u32.checked_shl(made.saturating_sub(1)).unwrap_or(u32::MAX);
+        let drawn = self.base.saturating_mul(doublings).min(self.longest).mul_f64(fastrand::f64());
+        retry_after.unwrap_or_default().saturating_add(drawn)
+    }
+}
+
 /// What a retry needs to know of a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Failure {
@@ -43,17 +54,13 @@ impl Retries {
     }
 
     /// How long to wait before the call is made again, or `None` where it is not: the failure will not pass, the calls
-    /// are used up, or the wait would take all of the `left` time. Exponential backoff with full jitter (Brooker,
-    /// "Exponential Backoff And Jitter", AWS 2015): any wait from nothing to the bound is as likely, so that those who
-    /// failed together do not come back together. What the other side asks for is the least that is waited.
+    /// are used up, or the wait would take all of the `left` time.
     pub fn after(&mut self, failure: Failure, left: Duration) -> Option<Duration> {
         self.made += 1;
         if !failure.is_transient || self.made >= self.policy.attempts {
             return None;
         }
-        let doubled = self.policy.base.saturating_mul(1u32.checked_shl(self.made - 1).unwrap_or(u32::MAX));
-        let drawn = doubled.min(self.policy.longest).mul_f64(fastrand::f64());
-        let wait = failure.retry_after.unwrap_or_default().saturating_add(drawn);
+        let wait = self.policy.wait(self.made, failure.retry_after);
         (wait < left).then_some(wait)
     }
 }

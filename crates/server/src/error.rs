@@ -163,7 +163,7 @@ fn model_appearance(error: &ModelError) -> (StatusCode, Option<Duration>) {
         ModelErrorKind::ModelNotFound => (StatusCode::NOT_FOUND, None),
         ModelErrorKind::RateLimited => (StatusCode::TOO_MANY_REQUESTS, wait),
         ModelErrorKind::QuotaExhausted => (StatusCode::TOO_MANY_REQUESTS, None),
-        ModelErrorKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, wait),
+        ModelErrorKind::Overloaded | ModelErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, wait),
         ModelErrorKind::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, None),
         // The operator's credentials failed, not the caller's: to the caller it is a bad gateway.
         ModelErrorKind::Authentication

@@ -77,6 +77,7 @@ pub(crate) fn describe(summary: &Summary) -> Value {
         "citations_removed": summary.citations_removed,
         "not_in_documents": summary.not_in_documents,
         "cost_nano_usd": summary.cost_nano_usd,
+        "failed_attempts": summary.failed_attempts,
     })
 }
 

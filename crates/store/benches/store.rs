@@ -52,6 +52,8 @@ fn turn(number: u64) -> TurnRecord {
         citations: 3,
         citations_removed: 0,
         client_retries: 0,
+        failed_attempts: 0,
+        failed_cost: NanoUsd::ZERO,
     }
 }
 

@@ -282,6 +282,8 @@ fn turn(id: &str) -> TurnRecord {
         citations: 0,
         citations_removed: 0,
         client_retries: 0,
+        failed_attempts: 0,
+        failed_cost: NanoUsd::ZERO,
     }
 }
 

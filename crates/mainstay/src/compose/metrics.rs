@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use mainstay_models::Upstreams;
 use mainstay_ops::measure;
 use mainstay_rag::Library;
+use mainstay_reliability::BreakerState;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Starts the metrics of this process, once: a verb may start several Mainstays, one after the other.
@@ -23,9 +25,13 @@ pub(super) fn install_metrics() -> anyhow::Result<PrometheusHandle> {
     Ok(installed.insert(handle).clone())
 }
 
-/// What `/metrics` answers: how far the index is behind, and what is in quarantine, is asked when it
+/// What `/metrics` answers: how far the index is behind, what is in quarantine and how the upstreams fare is asked when it
 /// is wanted.
-pub(super) fn render_metrics(metrics: PrometheusHandle, library: Arc<Library>) -> impl Fn() -> String {
+pub(super) fn render_metrics(
+    metrics: PrometheusHandle,
+    library: Arc<Library>,
+    upstreams: Arc<Upstreams>,
+) -> impl Fn() -> String {
     move || {
         let lag = library.lag();
         measure::index_lag(lag.oldest, lag.waiting);
@@ -38,6 +44,14 @@ pub(super) fn render_metrics(metrics: PrometheusHandle, library: Arc<Library>) -
         }
         for ((corpus, reason), chunks) in quarantined {
             measure::quarantined_chunks(&corpus, &reason, chunks);
+        }
+        for report in upstreams.reports() {
+            let state = match report.state {
+                BreakerState::Closed => 0,
+                BreakerState::HalfOpen => 1,
+                BreakerState::Open => 2,
+            };
+            measure::breaker(&report.model, state, report.opens, report.oscillations);
         }
         metrics.render()
     }

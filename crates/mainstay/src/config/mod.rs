@@ -19,6 +19,7 @@ use mainstay_domain::{AssistantName, CorpusName};
 use mainstay_planner::requirements::{
     Constraints, Product, RawConstraints, RawProduct, RawSlo, RawTraffic, Slo, Traffic,
 };
+use mainstay_models::CallPolicy;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -27,9 +28,11 @@ pub(crate) use load::{FILE_NAME, check_text, load};
 pub(crate) use secrets::Surroundings;
 use sections::assistants::{Assistant, RawAssistant, ReadFile};
 use sections::corpora::{Corpus, RawCorpus};
+use sections::models::{Model, RawModel};
 use sections::onnx::{Onnx, RawOnnx};
 use sections::prices::{Price, RawPrice};
 use sections::providers::{Provider, RawProvider};
+use sections::reliability::RawReliability;
 use sections::server::{RawServer, Server};
 use sections::storage::{RawStorage, Storage};
 
@@ -57,6 +60,10 @@ pub(crate) struct RawConfig {
     providers: BTreeMap<String, RawProvider>,
     /// Models that run in this process, each a folder, by a name of your choice.
     onnx: BTreeMap<String, RawOnnx>,
+    /// What happens when a provider fails.
+    reliability: RawReliability,
+    /// What is known of models, by `provider/model`.
+    models: BTreeMap<String, RawModel>,
     /// What clients name as `model`, by a name of your choice.
     assistants: BTreeMap<String, RawAssistant>,
     /// Collections of documents, by a name of your choice.
@@ -87,6 +94,10 @@ pub(crate) struct Checked {
     pub(crate) providers: BTreeMap<String, Provider>,
     /// Models that run in this process, by name.
     pub(crate) onnx: BTreeMap<String, Onnx>,
+    /// What happens when a provider fails.
+    pub(crate) reliability: CallPolicy,
+    /// What is known of models, by `provider/model`.
+    pub(crate) models: BTreeMap<String, Model>,
     /// The assistants by name; at least one.
     pub(crate) assistants: BTreeMap<AssistantName, Assistant>,
     /// The corpora by name; at least one.
@@ -143,6 +154,10 @@ impl RawConfig {
         if corpora.is_empty() {
             corpora.insert(CorpusName::unnamed(), Corpus::default());
         }
+        let reliability = self.reliability.check(&root.key("reliability"), findings);
+        let models = check_each(self.models, "models", |raw, at| {
+            raw.check(at, &providers, reliability.breaker, findings)
+        });
         let assistants = check_each(self.assistants, "assistants", |raw, at| {
             raw.check(at, &providers, read_file, findings)
         });
@@ -157,6 +172,8 @@ impl RawConfig {
             folder: folder.to_owned(),
             providers,
             onnx,
+            reliability,
+            models,
             assistants,
             corpora,
             prices,

@@ -47,7 +47,7 @@ fn concrete(key: &[String]) -> String {
         .iter()
         .enumerate()
         .map(|(depth, step)| match (step.as_str(), depth) {
-            ("*", 1) if key[0] == "prices" => "\"acme/large\"".to_owned(),
+            ("*", 1) if ["prices", "models"].contains(&key[0].as_str()) => "\"acme/large\"".to_owned(),
             ("*", 1) => "acme".to_owned(),
             ("*", 2) => "free".to_owned(),
             ("*", _) => "X-Team".to_owned(),
@@ -136,10 +136,38 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("onnx.*.pooling", "\"max\""),
     ("onnx.*.query_prefix", "3"),
     ("onnx.*.passage_prefix", "3"),
+    ("reliability.attempts", "0"),
+    ("reliability.backoff", "\"0s\""),
+    ("reliability.longest_backoff", "\"long\""),
+    ("reliability.retry_share", "\"some\""),
+    ("reliability.hold_back", "\"short\""),
+    ("reliability.refusals_fall_back", "\"yes\""),
+    ("reliability.breaker.failures", "0"),
+    ("reliability.breaker.error_rate", "\"0%\""),
+    ("reliability.breaker.window", "\"0s\""),
+    ("reliability.breaker.min_calls", "0"),
+    ("reliability.breaker.recovery", "\"0s\""),
+    ("reliability.breaker.longest_recovery", "\"1s\""),
+    ("reliability.breaker.probes", "0"),
+    ("models.*.context_tokens", "0"),
+    ("models.*.tools", "\"yes\""),
+    ("models.*.images", "\"yes\""),
+    ("models.*.json_schema", "\"yes\""),
+    ("models.*.prefill", "\"always\""),
+    ("models.*.fallback", "[]"),
+    ("models.*.breaker.failures", "-1"),
+    ("models.*.breaker.error_rate", "2"),
+    ("models.*.breaker.window", "\"0s\""),
+    ("models.*.breaker.min_calls", "0"),
+    ("models.*.breaker.recovery", "\"0s\""),
+    ("models.*.breaker.longest_recovery", "\"1s\""),
+    ("models.*.breaker.probes", "1000"),
     ("assistants.*.description", "\"\""),
     ("assistants.*.corpus", "\"nowhere\""),
     ("assistants.*.model", "\"gpt-4o\""),
     ("assistants.*.cascade", "[]"),
+    ("assistants.*.fallback", "[]"),
+    ("assistants.*.warm_share", "\"much\""),
     ("assistants.*.prompt", "\"\""),
     ("assistants.*.prompt_file", "\"no/such/file.md\""),
     ("assistants.*.max_tokens", "0"),
@@ -229,7 +257,7 @@ fn every_table_refuses_keys_that_it_does_not_know() {
         let at = key.iter().map(String::as_str).collect::<Vec<_>>();
         matches!(
             at.as_slice(),
-            ["slo", "tiers"] | ["providers" | "onnx" | "assistants" | "corpora" | "prices"] | [.., "headers"]
+            ["slo", "tiers"] | ["providers" | "onnx" | "models" | "assistants" | "corpora" | "prices"] | [.., "headers"]
         )
     };
     for key in tables.iter().filter(|key| !takes_any_name(key)) {

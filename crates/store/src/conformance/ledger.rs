@@ -49,6 +49,8 @@ fn record(number: u32) -> TurnRecord {
         citations: number + 1,
         citations_removed: number + 2,
         client_retries: number % 3,
+        failed_attempts: number % 2,
+        failed_cost: NanoUsd::new(i64::from(number % 5)),
     }
 }
 
@@ -68,7 +70,8 @@ fn sum<'a>(records: impl Iterator<Item = &'a TurnRecord>) -> Totals {
         turns: sum.turns + 1,
         failed: sum.failed + u64::from(record.outcome == Outcome::Failed),
         cancelled: sum.cancelled + u64::from(record.outcome == Outcome::Cancelled),
-        cost: sum.cost + record.cost,
+        cost: sum.cost + record.cost + record.failed_cost,
+        failed_cost: sum.failed_cost + record.failed_cost,
         prompt_tokens: sum.prompt_tokens + record.usage.prompt,
         cache_read_tokens: sum.cache_read_tokens + record.usage.cache_read,
         completion_tokens: sum.completion_tokens + record.usage.completion,

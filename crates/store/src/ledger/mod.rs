@@ -34,8 +34,10 @@ const FILE: &str = "ledger.db";
 const FOLDER: &str = "ledger";
 /// Turns that are moved in one transaction.
 const RECORDS_PER_COMMIT: usize = 4_096;
-const MIGRATIONS: [Migration; 1] =
-    [Migration { version: 1, sql: include_str!("../sqlite/schema/ledger_1.sql") }];
+const MIGRATIONS: [Migration; 2] = [
+    Migration { version: 1, sql: include_str!("../sqlite/schema/ledger_1.sql") },
+    Migration { version: 2, sql: include_str!("../sqlite/schema/ledger_2.sql") },
+];
 
 /// What was booked, to be read.
 #[async_trait]

@@ -14,14 +14,14 @@ macro_rules! columns {
         "turn, request, started_at, duration_micros, first_token_micros, tenant, api_key, operation, requested_model, \
          assistant, answered_model, streamed, outcome, error_code, prompt_tokens, cache_read_tokens, \
          cache_write_tokens, completion_tokens, reasoning_tokens, usage_source, cost_nano_usd, price_date, passages, \
-         citations, citations_removed, client_retries"
+         citations, citations_removed, client_retries, failed_attempts, failed_cost_nano_usd"
     };
 }
 pub(super) use columns;
 
 static INSERT: MultiRowInsert = MultiRowInsert::new(
     concat!("INSERT INTO ledger (", columns!(), ")"),
-    26,
+    28,
     "ON CONFLICT (turn) DO NOTHING",
 );
 
@@ -60,6 +60,8 @@ fn bind(record: &TurnRecord, row: &mut Row<'_>) {
         citations,
         citations_removed,
         client_retries,
+        failed_attempts,
+        failed_cost,
     } = record;
     row.add(turn.as_str()).add(request.as_str()).add(started_at.as_micros());
     row.add(sql_number(*duration_micros)).add(first_token_micros.map(sql_number));
@@ -71,9 +73,10 @@ fn bind(record: &TurnRecord, row: &mut Row<'_>) {
         row.add(sql_number(*tokens));
     }
     row.add(name_of_source(*usage_source)).add(cost.as_nanos()).add(price_date.as_deref());
-    for count in [passages, citations, citations_removed, client_retries] {
+    for count in [passages, citations, citations_removed, client_retries, failed_attempts] {
         row.add(i64::from(*count));
     }
+    row.add(failed_cost.as_nanos());
 }
 
 pub(super) fn record_of(row: &SqliteRow) -> Result<TurnRecord, StorageError> {
@@ -107,6 +110,8 @@ pub(super) fn record_of(row: &SqliteRow) -> Result<TurnRecord, StorageError> {
         citations: count(23)?,
         citations_removed: count(24)?,
         client_retries: count(25)?,
+        failed_attempts: count(26)?,
+        failed_cost: NanoUsd::new(column(row, 27)?),
     })
 }
 

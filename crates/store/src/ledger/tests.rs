@@ -38,6 +38,8 @@ pub(super) fn record(turn: &str) -> TurnRecord {
         citations: 2,
         citations_removed: 1,
         client_retries: 0,
+        failed_attempts: 1,
+        failed_cost: NanoUsd::new(7),
     }
 }
 
@@ -84,6 +86,8 @@ prop_compose! {
             citations: small[1],
             citations_removed: small[2],
             client_retries: small[3],
+            failed_attempts: small[0],
+            failed_cost: NanoUsd::new(small[1].into()),
         }
     }
 }
@@ -118,7 +122,7 @@ async fn a_turn_booked_twice_counts_once_as_it_was_first() {
     ledger.book(&record("a")).unwrap();
     ledger.settle().await.unwrap();
     let totals = ledger.totals(&everyone()).await.unwrap();
-    assert_eq!((totals.turns, totals.cost), (1, NanoUsd::new(1_000_000)));
+    assert_eq!((totals.turns, totals.cost), (1, NanoUsd::new(1_000_007)));
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ const GRAPH_LINKS: usize = 16;
 /// Candidates kept while a point is linked. More make a better graph and take longer to build.
 const GRAPH_BUILD_CANDIDATES: usize = 128;
 /// Candidates kept while the graph is searched. More find more of the true neighbours and take longer.
-const GRAPH_SEARCH_CANDIDATES: usize = 128;
+const GRAPH_SEARCH_CANDIDATES: usize = 256;
 /// Parts that a shard is kept in: one that is written to and some in their final order. Fewer make searches faster,
 /// more make it cheaper to put a small batch in order.
 const SEGMENTS: usize = 3;

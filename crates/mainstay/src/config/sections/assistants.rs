@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use mainstay_domain::config::{Findings, KeyPath, closest};
+use mainstay_domain::config::{Findings, KeyPath, Ratio, closest};
 use mainstay_domain::{CorpusName, Filter, ServiceTier, When};
 use mainstay_models::RetrievalSettings;
 use mainstay_wire::filter::decode_filter;
@@ -35,6 +35,12 @@ pub(crate) struct RawAssistant {
     /// Models instead of one: the first entry that is configured answers.
     #[schemars(example = ["openai/gpt-4o-mini", "openai/gpt-4o"], length(min = 1), extend("uniqueItems" = true))]
     cascade: Option<Vec<ModelName>>,
+    /// The models that answer when that one fails, in this order.
+    #[schemars(example = ["anthropic/claude-haiku-4-5", "builtin/extractive"], length(min = 1), extend("uniqueItems" = true))]
+    fallback: Option<Vec<ModelName>>,
+    /// What of the traffic goes to the first of those at once, so that it is warm when it is needed.
+    #[schemars(example = "5%")]
+    warm_share: Option<Ratio>,
     /// What the model is told before the conversation.
     #[schemars(example = "You help the customers of Acme. Be brief.", length(min = 1))]
     prompt: Option<String>,
@@ -106,6 +112,10 @@ pub(crate) struct Assistant {
     pub(crate) corpus: Option<CorpusName>,
     /// The models; never empty, and the first answers.
     pub(crate) models: Vec<ModelName>,
+    /// The models that answer when that one fails.
+    pub(crate) fallback: Vec<ModelName>,
+    /// What of the traffic goes to the first of those at once, 0 to 1.
+    pub(crate) warm_share: f64,
     /// What the model is told before the conversation.
     pub(crate) prompt: Option<String>,
     /// The most tokens of an answer where the caller sets no limit.
@@ -130,6 +140,8 @@ impl Assistant {
             description: None,
             corpus: Some(corpus),
             models: vec![ModelName::builtin(BUILTIN_MODELS[0])],
+            fallback: Vec::new(),
+            warm_share: 0.0,
             prompt: None,
             max_tokens: None,
             temperature: None,
@@ -154,8 +166,16 @@ impl RawAssistant {
         if let Some(corpus) = &self.corpus {
             check_corpus(corpus, &at.key("corpus"), findings);
         }
+        let models = check_models(self.model, self.cascade, at, providers, findings);
+        let fallback = check_fallback(self.fallback, models.first(), &at.key("fallback"), providers, findings);
+        if self.warm_share.is_some() && !findings.is_present(&at.key("fallback")) {
+            let hint = "name one. For example: fallback = [\"anthropic/claude-haiku-4-5\"]";
+            findings.report(&at.key("warm_share"), "there is no other model to keep warm", hint);
+        }
         Assistant {
-            models: check_models(self.model, self.cascade, at, providers, findings),
+            models,
+            fallback,
+            warm_share: self.warm_share.map_or(0.0, Ratio::as_f64),
             prompt: check_prompt(self.prompt, self.prompt_file, at, read_file, findings),
             description: self.description,
             corpus: self.corpus.map(CorpusName::from),
@@ -217,6 +237,26 @@ fn check_model(
             "name it as the reranker of a corpus, and another provider's model here",
         );
     }
+}
+
+/// Models that answer when `first` fails.
+pub(super) fn check_fallback(
+    fallback: Option<Vec<ModelName>>,
+    first: Option<&ModelName>,
+    at: &KeyPath,
+    providers: &BTreeMap<String, Provider>,
+    findings: &mut Findings,
+) -> Vec<ModelName> {
+    let fallback = fallback.unwrap_or_default();
+    for (index, model) in fallback.iter().enumerate() {
+        let item = at.item(index);
+        if Some(model) == first {
+            let hint = "it is tried again anyway: name another one, or take it out";
+            findings.report(&item, format!("{model} cannot stand in for itself"), hint);
+        }
+        check_model(model, &item, providers, findings);
+    }
+    fallback
 }
 
 /// A model that judges the citations of an assistant that has documents.

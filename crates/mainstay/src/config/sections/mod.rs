@@ -3,8 +3,10 @@
 pub(crate) mod server;
 pub(crate) mod storage;
 
+pub(crate) mod models;
 pub(crate) mod onnx;
 pub(crate) mod providers;
+pub(crate) mod reliability;
 
 pub(crate) mod assistants;
 pub(crate) mod corpora;

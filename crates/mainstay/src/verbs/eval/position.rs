@@ -261,12 +261,13 @@ impl<'a> Case<'a> {
         let prompt = assistant.and_then(|assistant| assistant.prompt.as_deref());
         assemble::insert(&mut request, prompt, &Grounding::new(to_be_shown_as(&shown)));
         let call = ModelCall {
-            model: route.model.model.to_string(),
+            model: route.first().name.model.to_string(),
             request,
             passages: shown,
             deadline: Deadline::after(&Clock::system(), ANSWER_TIME),
         };
-        let completion = route.upstream.complete(call).await?;
+        // The model that was named is what is measured: no other one stands in for it.
+        let completion = route.first().model.complete(call).await?;
         let said =
             completion.choices.first().and_then(|choice| choice.message.text.as_deref()).unwrap_or_default();
         Ok(self.answers.iter().any(|answer| holds(said, answer)))

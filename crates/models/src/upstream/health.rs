@@ -1,0 +1,130 @@
+//! How an upstream fares.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mainstay_domain::{ModelErrorKind, TimeoutPhase};
+use mainstay_reliability::{Breaker, BreakerSettings, BreakerState, CallResult, Permit, RetryBudget};
+
+use crate::assistant::ModelName;
+
+/// What is known of one upstream, shared by all who call it.
+pub struct Health {
+    name: ModelName,
+    state: Mutex<State>,
+}
+
+struct State {
+    breaker: Breaker,
+    budget: RetryBudget,
+    /// Until when the provider has asked to be left alone.
+    busy_until: Duration,
+}
+
+/// How an upstream fares, for metrics and pages.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HealthReport {
+    /// `provider/model`.
+    pub model: String,
+    /// What its breaker does.
+    pub state: BreakerState,
+    /// How often that opened.
+    pub opens: u64,
+    /// How often it did so soon after it had closed.
+    pub oscillations: u64,
+}
+
+/// The longest that an upstream is passed over because it asked for it: what it says may be a mistake.
+const LONGEST_BUSY: Duration = Duration::from_secs(60);
+
+impl Health {
+    pub(super) fn new(name: ModelName, breaker: BreakerSettings, retry_share: f64) -> Self {
+        let state = State {
+            breaker: Breaker::new(breaker),
+            budget: RetryBudget::new(retry_share),
+            busy_until: Duration::ZERO,
+        };
+        Self { name, state: Mutex::new(state) }
+    }
+
+    /// Whether a call may be made; else how long that takes at least. `is_first`: of its request, at this upstream.
+    pub(super) fn admit(&self, now: Duration, is_first: bool) -> Result<Permit, Duration> {
+        let mut state = self.state();
+        let permit = state.breaker.admit(now)?;
+        if is_first {
+            state.budget.deposit();
+        }
+        Ok(permit)
+    }
+
+    pub(super) fn would_admit(&self, now: Duration) -> bool {
+        self.state().breaker.would_admit(now)
+    }
+
+    /// How long the provider has asked to be left alone.
+    pub(super) fn busy_for(&self, now: Duration) -> Duration {
+        self.state().busy_until.saturating_sub(now)
+    }
+
+    pub(super) fn is_busy_for(&self, now: Duration, wait: Duration) {
+        let mut state = self.state();
+        state.busy_until = state.busy_until.max(now.saturating_add(wait.min(LONGEST_BUSY)));
+    }
+
+    /// Whether one more call of the same request fits into the budget; if so it counts.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.state().budget.withdraw()
+    }
+
+    pub(super) fn record(&self, now: Duration, permit: Permit, result: CallResult) {
+        self.state().breaker.record(now, permit, result);
+    }
+
+    /// A failure of a call whose permit was given back when its answer began.
+    pub(super) fn failed_late(&self, now: Duration) {
+        self.state().breaker.failed_late(now);
+    }
+
+    pub(super) fn is_well(&self, now: Duration) -> bool {
+        self.state().breaker.state(now) == BreakerState::Closed
+    }
+
+    pub(super) fn report(&self, now: Duration) -> HealthReport {
+        let mut state = self.state();
+        HealthReport {
+            model: self.name.to_string(),
+            state: state.breaker.state(now),
+            opens: state.breaker.opens(),
+            oscillations: state.breaker.oscillations(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a failure says of the upstream: only its own failures count, not its limits, and not what the caller did wrong.
+pub(super) fn result_of(kind: ModelErrorKind) -> CallResult {
+    match kind {
+        ModelErrorKind::Provider
+        | ModelErrorKind::Connect
+        | ModelErrorKind::Overloaded
+        | ModelErrorKind::Malformed
+        | ModelErrorKind::Truncated
+        | ModelErrorKind::Timeout(
+            TimeoutPhase::Connect | TimeoutPhase::Headers | TimeoutPhase::FirstToken | TimeoutPhase::Idle,
+        ) => CallResult::Failed,
+        ModelErrorKind::InvalidRequest | ModelErrorKind::ContextTooLong | ModelErrorKind::ContentFilter => {
+            CallResult::Succeeded
+        }
+        // The whole time is the caller's to give: a short one says nothing of the provider.
+        ModelErrorKind::Timeout(TimeoutPhase::Total)
+        | ModelErrorKind::RateLimited
+        | ModelErrorKind::QuotaExhausted
+        | ModelErrorKind::Authentication
+        | ModelErrorKind::ModelNotFound
+        | ModelErrorKind::Unavailable
+        | ModelErrorKind::Unsupported => CallResult::Unknown,
+    }
+}
