@@ -1,6 +1,11 @@
 //! How calls hold when what they call fails. What is here decides and never waits: it is told what happened and answers
 //! what to do, so that every decision can be tested without time passing.
+//!
+//! Where a decision depends on the time, it is told `now`: the time since a start that stays the same for as long as
+//! the state lives. A clock that runs backwards is taken to stand still.
 
+mod rate;
 mod retry;
 
+pub use self::rate::{Allowance, Bucket, Rate, RateTable, Wait};
 pub use self::retry::{Failure, Retries, RetryPolicy};
