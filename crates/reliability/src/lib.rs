@@ -4,8 +4,12 @@
 //! Where a decision depends on the time, it is told `now`: the time since a start that stays the same for as long as
 //! the state lives. A clock that runs backwards is taken to stand still.
 
+mod fair_queue;
 mod rate;
 mod retry;
 
+pub use self::fair_queue::{
+    Arrival, BurstBudget, Decision, FairQueue, QueuePolicy, ShedReason, Ticket, TierPolicy,
+};
 pub use self::rate::{Allowance, Bucket, Rate, RateTable, Wait};
 pub use self::retry::{Failure, Retries, RetryPolicy};
