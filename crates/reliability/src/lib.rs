@@ -5,11 +5,13 @@
 //! the state lives. A clock that runs backwards is taken to stand still.
 
 mod fair_queue;
+mod gradient;
 mod rate;
 mod retry;
 
 pub use self::fair_queue::{
     Arrival, BurstBudget, Decision, FairQueue, QueuePolicy, ShedReason, Ticket, TierPolicy,
 };
+pub use self::gradient::{GradientLimit, GradientPolicy};
 pub use self::rate::{Allowance, Bucket, Rate, RateTable, Wait};
 pub use self::retry::{Failure, Retries, RetryPolicy};
