@@ -6,6 +6,7 @@
 
 mod fair_queue;
 mod gradient;
+mod pressure;
 mod rate;
 mod retry;
 
@@ -13,5 +14,6 @@ pub use self::fair_queue::{
     Arrival, BurstBudget, Decision, FairQueue, QueuePolicy, ShedReason, Ticket, TierPolicy,
 };
 pub use self::gradient::{GradientLimit, GradientPolicy};
+pub use self::pressure::{Level, Pressure, PressureGauge, PressurePolicy, Signal};
 pub use self::rate::{Allowance, Bucket, Rate, RateTable, Wait};
 pub use self::retry::{Failure, Retries, RetryPolicy};
