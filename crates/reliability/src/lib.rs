@@ -4,12 +4,16 @@
 //! Where a decision depends on the time, it is told `now`: the time since a start that stays the same for as long as
 //! the state lives. A clock that runs backwards is taken to stand still.
 
+mod degradation;
 mod fair_queue;
 mod gradient;
 mod pressure;
 mod rate;
 mod retry;
 
+pub use self::degradation::{
+    Calm, ChangeCause, Degradation, DegradationPolicy, Health, ServiceLevel, Transition, Trigger,
+};
 pub use self::fair_queue::{
     Arrival, BurstBudget, Decision, FairQueue, QueuePolicy, ShedReason, Ticket, TierPolicy,
 };
