@@ -67,6 +67,10 @@ text_id!(
     AssistantName
 );
 text_id!(
+    /// A group of callers that is served alike, of `[limits.tiers]`.
+    TierName
+);
+text_id!(
     /// A document inside a corpus: the caller's own `doc_id`, a file's path below its folder, or one made by us.
     DocumentId
 );

@@ -1,6 +1,6 @@
 //! Who calls, once it has been established.
 
-use crate::id::{KeyId, TenantId};
+use crate::id::{KeyId, TenantId, TierName};
 
 /// An authenticated caller. Only `mainstay-security` makes one from credentials.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,6 +11,8 @@ pub struct Caller {
     pub key: KeyId,
     /// What the key may do.
     pub scope: Scope,
+    /// How the caller is served, where the key says.
+    pub tier: Option<TierName>,
 }
 
 /// What a key may do. Wider scopes contain the narrower ones.

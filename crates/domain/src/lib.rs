@@ -27,7 +27,9 @@ pub use chat::{ChatEvent, ChatRequest, Completion};
 pub use citation::{ByteRange, Citation, Passage};
 pub use error::{ModelError, ModelErrorKind, TimeoutPhase};
 pub use filter::Filter;
-pub use id::{AssistantName, ChunkId, CorpusName, DocumentId, KeyId, NameFault, RequestId, TenantId, TurnId};
+pub use id::{
+    AssistantName, ChunkId, CorpusName, DocumentId, KeyId, NameFault, RequestId, TenantId, TierName, TurnId,
+};
 pub use identity::Caller;
 pub use ledger::{Outcome, TurnRecord};
 pub use metadata::Metadata;

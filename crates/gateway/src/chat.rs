@@ -3,6 +3,8 @@
 //! [`Gateway::chat`] opens the turn and closes it; [`Gateway::answer`] is the path itself. Work that is done once per
 //! request is here; work that is done once per attempt at an upstream is in the upstream.
 
+use std::net::IpAddr;
+
 use mainstay_domain::chat::{ChatRequest, MaxTokens};
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
@@ -13,7 +15,9 @@ use mainstay_ops::turn::Opening;
 use mainstay_ops::{Turn, measure};
 use mainstay_rag::assemble::{self, Grounding};
 use mainstay_rag::citations::{CitationCounts, CitationFilters};
+use tokio::sync::watch;
 
+use crate::admission::{Admitted, Applicant, Standing};
 use crate::attempts;
 use crate::error::FilterOrigin;
 use crate::judging::Judge;
@@ -43,6 +47,10 @@ pub struct Context {
     pub deadline: Deadline,
     /// How often the client's SDK has tried already.
     pub client_retries: u32,
+    /// Where the request comes from, where that is known.
+    pub address: Option<IpAddr>,
+    /// Is told the place in the queue, from 1, while the request waits; 0 when it does not, or is not to be told.
+    pub place: watch::Sender<usize>,
 }
 
 /// The answer to a question.
@@ -81,6 +89,8 @@ pub struct Summary {
     pub cost_nano_usd: Option<i64>,
     /// Calls of models that failed before one answered; absent of a stream that has only begun.
     pub failed_attempts: Option<u32>,
+    /// Where the caller stands with its limits.
+    pub standing: Standing,
 }
 
 impl Gateway {
@@ -95,12 +105,12 @@ impl Gateway {
             client_retries: call.context.client_retries,
         });
         match self.answer(&mut turn, call).await {
-            Ok(Reply::Whole(completion, counts)) => {
-                let summary = conclude(turn, counts);
+            Ok(Reply::Whole(completion, counts, standing)) => {
+                let summary = conclude(turn, counts, standing);
                 Ok(Answer::Whole { completion, summary })
             }
             Ok(Reply::Stream(opened)) => {
-                let summary = Summary::at_start(&turn);
+                let summary = Summary::at_start(&turn, opened.admitted.standing());
                 let stream = Box::new(AnswerStream::new(opened, turn, self.prices.clone(), self.clock));
                 Ok(Answer::Stream { stream, summary })
             }
@@ -118,7 +128,9 @@ impl Gateway {
         // Identify: before anything that costs, and before anything that a stranger could learn from.
         let caller = self.identify(turn, &context, Scope::Ask)?;
 
-        // Admit: rate limits, concurrency, queue and budget reservation come here, once the tenant is known.
+        // Admit: the limits of the caller and a place among those that are answered, before any work is done for it. The
+        // place is held until the answer has ended.
+        let mut admitted = self.admit(&caller, &context, request.user.as_deref(), expected(&request)).await?;
         // Inspect: injection and personal data come here, before the text reaches a cache, an index or a model.
         // Cache: exact and semantic come here, after inspection and before the work that they save.
 
@@ -148,11 +160,13 @@ impl Gateway {
         let mut enter = |note: Note| attempts::enter(turn, &*self.prices, prompt, &note);
         if streamed {
             let mut upstream = upstreams.stream(route.candidates, model_call, retries);
-            upstream.accepted(&mut enter).await?;
+            upstream.accepted(&mut enter).await.inspect_err(|_| admitted.used(0))?;
             // Filter and settle happen piece by piece: see `stream`.
-            return Ok(Reply::Stream(Opened { upstream, grounding, judge, prompt }));
+            return Ok(Reply::Stream(Opened { upstream, grounding, judge, prompt, admitted }));
         }
-        let mut completion = upstreams.complete(route.candidates, model_call, retries, &mut enter).await?;
+        let completion = upstreams.complete(route.candidates, model_call, retries, &mut enter).await;
+        // What was not answered takes nothing of its caller's limits.
+        let mut completion = completion.inspect_err(|_| admitted.used(0))?;
 
         // Settle: the truth replaces the estimate, before anything else is waited for.
         let reported = completion.usage;
@@ -164,6 +178,7 @@ impl Gateway {
         completion.usage = Some(usage);
         let model = turn.so_far().answered_model.clone().unwrap_or_default();
         attempts::charge(turn, &*self.prices, &model, usage, source);
+        admitted.used(usage.total());
 
         // Filter: what leaves carries only citations that their source supports.
         let mut counts = CitationCounts::default();
@@ -180,7 +195,7 @@ impl Gateway {
             counts = filters.counts();
             turn.cited(counts.verified, counts.removed);
         }
-        Ok(Reply::Whole(completion, counts))
+        Ok(Reply::Whole(completion, counts, admitted.standing()))
     }
 
     /// Establishes who calls and that they may.
@@ -194,6 +209,20 @@ impl Gateway {
         turn.identified(&caller);
         allow(&caller, needs)?;
         Ok(caller)
+    }
+
+    /// Lets a request in. `tokens`: of its prompt and its answer, as an estimate.
+    pub(crate) async fn admit(
+        &self,
+        caller: &Caller,
+        context: &Context,
+        user: Option<&str>,
+        tokens: u64,
+    ) -> Result<Admitted, RequestError> {
+        let Context { deadline, address, place, .. } = context;
+        let applicant =
+            Applicant { caller, user, address: *address, tokens, deadline: *deadline, place };
+        Ok(self.admission.admit(applicant).await?)
     }
 
     /// Retrieves for an assistant with a corpus and puts the passages into the prompt. `None` where there is no corpus.
@@ -277,7 +306,7 @@ const SENT_FILTER: &str = "mainstay.filter";
 /// A reply before its turn is closed.
 enum Reply {
     /// With what became of its citations.
-    Whole(Completion, CitationCounts),
+    Whole(Completion, CitationCounts, Standing),
     Stream(Opened),
 }
 
@@ -288,11 +317,13 @@ pub(crate) struct Opened {
     pub(crate) judge: Option<Judge>,
     /// Tokens of the prompt, as an estimate.
     pub(crate) prompt: Usage,
+    /// The place among those that are answered.
+    pub(crate) admitted: Admitted,
 }
 
 impl Summary {
     /// Of a stream that begins: what it will cost and which citations will hold is not known.
-    fn at_start(turn: &Turn) -> Self {
+    fn at_start(turn: &Turn, standing: Standing) -> Self {
         let record = turn.so_far();
         Self {
             assistant: record.assistant.as_ref().map(ToString::to_string),
@@ -302,25 +333,26 @@ impl Summary {
             not_in_documents: None,
             cost_nano_usd: None,
             failed_attempts: None,
+            standing,
         }
     }
 
     /// Of a whole answer: what is booked, and what became of its citations.
-    fn at_end(turn: &Turn, citations: CitationCounts) -> Self {
+    fn at_end(turn: &Turn, citations: CitationCounts, standing: Standing) -> Self {
         let record = turn.so_far();
         Self {
             citations_removed: Some(citations.removed),
             not_in_documents: Some(citations.is_not_found()),
             cost_nano_usd: record.price_date.is_some().then(|| record.cost.as_nanos()),
             failed_attempts: Some(record.failed_attempts),
-            ..Self::at_start(turn)
+            ..Self::at_start(turn, standing)
         }
     }
 }
 
 /// Closes the turn of an answer that is complete.
-pub(crate) fn conclude(turn: Turn, citations: CitationCounts) -> Summary {
-    let summary = Summary::at_end(&turn, citations);
+pub(crate) fn conclude(turn: Turn, citations: CitationCounts, standing: Standing) -> Summary {
+    let summary = Summary::at_end(&turn, citations, standing);
     if summary.not_in_documents == Some(true) {
         measure::not_in_documents(&summary.model);
     }
@@ -349,6 +381,14 @@ fn sent(request: &ChatRequest) -> Usage {
     let bytes: usize = request.messages.iter().map(|message| message.content.text_len()).sum();
     Usage { prompt: bytes.div_ceil(4) as u64, ..Usage::default() }
 }
+
+/// Tokens that a request will take of its caller's limits: its prompt, and what its answer may have.
+fn expected(request: &ChatRequest) -> u64 {
+    sent(request).prompt + request.max_tokens.map_or(USUAL_ANSWER, |most| most.limit)
+}
+
+/// Tokens of an answer whose length nobody limits, until it is known.
+const USUAL_ANSWER: u64 = 256;
 
 fn said(text: Option<&str>) -> u64 {
     text.map_or(0, mainstay_domain::usage::estimate_tokens)

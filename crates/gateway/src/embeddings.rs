@@ -47,12 +47,14 @@ impl Gateway {
     }
 
     async fn embed(&self, turn: &mut Turn, call: &EmbeddingCall) -> Result<Embeddings, RequestError> {
-        self.identify(turn, &call.context, Scope::Ask)?;
+        let caller = self.identify(turn, &call.context, Scope::Ask)?;
+        let tokens = call.texts.iter().map(|text| estimate_tokens(text)).sum();
+        let mut admitted = self.admit(&caller, &call.context, None, tokens).await?;
         let embedder = self.registry.embedder(&call.model, call.dimensions)?;
         turn.answered_by(call.model.clone());
         let texts: Vec<&str> = call.texts.iter().map(String::as_str).collect();
         let usage = |tokens| Usage { prompt: tokens, ..Usage::default() };
-        let sent = usage(texts.iter().map(|text| estimate_tokens(text)).sum());
+        let sent = usage(tokens);
         let prices = &*self.prices;
         attempts::charge(turn, prices, &call.model, sent, UsageSource::Estimated);
         let embeddings = embedder
@@ -65,6 +67,7 @@ impl Gateway {
                 }
             })?;
         attempts::charge(turn, prices, &call.model, usage(embeddings.tokens), UsageSource::Reported);
+        admitted.used(embeddings.tokens);
         Ok(embeddings)
     }
 }

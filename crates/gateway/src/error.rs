@@ -6,6 +6,8 @@ use mainstay_domain::{AssistantName, Filter, ModelError, ModelErrorKind};
 use mainstay_models::UnknownModel;
 use mainstay_security::IdentityError;
 
+use crate::admission::Refusal;
+
 /// Why a request was not answered.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RequestError {
@@ -20,6 +22,9 @@ pub enum RequestError {
         /// The scope that is needed.
         needs: Scope,
     },
+    /// It asks too much, or there is no room.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The `model` stands for nothing.
     #[error(transparent)]
     UnknownModel(#[from] UnknownModel),
@@ -84,6 +89,7 @@ impl RequestError {
         match self {
             Self::Identity(error) => error.code(),
             Self::Forbidden { .. } => "insufficient_scope",
+            Self::Refused(refusal) => refusal.code(),
             Self::UnknownModel(_) => ModelErrorKind::ModelNotFound.code(),
             Self::Invalid { .. } => ModelErrorKind::InvalidRequest.code(),
             Self::Retrieval(RetrievalError::UnknownCorpus(_)) => "corpus_not_found",

@@ -4,6 +4,7 @@
 //! streamed answer, and [`sources`] how its documents are found. [`embeddings`] and [`search`] are the shorter paths beside
 //! it.
 
+pub mod admission;
 pub mod chat;
 pub mod sources;
 pub mod stream;
@@ -24,6 +25,7 @@ use mainstay_models::Registry;
 use mainstay_ops::TurnBook;
 use mainstay_security::KeyTable;
 
+pub use admission::{Admission, Admitted};
 pub use chat::{Answer, ChatCall, Context};
 pub use error::RequestError;
 pub use stream::AnswerStream;
@@ -32,6 +34,8 @@ pub use stream::AnswerStream;
 pub struct Gateway {
     /// Who calls.
     pub keys: Arc<KeyTable>,
+    /// Which requests are answered.
+    pub admission: Arc<Admission>,
     /// What a name stands for.
     pub registry: Registry,
     /// Finds passages.

@@ -36,6 +36,7 @@ impl Gateway {
                 param: Some("query"),
             });
         }
+        let _admitted = self.admit(&caller, &call.context, None, 0).await?;
         let query = RetrievalQuery {
             tenant: caller.tenant,
             corpus: call.corpus,

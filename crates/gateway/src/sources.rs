@@ -330,6 +330,8 @@ mod tests {
                 key: Some(KEY.to_owned()),
                 deadline: Deadline::after(&world.clock, PLENTY),
                 client_retries: 0,
+                address: None,
+                place: tokio::sync::watch::Sender::new(0),
             },
         }
     }

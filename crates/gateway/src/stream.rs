@@ -17,6 +17,7 @@ use metrics::Histogram;
 use tokio::time::Instant;
 
 use crate::RequestError;
+use crate::admission::Admitted;
 use crate::attempts;
 use crate::chat::{Opened, Summary, conclude};
 use crate::judging::Judge;
@@ -41,6 +42,8 @@ pub struct AnswerStream {
     tally: Usage,
     reported: bool,
     last_content: Option<Instant>,
+    /// The place among those that are answered; given back when the answer has ended.
+    admitted: Option<Admitted>,
     gaps: Histogram,
     /// Of a stream that has ended well.
     summary: Option<Summary>,
@@ -69,6 +72,7 @@ impl AnswerStream {
             prompt: opened.prompt,
             reported: false,
             last_content: None,
+            admitted: Some(opened.admitted),
             summary: None,
         }
     }
@@ -81,6 +85,7 @@ impl AnswerStream {
     /// Gives up with an error of our own: the answer is not finished and must not look it.
     pub fn abort(&mut self, error: &RequestError) {
         self.settle();
+        self.admitted = None;
         if let Some(turn) = self.turn.take() {
             turn.fail(error.code());
         }
@@ -167,6 +172,9 @@ impl AnswerStream {
                 if let Some(turn) = &mut self.turn {
                     turn.first_content();
                 }
+                if let Some(admitted) = &self.admitted {
+                    admitted.first_token();
+                }
             }
         }
     }
@@ -179,6 +187,9 @@ impl AnswerStream {
         if let Some(citations) = &self.citations {
             let counts = citations.counts();
             turn.cited(counts.verified, counts.removed);
+        }
+        if let Some(admitted) = &mut self.admitted {
+            admitted.used(self.tally.total());
         }
     }
 }
@@ -212,7 +223,9 @@ impl Stream for AnswerStream {
                     self.settle();
                     let citations = self.citations.as_ref().map(CitationFilters::counts).unwrap_or_default();
                     if let Some(turn) = self.turn.take() {
-                        self.summary = Some(conclude(turn, citations));
+                        let standing = self.admitted.as_ref().map(Admitted::standing).unwrap_or_default();
+                        self.summary = Some(conclude(turn, citations, standing));
+                        self.admitted = None;
                     }
                     return Poll::Ready(None);
                 }

@@ -25,6 +25,7 @@ use mainstay_models::{Assistant, CallPolicy, Provider, Registry, RetrievalSettin
 use mainstay_ops::TurnBook;
 use mainstay_security::KeyTable;
 
+use crate::admission::{Admission, AdmissionSettings};
 use crate::chat::{Answer, ChatCall, Context};
 use crate::{Gateway, RequestError};
 
@@ -196,6 +197,7 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
     let retriever = Arc::new(OnePassage::default());
     let gateway = Gateway {
         keys: Arc::new(KeyTable::new([mainstay_security::testing::entry(KEY, Scope::Ask)])),
+        admission: Admission::new(AdmissionSettings::default(), clock),
         registry: Registry::new(
             [assistant],
             [("scripted".to_owned(), provider)].into_iter().chain(judge),
@@ -234,6 +236,8 @@ impl World {
                 key: key.map(str::to_owned),
                 deadline: Deadline::after(&self.clock, Duration::from_secs(60)),
                 client_retries: 0,
+                address: None,
+                place: tokio::sync::watch::Sender::new(0),
             },
         }
     }

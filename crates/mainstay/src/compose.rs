@@ -14,7 +14,7 @@ use anyhow::Context;
 use mainstay_domain::port::{Embedder, Prices};
 use mainstay_domain::{Clock, TenantId};
 use mainstay_embed::StaticEmbedder;
-use mainstay_gateway::Gateway;
+use mainstay_gateway::{Admission, Gateway};
 use mainstay_models::registry::EmbedderFactory;
 use mainstay_models::{
     Assistant, ModelName, ModelSettings, Provider as ListedProvider, Registry, Route, UnknownModel, Upstreams,
@@ -101,11 +101,13 @@ impl Instance {
         })?;
         let url = url_of(listener.local_addr()?);
         let stop = CancellationToken::new();
+        let admission = Admission::new(config.limits.clone(), clock);
         let registry = registry(&config, clock)?;
         let upstreams = registry.upstreams().clone();
         let app = Arc::new(App {
             gateway: Gateway {
                 keys: keys.table(),
+                admission: admission.clone(),
                 registry,
                 retriever: library.clone(),
                 turns,
@@ -117,7 +119,7 @@ impl Instance {
             sessions: Sessions::new(clock),
             settings: settings(&config),
             clock,
-            metrics: Box::new(render_metrics(metrics, library.clone(), upstreams)),
+            metrics: Box::new(render_metrics(metrics, library.clone(), upstreams, admission)),
             readiness: Readiness::default(),
             abort: CancellationToken::new(),
         });
@@ -248,6 +250,7 @@ fn settings(config: &Checked) -> ServerSettings {
         heartbeat: server.heartbeat,
         deadline: server.deadline,
         shutdown_grace: server.shutdown_grace,
+        behind_proxy: server.behind_proxy,
     }
 }
 

@@ -92,6 +92,18 @@ metric_table! {
         "How often a circuit breaker opened.";
     BREAKER_OSCILLATIONS = "mainstay_breaker_oscillations_total", Counter, None, ["upstream"],
         "How often it opened although it had closed within the last ten minutes, or a probe failed: unstable rather than down.";
+    RATE_LIMITED = "mainstay_rate_limited_total", Counter, None, ["whose", "what"],
+        "Requests beyond a limit, by whose it is (key, user, address, tier) and of what (requests, tokens).";
+    SHED = "mainstay_shed_requests_total", Counter, None, ["tier", "reason"],
+        "Requests for which there was no room: `tenant_full`, `tier_full`, `queue_full`, `waited_too_long`.";
+    RUNNING = "mainstay_admitted_requests", Gauge, None, ["tier"],
+        "Requests that have a place among those that are answered.";
+    WAITING = "mainstay_waiting_requests", Gauge, None, ["tier"],
+        "Requests that wait for a place.";
+    PLACES = "mainstay_places", Gauge, None, [],
+        "Requests that may be answered at once at this moment.";
+    PRESSURE = "mainstay_backpressure_level", Gauge, None, [],
+        "How close the limits are: 0 normal, 1 elevated, 2 high, 3 critical.";
     REJECTED = "mainstay_rejected_requests_total", Counter, None, ["code"],
         "Requests refused before a turn was opened for an identified caller.";
     LEDGER_FAILURES = "mainstay_ledger_failures_total", Counter, None, [],
@@ -209,6 +221,28 @@ pub fn judged(model: &str, judgement: Judgement) {
 /// Counts a question that needed a second search; `result` is `merged`, `nothing_to_ask`, `no_time` or `failed`.
 pub fn searched_again(result: &'static str) {
     metrics::counter!(SECOND_SEARCHES, "result" => result).increment(1);
+}
+
+/// Counts a request beyond a limit.
+pub fn limited(whose: &'static str, what: &'static str) {
+    metrics::counter!(RATE_LIMITED, "whose" => whose, "what" => what).increment(1);
+}
+
+/// Counts a request for which there was no room.
+pub fn shed(tier: &str, reason: &'static str) {
+    metrics::counter!(SHED, "tier" => tier.to_owned(), "reason" => reason).increment(1);
+}
+
+/// Shows how many requests of a tier are answered and wait.
+pub fn tier_load(tier: &str, running: usize, waiting: usize) {
+    metrics::gauge!(RUNNING, "tier" => tier.to_owned()).set(running as f64);
+    metrics::gauge!(WAITING, "tier" => tier.to_owned()).set(waiting as f64);
+}
+
+/// Shows how many may be answered at once, and how close the limits are: 0 to 3.
+pub fn pressure(places: usize, level: u8) {
+    metrics::gauge!(PLACES).set(places as f64);
+    metrics::gauge!(PRESSURE).set(f64::from(level));
 }
 
 /// Counts a call of a model that failed on the way to an answer, and what it costs all the same.

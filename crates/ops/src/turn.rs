@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn caller() -> Caller {
-        Caller { tenant: TenantId::single(), key: KeyId::new("k"), scope: Scope::Ask }
+        Caller { tenant: TenantId::single(), key: KeyId::new("k"), scope: Scope::Ask, tier: None }
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use mainstay_domain::identity::Scope;
-use mainstay_domain::{Caller, KeyId, TenantId, Timestamp};
+use mainstay_domain::{Caller, KeyId, TenantId, TierName, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -30,6 +30,8 @@ pub struct KeyEntry {
     pub tenant: TenantId,
     /// What it may do.
     pub scope: Scope,
+    /// How its holders are served, where it says.
+    pub tier: Option<TierName>,
     /// From when on it is worthless.
     pub expires_at: Option<Timestamp>,
     /// Whether it was made worthless.
@@ -104,7 +106,12 @@ impl KeyTable {
         if entry.expires_at.is_some_and(|expiry| expiry <= now) {
             return Err(IdentityError::Expired);
         }
-        Ok(Caller { tenant: entry.tenant.clone(), key: entry.id.clone(), scope: entry.scope })
+        Ok(Caller {
+            tenant: entry.tenant.clone(),
+            key: entry.id.clone(),
+            scope: entry.scope,
+            tier: entry.tier.clone(),
+        })
     }
 }
 
@@ -133,6 +140,7 @@ mod tests {
             secret_hash: hash("s3cret"),
             tenant: TenantId::new("acme"),
             scope: Scope::Write,
+            tier: None,
             expires_at,
             revoked,
         }])

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mainstay_domain::config::Secret;
 use mainstay_domain::identity::Scope;
-use mainstay_domain::{Clock, KeyId, TenantId, Timestamp};
+use mainstay_domain::{Clock, KeyId, TenantId, TierName, Timestamp};
 use mainstay_store::{KeyRecord, SqliteKeys, StorageError};
 use tokio::sync::Mutex;
 
@@ -33,6 +33,8 @@ pub struct KeyOrder {
     pub name: String,
     /// What it may do.
     pub scope: Scope,
+    /// How its holders are served, where it says.
+    pub tier: Option<TierName>,
     /// How long it is valid; without end where nothing is said.
     pub valid_for: Option<Duration>,
 }
@@ -57,6 +59,8 @@ pub struct KeySummary {
     pub name: String,
     /// What it may do.
     pub scope: Scope,
+    /// How its holders are served, where it says.
+    pub tier: Option<TierName>,
     /// When it was made.
     pub created_at: Timestamp,
     /// From when on it is worthless.
@@ -110,6 +114,7 @@ impl KeyRing {
                 tenant: TenantId::single(),
                 name: "this process".to_owned(),
                 scope: Scope::Admin,
+                tier: None,
                 valid_for: None,
             },
             &clock,
@@ -139,6 +144,7 @@ impl KeyRing {
             tenant: TenantId::single(),
             name: "first key".to_owned(),
             scope: Scope::Admin,
+            tier: None,
             valid_for: None,
         };
         self.create(order).await.map(Some)
@@ -179,7 +185,8 @@ impl KeyRing {
         if summary(old.clone()).state(now) != "active" {
             return Err(KeyRingError::Invalid("the key is not active any more; make a new one instead"));
         }
-        let order = KeyOrder { tenant: old.tenant, name: old.name, scope: old.scope, valid_for: None };
+        let KeyRecord { tenant: owner, name, scope, tier, .. } = old;
+        let order = KeyOrder { tenant: owner, name, scope, tier, valid_for: None };
         let (record, key) = make(order, &self.clock);
         self.store.insert(&record).await?;
         self.store.expire(tenant, id, later(now, overlap)).await?;
@@ -211,6 +218,7 @@ fn make(order: KeyOrder, clock: &Clock) -> (KeyRecord, NewKey) {
         tenant: order.tenant,
         name: order.name,
         scope: order.scope,
+        tier: order.tier,
         secret_hash: hash(&secret),
         created_at: now,
         expires_at: order.valid_for.map(|duration| later(now, duration)),
@@ -239,6 +247,7 @@ fn entry(key: &KeyRecord) -> KeyEntry {
         secret_hash: key.secret_hash,
         tenant: key.tenant.clone(),
         scope: key.scope,
+        tier: key.tier.clone(),
         expires_at: key.expires_at,
         revoked: key.revoked_at.is_some(),
     }
@@ -250,6 +259,7 @@ fn summary(key: KeyRecord) -> KeySummary {
         tenant: key.tenant,
         name: key.name,
         scope: key.scope,
+        tier: key.tier,
         created_at: key.created_at,
         expires_at: key.expires_at,
         revoked_at: key.revoked_at,

@@ -17,6 +17,7 @@ pub fn entry(key: &str, scope: Scope) -> KeyEntry {
         secret_hash: hash(secret),
         tenant: TenantId::single(),
         scope,
+        tier: None,
         expires_at: None,
         revoked: false,
     }

@@ -8,14 +8,14 @@ use axum::body::Body;
 use axum::extract::State;
 use http::{Request, StatusCode};
 use mainstay_domain::identity::Scope;
-use mainstay_domain::{Caller, KeyId};
+use mainstay_domain::{Caller, KeyId, TierName};
 use mainstay_security::{KeyOrder, KeyRingError, KeySummary};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::App;
 use crate::context::{context_of, read_body};
-use crate::error::{Failure, Tag, parse_json};
+use crate::error::{Failure, HttpError, Tag, parse_json};
 use crate::extract::{FoundPath, corpus_named, path_text};
 
 #[derive(Deserialize)]
@@ -23,6 +23,7 @@ use crate::extract::{FoundPath, corpus_named, path_text};
 struct NewKey {
     name: String,
     scope: Scope,
+    tier: Option<TierName>,
     expires_in_days: Option<u32>,
 }
 
@@ -49,10 +50,12 @@ pub(crate) async fn create_key(
     let (caller, tag) = administrator(&app, &request)?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: NewKey = parse_json(&body).map_err(|error| tag.fail(error))?;
+    check_tier(&app, wanted.tier.as_ref()).map_err(|error| tag.fail(error))?;
     let order = KeyOrder {
         tenant: caller.tenant,
         name: wanted.name,
         scope: wanted.scope,
+        tier: wanted.tier,
         valid_for: wanted.expires_in_days.map(|days| DAY * days),
     };
     let key = app.keys.create(order).await.map_err(|error| tag.fail(error))?;
@@ -74,6 +77,19 @@ pub(crate) async fn list_keys(
     Ok(Json(json!({ "object": "list", "data": data })))
 }
 
+/// A tier that the configuration does not have would be served as the last one, without anybody knowing.
+fn check_tier(app: &App, tier: Option<&TierName>) -> Result<(), HttpError> {
+    let Some(tier) = tier else { return Ok(()) };
+    let known: Vec<&str> = app.gateway.admission.tiers().map(TierName::as_str).collect();
+    if known.contains(&tier.as_str()) {
+        return Ok(());
+    }
+    Err(HttpError::Invalid {
+        message: format!("there is no tier {tier:?}; [limits.tiers] of mainstay.toml has: {}", known.join(", ")),
+        param: Some("tier".to_owned()),
+    })
+}
+
 fn describe(key: &KeySummary, state: &str) -> Value {
     json!({
         "object": "api_key",
@@ -81,6 +97,7 @@ fn describe(key: &KeySummary, state: &str) -> Value {
         "name": key.name,
         "tenant": key.tenant,
         "scope": key.scope,
+        "tier": key.tier,
         "state": state,
         "created_at": key.created_at.as_seconds(),
         "expires_at": key.expires_at.map(|at| at.as_seconds()),
@@ -135,7 +152,7 @@ pub(crate) async fn rebuild_index(
 
 /// Who administers, and how its errors are tagged.
 pub(crate) fn administrator(app: &App, request: &Request<Body>) -> Result<(Caller, Tag), Failure> {
-    let context = context_of(app, request.headers());
+    let context = context_of(app, &request);
     let tag = Tag::of(&context);
     let caller = app.gateway.caller(&context, Scope::Admin).map_err(|error| tag.fail(error))?;
     Ok((caller, tag))

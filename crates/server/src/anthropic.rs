@@ -20,14 +20,14 @@ use crate::App;
 use crate::context::{context_of, read_body, tier_of};
 use crate::error::{Failure, Shape, Tag, identify};
 use crate::openai::{describe, json_response};
-use crate::sse;
+use crate::{limits, sse};
 
 /// `POST /v1/messages`
 pub(crate) async fn messages(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let context = context_of(&app, request.headers());
+    let context = context_of(&app, &request);
     let tag = Tag::of(&context).shaped(Shape::Anthropic);
     // A stranger learns nothing from what is wrong with the body, and no body is read for one.
     app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
@@ -37,13 +37,16 @@ pub(crate) async fn messages(
     let request_id = context.request.clone();
     let id = format!("msg_{}", request_id.as_str().trim_start_matches("req_"));
     let (delivery, input_tokens) = (chat.delivery, prompt_tokens(&chat));
+    let place = context.place.subscribe();
     let call = ChatCall { request: chat, tier, context };
     let mut response = match delivery {
         Delivery::Whole => match app.gateway.chat(call).await.map_err(|error| tag.fail(error))? {
             Answer::Whole { completion, summary } => {
                 let mainstay = describe(&summary);
                 let options = ResponseOptions { id: &id, model: None, mainstay: Some(&mainstay) };
-                json_response(encode_completion(&completion, &options))
+                let mut response = json_response(encode_completion(&completion, &options));
+                limits::standing(response.headers_mut(), &summary.standing);
+                response
             }
             Answer::Stream { .. } => unreachable!("the gateway answers a whole request whole"),
         },
@@ -57,7 +60,7 @@ pub(crate) async fn messages(
                 }
                 Box::new(encoder)
             };
-            sse::respond(&app, tag, answering, begin).await?
+            sse::respond(&app, tag, place, answering, begin).await?
         }
     };
     identify(response.headers_mut(), &request_id);
@@ -69,7 +72,7 @@ pub(crate) async fn count_tokens(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let context = context_of(&app, request.headers());
+    let context = context_of(&app, &request);
     let tag = Tag::of(&context).shaped(Shape::Anthropic);
     app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;

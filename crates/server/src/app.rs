@@ -44,6 +44,8 @@ pub struct ServerSettings {
     pub deadline: Duration,
     /// How long running requests may go on after a stop was asked for.
     pub shutdown_grace: Duration,
+    /// Whether a proxy in front says where requests come from.
+    pub behind_proxy: bool,
 }
 
 impl Default for ServerSettings {
@@ -54,6 +56,7 @@ impl Default for ServerSettings {
             heartbeat: Duration::from_secs(15),
             deadline: Duration::from_secs(300),
             shutdown_grace: Duration::from_secs(30),
+            behind_proxy: false,
         }
     }
 }

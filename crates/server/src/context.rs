@@ -1,5 +1,6 @@
 //! From an HTTP request to what the gateway needs to know of it: ids, credentials, deadline, body.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,12 +9,14 @@ use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
 use mainstay_domain::{Deadline, RequestId, ServiceTier};
 use mainstay_gateway::Context;
+use tokio::sync::watch;
 
 use crate::App;
 use crate::error::HttpError;
 
 /// The context of a request.
-pub(crate) fn context_of(app: &App, headers: &HeaderMap) -> Context {
+pub(crate) fn context_of<B>(app: &App, request: &Request<B>) -> Context {
+    let headers = request.headers();
     Context {
         request: RequestId::generate(&app.clock),
         key: presented_key(headers),
@@ -21,7 +24,25 @@ pub(crate) fn context_of(app: &App, headers: &HeaderMap) -> Context {
         client_retries: text(headers, "x-stainless-retry-count")
             .and_then(|count| count.parse().ok())
             .unwrap_or(0),
+        address: address_of(app, request),
+        place: watch::Sender::new(0),
     }
+}
+
+/// Where a connection comes from, as [`crate::serve`] notes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Where the request comes from. Behind a proxy that is what the proxy says, in the last entry of `X-Forwarded-For`: those
+/// before it are whatever the client wrote.
+fn address_of<B>(app: &App, request: &Request<B>) -> Option<IpAddr> {
+    let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+    if !app.settings.behind_proxy {
+        return peer;
+    }
+    let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back();
+    let last = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+    last.or(peer)
 }
 
 /// The key of `Authorization: Bearer …` as OpenAI's clients send it, or of `x-api-key` as Anthropic's do.

@@ -109,7 +109,7 @@ struct Delivery {
 
 /// `POST /v1/documents`
 pub(crate) async fn add(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response, Failure> {
-    let context = context_of(&app, request.headers());
+    let context = context_of(&app, &request);
     let tag = Tag::of(&context);
     let caller = app.gateway.caller(&context, Scope::Write).map_err(|error| tag.fail(error))?;
     let delivery = receive(&app, request).await.map_err(|error| tag.fail(error))?;
@@ -372,7 +372,7 @@ pub(crate) async fn delete(
     doc_id: FoundPath,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
-    let context = context_of(&app, request.headers());
+    let context = context_of(&app, &request);
     let tag = Tag::of(&context);
     let caller = app.gateway.caller(&context, Scope::Write).map_err(|error| tag.fail(error))?;
     let doc_id = path_text(doc_id).map_err(|error| tag.fail(error))?;
@@ -398,7 +398,7 @@ pub(crate) async fn corpora(
 }
 
 fn reader(app: &App, request: &Request<Body>) -> Result<(Caller, Tag), Failure> {
-    let context = context_of(app, request.headers());
+    let context = context_of(app, &request);
     let tag = Tag::of(&context);
     let caller = app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     Ok((caller, tag))

@@ -15,6 +15,8 @@ use mainstay_wire::error::CallerError;
 use mainstay_wire::{anthropic, openai, sse};
 use serde::de::DeserializeOwned;
 
+use crate::limits;
+
 /// Why a request failed, at the edge.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
@@ -130,6 +132,7 @@ fn request_appearance(error: &RequestError) -> Appearance {
     let (status, retry_after) = match error {
         RequestError::Identity(_) => (StatusCode::UNAUTHORIZED, None),
         RequestError::Forbidden { .. } => (StatusCode::FORBIDDEN, None),
+        RequestError::Refused(refusal) => (StatusCode::TOO_MANY_REQUESTS, refusal.retry_after()),
         RequestError::UnknownModel(_) | RequestError::Retrieval(RetrievalError::UnknownCorpus(_)) => {
             (StatusCode::NOT_FOUND, None)
         }
@@ -298,8 +301,11 @@ impl IntoResponse for Failure {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if let HttpError::Request(RequestError::Refused(refusal)) = &self.error {
+            limits::refused(headers, refusal);
+        }
         // What the provider will refuse again, the SDKs must not repeat.
-        if matches!(look.code, "provider_quota_exhausted" | "provider_authentication_failed") {
+        if matches!(look.code, "provider_quota_exhausted" | "provider_authentication_failed" | "request_exceeds_limit") {
             headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
         }
         response

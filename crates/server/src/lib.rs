@@ -21,7 +21,8 @@ mod extract;
 mod json;
 mod sse;
 
-pub mod listen;
+pub mod limits;
+mod listen;
 
 pub use app::{App, Readiness, ServerSettings};
 pub use listen::serve;

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::App;
+use crate::context::Peer;
 
 /// Serves until `stop` is cancelled. Then no connection is accepted, running requests go on for the grace period, and
 /// streams that are left end with an error event.
@@ -24,13 +25,15 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, router: Router, stop: C
     builder.http1().timer(TokioTimer::new()).header_read_timeout(app.settings.body_timeout).keep_alive(true);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(app.settings.heartbeat * 2);
     loop {
-        let (stream, _peer) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = accept(&listener, &app) => accepted,
             () = stop.cancelled() => break,
         };
         let router = router.clone();
-        let service =
-            hyper::service::service_fn(move |request: hyper::Request<Incoming>| router.clone().call(request));
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            router.clone().call(request)
+        });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         connections.spawn(async move {

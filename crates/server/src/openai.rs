@@ -23,14 +23,14 @@ use crate::App;
 use crate::context::{context_of, read_body, tier_of};
 use crate::error::{Failure, HttpError, Tag, identify};
 use crate::extract::{FoundPath, path_text};
-use crate::sse;
+use crate::{limits, sse};
 
 /// `POST /v1/chat/completions`
 pub(crate) async fn chat_completions(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let context = context_of(&app, request.headers());
+    let context = context_of(&app, &request);
     let tag = Tag::of(&context);
     // A stranger learns nothing from what is wrong with the body, and no body is read for one.
     app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
@@ -41,13 +41,16 @@ pub(crate) async fn chat_completions(
     let id = format!("chatcmpl-{}", request_id.as_str().trim_start_matches("req_"));
     let created = app.clock.now().as_seconds();
     let delivery = chat.delivery;
+    let place = context.place.subscribe();
     let call = ChatCall { request: chat, tier, context };
     let mut response = match delivery {
         Delivery::Whole => match app.gateway.chat(call).await.map_err(|error| tag.fail(error))? {
             Answer::Whole { completion, summary } => {
                 let mainstay = describe(&summary);
                 let options = ResponseOptions { id: &id, created, model: None, mainstay: Some(&mainstay) };
-                json_response(encode_completion(&completion, &options))
+                let mut response = json_response(encode_completion(&completion, &options));
+                limits::standing(response.headers_mut(), &summary.standing);
+                response
             }
             Answer::Stream { .. } => unreachable!("the gateway answers a whole request whole"),
         },
@@ -61,7 +64,7 @@ pub(crate) async fn chat_completions(
                 }
                 Box::new(encoder)
             };
-            sse::respond(&app, tag, answering, begin).await?
+            sse::respond(&app, tag, place, answering, begin).await?
         }
     };
     identify(response.headers_mut(), &request_id);
@@ -86,7 +89,7 @@ pub(crate) async fn embeddings(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let context = context_of(&app, request.headers());
+    let context = context_of(&app, &request);
     let tag = Tag::of(&context);
     app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
@@ -119,7 +122,7 @@ pub(crate) async fn model(
     name: FoundPath,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let tag = Tag::of(&context_of(&app, request.headers()));
+    let tag = Tag::of(&context_of(&app, &request));
     let entries = entries(&app, &request)?;
     let name = path_text(name).map_err(|error| tag.fail(error))?;
     match entries.iter().find(|entry| entry.id == name) {
@@ -132,7 +135,7 @@ pub(crate) async fn model(
 }
 
 fn entries(app: &App, request: &Request<Body>) -> Result<Vec<Model>, Failure> {
-    let context = context_of(app, request.headers());
+    let context = context_of(app, &request);
     app.gateway.caller(&context, Scope::Ask).map_err(|error| Tag::of(&context).fail(error))?;
     let entry = |listed: mainstay_models::Listed| Model { id: listed.id, owned_by: listed.owner, created: 0 };
     Ok(app.gateway.registry.list().into_iter().map(entry).collect())

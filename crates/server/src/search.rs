@@ -118,7 +118,7 @@ pub(crate) async fn search(
     State(app): State<Arc<App>>,
     request: Request<Body>,
 ) -> Result<Json<SearchResponse>, Failure> {
-    let context = context_of(&app, request.headers());
+    let context = context_of(&app, &request);
     let tag = Tag::of(&context);
     app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;

@@ -17,21 +17,25 @@ use mainstay_gateway::chat::Answer;
 use mainstay_gateway::{AnswerStream, RequestError};
 use mainstay_wire::sse::HEARTBEAT;
 use mainstay_wire::stream::StreamEncoder;
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::App;
 use crate::error::{Failure, Tag};
+use crate::limits;
 use crate::openai::describe;
 
 /// Pieces that are ready together leave together, up to so many bytes.
 const LARGEST_FRAME: usize = 16 << 10;
 
 /// Starts the stream of an answer that may not have begun: `answering` is waited for as long as a heartbeat, so that an
-/// error before the first byte keeps its status; after that the response begins and an error becomes an event.
+/// error before the first byte keeps its status; after that the response begins and an error becomes an event. Whoever has
+/// a `place` in the queue is told so at once.
 pub(crate) async fn respond<F>(
     app: &App,
     tag: Tag,
+    mut place: watch::Receiver<usize>,
     answering: F,
     begin: impl FnOnce(&Answer) -> Box<dyn StreamEncoder> + Send + 'static,
 ) -> Result<Response, Failure>
@@ -39,11 +43,36 @@ where
     F: Future<Output = Result<Answer, RequestError>> + Send + 'static,
 {
     let mut answering = Box::pin(answering);
-    let source = match app.clock.timeout(app.settings.heartbeat, answering.as_mut()).await {
+    let begun = {
+        let queued = async {
+            // The sender goes only with the answer, which comes first then.
+            if place.wait_for(|place| *place > 0).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        app.clock
+            .timeout(app.settings.heartbeat, async {
+                tokio::select! {
+                    biased;
+                    answered = answering.as_mut() => Some(answered),
+                    () = queued => None,
+                }
+            })
+            .await
+            .flatten()
+    };
+    let standing = match &begun {
+        Some(Ok(Answer::Stream { summary, .. } | Answer::Whole { summary, .. })) => Some(summary.standing),
+        _ => None,
+    };
+    let queued = *place.borrow();
+    let source = match begun {
         Some(Ok(answer)) => Source::flowing(answer, begin),
         Some(Err(error)) => return Err(tag.fail(error)),
-        None => Source::Awaited { answering, begin: Some(Box::new(begin)) },
+        None => Source::Awaited { answering, begin: Some(Box::new(begin)), moved: moved(place) },
     };
+    let mut buffer = BytesMut::new();
+    write_place(queued, &mut buffer);
     let body = EventBody {
         source,
         tag,
@@ -53,10 +82,16 @@ where
         alarm: Box::pin(tokio::time::sleep(app.settings.heartbeat)),
         abort: Box::pin(app.abort.clone().cancelled_owned()),
         token: app.abort.clone(),
-        buffer: BytesMut::new(),
+        buffer,
     };
     let mut response = Body::new(body).into_response();
     headers(response.headers_mut());
+    if let Some(standing) = standing {
+        limits::standing(response.headers_mut(), &standing);
+    }
+    if queued > 0 {
+        response.headers_mut().insert("x-mainstay-queue-position", HeaderValue::from(queued));
+    }
     Ok(response)
 }
 
@@ -68,12 +103,32 @@ fn headers(headers: &mut HeaderMap) {
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Answer, RequestError>> + Send>>;
+/// The next place in the queue.
+type Moved = Pin<Box<dyn Future<Output = (watch::Receiver<usize>, usize)> + Send>>;
+
+fn moved(mut place: watch::Receiver<usize>) -> Moved {
+    Box::pin(async move {
+        if place.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        let now = *place.borrow_and_update();
+        (place, now)
+    })
+}
+
+/// A comment with the place in the queue, where there is one.
+fn write_place(place: usize, out: &mut BytesMut) {
+    if place > 0 {
+        out.extend_from_slice(format!(": queued {place}\n\n").as_bytes());
+    }
+}
+
 type Begin = Box<dyn FnOnce(&Answer) -> Box<dyn StreamEncoder> + Send>;
 
 /// Where the pieces come from.
 enum Source {
     /// The provider has not accepted yet.
-    Awaited { answering: Answering, begin: Option<Begin> },
+    Awaited { answering: Answering, begin: Option<Begin>, moved: Moved },
     /// The pieces come.
     Flowing { stream: Box<AnswerStream>, encoder: Box<dyn StreamEncoder> },
     /// Nothing more comes.
@@ -109,8 +164,14 @@ impl EventBody {
         while self.buffer.len() < LARGEST_FRAME {
             match &mut self.source {
                 Source::Ended => return Poll::Ready(()),
-                Source::Awaited { answering, begin } => {
-                    match std::task::ready!(answering.as_mut().poll(cx)) {
+                Source::Awaited { answering, begin, moved: next } => {
+                    let Poll::Ready(answered) = answering.as_mut().poll(cx) else {
+                        let (place, now) = std::task::ready!(next.as_mut().poll(cx));
+                        write_place(now, &mut self.buffer);
+                        *next = moved(place);
+                        continue;
+                    };
+                    match answered {
                         Ok(answer) => {
                             let begin = begin.take().expect("a source is awaited once");
                             self.source = Source::flowing(answer, begin);

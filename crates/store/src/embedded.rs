@@ -13,10 +13,11 @@ use crate::sqlite::{Database, Migration};
 /// The database of documents, events and keys.
 const MAIN_FILE: &str = "mainstay.db";
 
-const MAIN_MIGRATIONS: [Migration; 3] = [
+const MAIN_MIGRATIONS: [Migration; 4] = [
     Migration { version: 1, sql: include_str!("sqlite/schema/main_1.sql") },
     Migration { version: 2, sql: include_str!("sqlite/schema/main_2.sql") },
     Migration { version: 3, sql: include_str!("sqlite/schema/main_3.sql") },
+    Migration { version: 4, sql: include_str!("sqlite/schema/main_4.sql") },
 ];
 
 /// Everything that Mainstay remembers, in one data folder.

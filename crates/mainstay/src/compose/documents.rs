@@ -149,7 +149,7 @@ fn chunk_mode(corpus: &sections::corpora::Corpus) -> anyhow::Result<ChunkMode> {
 
 /// Whom the embedding of documents and of questions and the reranking of passages are booked to.
 fn library_itself() -> Caller {
-    Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask }
+    Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask, tier: None }
 }
 
 /// How much the dense channel counts where the configuration does not say: as much as its embedder is good for, as

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use mainstay_gateway::Admission;
 use mainstay_models::Upstreams;
 use mainstay_ops::measure;
 use mainstay_rag::Library;
@@ -31,6 +32,7 @@ pub(super) fn render_metrics(
     metrics: PrometheusHandle,
     library: Arc<Library>,
     upstreams: Arc<Upstreams>,
+    admission: Arc<Admission>,
 ) -> impl Fn() -> String {
     move || {
         let lag = library.lag();
@@ -53,6 +55,10 @@ pub(super) fn render_metrics(
             };
             measure::breaker(&report.model, state, report.opens, report.oscillations);
         }
+        for (tier, running, waiting) in admission.load() {
+            measure::tier_load(tier.as_str(), running, waiting);
+        }
+        measure::pressure(admission.capacity(), admission.level() as u8);
         metrics.render()
     }
 }

@@ -19,6 +19,7 @@ use mainstay_domain::{AssistantName, CorpusName};
 use mainstay_planner::requirements::{
     Constraints, Product, RawConstraints, RawProduct, RawSlo, RawTraffic, Slo, Traffic,
 };
+use mainstay_gateway::admission::AdmissionSettings;
 use mainstay_models::CallPolicy;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -28,6 +29,7 @@ pub(crate) use load::{FILE_NAME, check_text, load};
 pub(crate) use secrets::Surroundings;
 use sections::assistants::{Assistant, RawAssistant, ReadFile};
 use sections::corpora::{Corpus, RawCorpus};
+use sections::limits::RawLimits;
 use sections::models::{Model, RawModel};
 use sections::onnx::{Onnx, RawOnnx};
 use sections::prices::{Price, RawPrice};
@@ -54,6 +56,8 @@ pub(crate) struct RawConfig {
     constraints: RawConstraints,
     /// How the API is served.
     server: RawServer,
+    /// How many requests are answered, and whose.
+    limits: RawLimits,
     /// Where data is kept.
     storage: RawStorage,
     /// Who runs the models, by a name of your choice.
@@ -88,6 +92,8 @@ pub(crate) struct Checked {
     pub(crate) constraints: Constraints,
     /// How the API is served.
     pub(crate) server: Server,
+    /// How many requests are answered, and whose.
+    pub(crate) limits: AdmissionSettings,
     /// Where data is kept.
     pub(crate) storage: Storage,
     /// Who runs the models, by name. `builtin` is not among them.
@@ -166,6 +172,7 @@ impl RawConfig {
             product: self.product.check(&root.key("product"), findings),
             traffic: self.traffic.check(&root.key("traffic"), findings),
             server: self.server.check(&root.key("server"), findings),
+            limits: self.limits.check(&root.key("limits"), findings),
             storage: self.storage.check(folder),
             slo,
             constraints,

@@ -120,6 +120,32 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("server.heartbeat", "\"often\""),
     ("server.deadline", "\"0s\""),
     ("server.shutdown_grace", "30"),
+    ("server.behind_proxy", "\"nginx\""),
+    ("limits.concurrency", "0"),
+    ("limits.adaptive", "\"yes\""),
+    ("limits.max_waiting", "-1"),
+    ("limits.longest_wait", "\"0s\""),
+    ("limits.per_key.requests_per_minute", "0"),
+    ("limits.per_key.burst_requests", "-1"),
+    ("limits.per_key.tokens_per_minute", "\"many\""),
+    ("limits.per_key.burst_tokens", "0"),
+    ("limits.per_user.requests_per_minute", "0"),
+    ("limits.per_user.burst_requests", "-1"),
+    ("limits.per_user.tokens_per_minute", "\"many\""),
+    ("limits.per_user.burst_tokens", "0"),
+    ("limits.per_address.requests_per_minute", "0"),
+    ("limits.per_address.burst_requests", "-1"),
+    ("limits.per_address.tokens_per_minute", "\"many\""),
+    ("limits.per_address.burst_tokens", "0"),
+    ("limits.tiers.*.priority", "-1"),
+    ("limits.tiers.*.max_waiting", "\"all\""),
+    ("limits.tiers.*.max_running", "0"),
+    ("limits.tiers.*.announces_place", "\"yes\""),
+    ("limits.tiers.*.upgrade_url", "\"\""),
+    ("limits.tiers.*.per_tenant.requests_per_minute", "0"),
+    ("limits.tiers.*.per_tenant.burst_requests", "-1"),
+    ("limits.tiers.*.per_tenant.tokens_per_minute", "\"many\""),
+    ("limits.tiers.*.per_tenant.burst_tokens", "0"),
     ("storage.data_dir", "\"\""),
     ("storage.embedding_cache", "\"much\""),
     ("providers.*.kind", "\"openapi\""),
@@ -257,7 +283,7 @@ fn every_table_refuses_keys_that_it_does_not_know() {
         let at = key.iter().map(String::as_str).collect::<Vec<_>>();
         matches!(
             at.as_slice(),
-            ["slo", "tiers"] | ["providers" | "onnx" | "models" | "assistants" | "corpora" | "prices"] | [.., "headers"]
+            ["slo" | "limits", "tiers"] | ["providers" | "onnx" | "models" | "assistants" | "corpora" | "prices"] | [.., "headers"]
         )
     };
     for key in tables.iter().filter(|key| !takes_any_name(key)) {

@@ -47,6 +47,9 @@ pub(crate) struct CreateArgs {
     /// What it may do.
     #[arg(long, value_enum, default_value = "ask")]
     scope: ScopeArg,
+    /// How its holders are served: a tier of [limits.tiers]; without it, the last one.
+    #[arg(long, value_name = "TIER")]
+    tier: Option<String>,
     /// Days until it expires; without it, never.
     #[arg(long, value_name = "DAYS")]
     expires_in_days: Option<u64>,
@@ -96,7 +99,9 @@ pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitC
                 ScopeArg::Write => "write",
                 ScopeArg::Admin => "admin",
             };
-            let body = json!({ "name": args.name, "scope": scope, "expires_in_days": args.expires_in_days });
+            let body = json!({
+                "name": args.name, "scope": scope, "tier": args.tier, "expires_in_days": args.expires_in_days
+            });
             made(&args.output, config, "/admin/keys".to_owned(), body)
         }
         KeysVerb::Rotate(args) => {
@@ -144,10 +149,11 @@ fn made(output: &Output, config: Option<&Path>, path: String, body: Value) -> an
 }
 
 fn print_list(answer: &Value) -> Result<(), OutputError> {
-    let mut table = terminal::table(&["id", "name", "scope", "tenant", "state"]);
+    let mut table = terminal::table(&["id", "name", "scope", "tier", "tenant", "state"]);
     for key in answer["data"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let field = |name: &str| printable::line(key[name].as_str().unwrap_or_default()).into_owned();
-        table.add_row([field("id"), field("name"), field("scope"), field("tenant"), field("state")]);
+        let columns = ["id", "name", "scope", "tier", "tenant", "state"];
+        table.add_row(columns.map(field));
     }
     terminal::say(table)
 }

@@ -42,7 +42,7 @@ const AROUND: usize = 20_000;
 const LONGEST_PASSAGE: usize = 20_000;
 
 pub(crate) async fn document(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
-    let caller = match visitor(&app, request.headers()) {
+    let caller = match visitor(&app, &request) {
         Ok((caller, _)) => caller,
         Err(response) => return *response,
     };

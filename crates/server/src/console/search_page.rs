@@ -43,7 +43,7 @@ const DEFAULT_LIMIT: usize = 20;
 const MOST_PASSAGES: usize = 100;
 
 pub(crate) async fn search(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
-    let (caller, context) = match visitor(&app, request.headers()) {
+    let (caller, context) = match visitor(&app, &request) {
         Ok(visitor) => visitor,
         Err(response) => return *response,
     };

@@ -29,7 +29,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
     if !comes_from_here(request.headers()) {
         return refuse_foreign();
     }
-    let mut context = context_of(&app, request.headers());
+    let mut context = context_of(&app, &request);
     let is_secure = arrived_encrypted(request.headers());
     let former = token_of(request.headers()).map(str::to_owned);
     let body = match read_body_within(&app, request, LONGEST_FORM).await {
@@ -75,10 +75,10 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request<Body>
 
 /// Who looks at a page, and the context of the request with their key; the page to sign in where nobody is known. Programs
 /// may show their key as they do to the API.
-pub(super) fn visitor(app: &App, headers: &HeaderMap) -> Result<(Caller, Context), Box<Response>> {
-    let mut context = context_of(app, headers);
+pub(super) fn visitor(app: &App, request: &Request<Body>) -> Result<(Caller, Context), Box<Response>> {
+    let mut context = context_of(app, request);
     if context.key.is_none() {
-        let key = token_of(headers).and_then(|token| app.sessions.key(token));
+        let key = token_of(request.headers()).and_then(|token| app.sessions.key(token));
         context.key = key.map(|key| key.expose().to_owned());
     }
     match app.gateway.caller(&context, Scope::Ask) {

@@ -18,6 +18,7 @@ fn key(id: &str, tenant: &str, created_at: i64) -> KeyRecord {
         tenant: TenantId::new(tenant),
         name: format!("key {id}"),
         scope: Scope::Write,
+        tier: (created_at % 2 == 0).then(|| "free".into()),
         secret_hash: [id.as_bytes()[0]; 32],
         created_at: Timestamp::from_micros(created_at),
         expires_at: None,

@@ -7,7 +7,7 @@ mod sqlite;
 
 use async_trait::async_trait;
 use mainstay_domain::identity::Scope;
-use mainstay_domain::{KeyId, TenantId, Timestamp};
+use mainstay_domain::{KeyId, TenantId, TierName, Timestamp};
 
 pub use self::sqlite::SqliteKeys;
 use crate::error::StorageError;
@@ -23,6 +23,8 @@ pub struct KeyRecord {
     pub name: String,
     /// What it may do.
     pub scope: Scope,
+    /// How its holders are served, where it says.
+    pub tier: Option<TierName>,
     /// SHA-256 of its secret. The secret is 256 random bits, so nobody finds it by trying, however fast the hash is; a
     /// slow hash protects what people choose, and would cost every request milliseconds.
     pub secret_hash: [u8; 32],

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use mainstay_domain::identity::Scope;
-use mainstay_domain::{KeyId, TenantId, Timestamp};
+use mainstay_domain::{KeyId, TenantId, TierName, Timestamp};
 use sqlx::sqlite::SqliteRow;
 
 use super::{KeyRecord, KeyStore};
 use crate::error::StorageError;
-use crate::sqlite::{Database, column};
+use crate::sqlite::{Database, column, optional};
 
 /// The API keys of a data folder.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ impl SqliteKeys {
     /// [`KeyStore::all`].
     pub async fn all(&self) -> Result<Vec<KeyRecord>, StorageError> {
         let rows = sqlx::query(
-            "SELECT key_id, tenant, name, scope, hash, created_at, expires_at, revoked_at FROM api_keys \
+            "SELECT key_id, tenant, name, scope, hash, created_at, expires_at, revoked_at, tier FROM api_keys \
              ORDER BY created_at, key_id",
         )
         .fetch_all(&mut *self.database.read().await?)
@@ -35,8 +35,8 @@ impl SqliteKeys {
     pub async fn insert(&self, key: &KeyRecord) -> Result<(), StorageError> {
         let mut transaction = self.database.write().await?;
         sqlx::query(
-            "INSERT INTO api_keys (key_id, tenant, name, scope, hash, created_at, expires_at, revoked_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO api_keys (key_id, tenant, name, scope, hash, created_at, expires_at, revoked_at, \
+             tier) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(key.id.as_str())
         .bind(key.tenant.as_str())
@@ -46,6 +46,7 @@ impl SqliteKeys {
         .bind(key.created_at.as_micros())
         .bind(key.expires_at.map(Timestamp::as_micros))
         .bind(key.revoked_at.map(Timestamp::as_micros))
+        .bind(key.tier.as_ref().map(TierName::as_str))
         .execute(&mut *transaction)
         .await?;
         Ok(transaction.commit().await?)
@@ -148,5 +149,6 @@ fn record_of(row: &SqliteRow) -> Result<KeyRecord, StorageError> {
         created_at: Timestamp::from_micros(column(row, 5)?),
         expires_at: moment(6)?,
         revoked_at: moment(7)?,
+        tier: optional(row, 8)?,
     })
 }

@@ -228,7 +228,7 @@ proptest! {
             }
             ledger.settle().await.unwrap();
             let totals = ledger.totals(&everyone()).await.unwrap();
-            assert_eq!(totals.cost, booked.iter().map(|record| record.cost).sum());
+            assert_eq!(totals.cost, booked.iter().map(|record| record.cost + record.failed_cost).sum());
             assert_eq!(totals.turns, booked.len() as u64);
             booked.sort_by(|a, b| (b.started_at, b.turn.as_str()).cmp(&(a.started_at, a.turn.as_str())));
             assert_eq!(ledger.recent(&everyone(), None, 1_000).await.unwrap(), booked);

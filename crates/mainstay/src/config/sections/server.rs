@@ -32,6 +32,8 @@ pub(crate) struct RawServer {
     /// How long running requests may go on after a stop was asked for; 0s cuts them off.
     #[schemars(example = "30s")]
     shutdown_grace: Option<HumanDuration>,
+    /// Whether a proxy in front says in X-Forwarded-For where requests come from.
+    behind_proxy: Option<bool>,
 }
 
 /// How the API is served, checked.
@@ -49,15 +51,17 @@ pub(crate) struct Server {
     pub(crate) deadline: Duration,
     /// How long running requests may go on after a stop was asked for.
     pub(crate) shutdown_grace: Duration,
+    /// Whether a proxy in front says where requests come from.
+    pub(crate) behind_proxy: bool,
 }
 
 impl Default for Server {
     /// Of this machine alone: others can reach it only after somebody decided so.
     fn default() -> Self {
-        let ServerSettings { body_limit, body_timeout, heartbeat, deadline, shutdown_grace } =
+        let ServerSettings { body_limit, body_timeout, heartbeat, deadline, shutdown_grace, behind_proxy } =
             ServerSettings::default();
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8088));
-        Self { listen, body_limit, body_timeout, heartbeat, deadline, shutdown_grace }
+        Self { listen, body_limit, body_timeout, heartbeat, deadline, shutdown_grace, behind_proxy }
     }
 }
 
@@ -85,6 +89,7 @@ impl RawServer {
             heartbeat: positive(self.heartbeat, defaults.heartbeat, &at.key("heartbeat"), findings),
             deadline: positive(self.deadline, defaults.deadline, &at.key("deadline"), findings),
             shutdown_grace: self.shutdown_grace.map_or(defaults.shutdown_grace, Duration::from),
+            behind_proxy: self.behind_proxy.unwrap_or(defaults.behind_proxy),
         }
     }
 }
