@@ -60,6 +60,12 @@ pub struct TurnRecord {
     /// What providers charge for those, which `cost` does not contain.
     #[serde(default)]
     pub failed_cost: NanoUsd,
+    /// The team that the caller says it works for.
+    #[serde(default)]
+    pub team: Option<String>,
+    /// The feature of the product that the caller says it is for.
+    #[serde(default)]
+    pub feature: Option<String>,
 }
 
 /// How a turn ended.

@@ -225,6 +225,12 @@ pub trait Ledger: Send + Sync {
     /// Books a turn. When it returns, the record survives a kill of the process. Booking the same turn twice books it
     /// once. Synchronous, so that a guard can call it when it is dropped; takes microseconds.
     fn book(&self, record: &TurnRecord) -> Result<(), LedgerError>;
+
+    /// Notes what a turn that is under way will cost at most: `record` is how it is to be booked if the process ends before
+    /// it is. When it returns, that survives a kill too. Nothing is noted by a ledger that forgets anyway.
+    fn reserve(&self, _record: &TurnRecord) -> Result<(), LedgerError> {
+        Ok(())
+    }
 }
 
 /// Why a turn could not be booked.

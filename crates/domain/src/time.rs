@@ -28,6 +28,19 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// The first moment, in UTC, of the month in which this one lies. By Howard Hinnant's `civil_from_days`: years begin in
+    /// March, so that the leap day is the last one.
+    pub const fn start_of_month(self) -> Self {
+        let days = self.0.div_euclid(86_400_000_000) + 719_468;
+        let day_of_era = days.rem_euclid(146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let day_of_month = day_of_year - (153 * month + 2) / 5;
+        Self((days - 719_468 - day_of_month) * 86_400_000_000)
+    }
+
     /// The moment that a text writes as RFC 3339 has it: `2024-03-01T12:00:00Z` with any fraction of a second and any
     /// offset, or a date alone, which is its first moment in UTC. `None` for any other text. A leap second is the first
     /// one of the next minute.
@@ -242,6 +255,21 @@ mod tests {
             "2024-01-01T-1:00:00Z",
         ] {
             assert_eq!(Timestamp::parse_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_day_lies_in_the_month_that_its_date_names() {
+        for (year, days) in [(1969, 365), (1970, 365), (2000, 366), (2023, 365), (2024, 366), (2100, 365)] {
+            let first = days_since_epoch(year, 1, 1);
+            assert_eq!(days_since_epoch(year + 1, 1, 1) - first, days);
+            for month in 1..=12 {
+                let start = days_since_epoch(year, month, 1) * 86_400_000_000;
+                for day in 0..days_of_month(year, month) {
+                    let moment = Timestamp(start + day * 86_400_000_000 + 86_399_999_999);
+                    assert_eq!(moment.start_of_month(), Timestamp(start), "{year}-{month} + {day}");
+                }
+            }
         }
     }
 

@@ -51,6 +51,10 @@ pub struct Context {
     pub address: Option<IpAddr>,
     /// Is told the place in the queue, from 1, while the request waits; 0 when it does not, or is not to be told.
     pub place: watch::Sender<usize>,
+    /// The team that the caller says it works for.
+    pub team: Option<String>,
+    /// The feature that the caller says it is for.
+    pub feature: Option<String>,
 }
 
 /// The answer to a question.
@@ -91,6 +95,8 @@ pub struct Summary {
     pub failed_attempts: Option<u32>,
     /// Where the caller stands with its limits.
     pub standing: Standing,
+    /// Why a lesser model answers than the one that was asked for.
+    pub degraded: Option<Degraded>,
 }
 
 impl Gateway {
@@ -103,14 +109,16 @@ impl Gateway {
             requested_model: call.request.model.clone(),
             streamed: call.request.delivery.is_streamed(),
             client_retries: call.context.client_retries,
+            team: call.context.team.clone(),
+            feature: call.context.feature.clone(),
         });
         match self.answer(&mut turn, call).await {
-            Ok(Reply::Whole(completion, counts, standing)) => {
-                let summary = conclude(turn, counts, standing);
+            Ok(Reply::Whole(completion, counts, terms)) => {
+                let summary = conclude(turn, counts, terms);
                 Ok(Answer::Whole { completion, summary })
             }
             Ok(Reply::Stream(opened)) => {
-                let summary = Summary::at_start(&turn, opened.admitted.standing());
+                let summary = Summary::at_start(&turn, opened.terms());
                 let stream = Box::new(AnswerStream::new(opened, turn, self.prices.clone(), self.clock));
                 Ok(Answer::Stream { stream, summary })
             }
@@ -127,6 +135,8 @@ impl Gateway {
 
         // Identify: before anything that costs, and before anything that a stranger could learn from.
         let caller = self.identify(turn, &context, Scope::Ask)?;
+
+        self.require_attribution(turn)?;
 
         // Admit: the limits of the caller and a place among those that are answered, before any work is done for it. The
         // place is held until the answer has ended.
@@ -146,6 +156,9 @@ impl Gateway {
         turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.sources().len()));
         let judge = self.judge(&route, &caller, &context);
 
+        // Reserve: the most that the call can cost is held before it is made, so that no budget is ever overspent.
+        let (candidates, degraded) = self.reserve(turn, &route, &mut request)?;
+
         // Call: attempt by attempt, at one upstream and the next (see `mainstay_models::upstream`). Each is entered before
         // it is made.
         let prompt = sent(&request);
@@ -159,12 +172,12 @@ impl Gateway {
         let (upstreams, retries) = (self.registry.upstreams(), context.client_retries);
         let mut enter = |note: Note| attempts::enter(turn, &*self.prices, prompt, &note);
         if streamed {
-            let mut upstream = upstreams.stream(route.candidates, model_call, retries);
+            let mut upstream = upstreams.stream(candidates, model_call, retries);
             upstream.accepted(&mut enter).await.inspect_err(|_| admitted.used(0))?;
             // Filter and settle happen piece by piece: see `stream`.
-            return Ok(Reply::Stream(Opened { upstream, grounding, judge, prompt, admitted }));
+            return Ok(Reply::Stream(Opened { upstream, grounding, judge, prompt, admitted, degraded }));
         }
-        let completion = upstreams.complete(route.candidates, model_call, retries, &mut enter).await;
+        let completion = upstreams.complete(candidates, model_call, retries, &mut enter).await;
         // What was not answered takes nothing of its caller's limits.
         let mut completion = completion.inspect_err(|_| admitted.used(0))?;
 
@@ -195,7 +208,7 @@ impl Gateway {
             counts = filters.counts();
             turn.cited(counts.verified, counts.removed);
         }
-        Ok(Reply::Whole(completion, counts, admitted.standing()))
+        Ok(Reply::Whole(completion, counts, Terms { standing: admitted.standing(), degraded }))
     }
 
     /// Establishes who calls and that they may.
@@ -291,6 +304,8 @@ impl Gateway {
             upstreams: self.registry.upstreams().clone(),
             model,
             caller: caller.clone(),
+            team: context.team.clone(),
+            feature: context.feature.clone(),
             turns: self.turns.clone(),
             prices: self.prices.clone(),
             deadline: context.deadline,
@@ -306,7 +321,7 @@ const SENT_FILTER: &str = "mainstay.filter";
 /// A reply before its turn is closed.
 enum Reply {
     /// With what became of its citations.
-    Whole(Completion, CitationCounts, Standing),
+    Whole(Completion, CitationCounts, Terms),
     Stream(Opened),
 }
 
@@ -319,11 +334,45 @@ pub(crate) struct Opened {
     pub(crate) prompt: Usage,
     /// The place among those that are answered.
     pub(crate) admitted: Admitted,
+    /// Why a lesser model answers.
+    pub(crate) degraded: Option<Degraded>,
+}
+
+impl Opened {
+    /// On what terms it is answered.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms { standing: self.admitted.standing(), degraded: self.degraded }
+    }
+}
+
+/// On what terms a request is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Terms {
+    /// Where the caller stands with its limits.
+    pub(crate) standing: Standing,
+    /// Why a lesser model answers.
+    pub(crate) degraded: Option<Degraded>,
+}
+
+/// Why a lesser model answers than the one that was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Degraded {
+    /// A budget is used up: a model answers that costs nothing.
+    Budget,
+}
+
+impl Degraded {
+    /// What the caller is told.
+    pub const fn notice(self) -> &'static str {
+        match self {
+            Self::Budget => "The budget for this is used up: a simpler model answers.",
+        }
+    }
 }
 
 impl Summary {
     /// Of a stream that begins: what it will cost and which citations will hold is not known.
-    fn at_start(turn: &Turn, standing: Standing) -> Self {
+    fn at_start(turn: &Turn, terms: Terms) -> Self {
         let record = turn.so_far();
         Self {
             assistant: record.assistant.as_ref().map(ToString::to_string),
@@ -333,26 +382,27 @@ impl Summary {
             not_in_documents: None,
             cost_nano_usd: None,
             failed_attempts: None,
-            standing,
+            standing: terms.standing,
+            degraded: terms.degraded,
         }
     }
 
     /// Of a whole answer: what is booked, and what became of its citations.
-    fn at_end(turn: &Turn, citations: CitationCounts, standing: Standing) -> Self {
+    fn at_end(turn: &Turn, citations: CitationCounts, terms: Terms) -> Self {
         let record = turn.so_far();
         Self {
             citations_removed: Some(citations.removed),
             not_in_documents: Some(citations.is_not_found()),
             cost_nano_usd: record.price_date.is_some().then(|| record.cost.as_nanos()),
             failed_attempts: Some(record.failed_attempts),
-            ..Self::at_start(turn, standing)
+            ..Self::at_start(turn, terms)
         }
     }
 }
 
 /// Closes the turn of an answer that is complete.
-pub(crate) fn conclude(turn: Turn, citations: CitationCounts, standing: Standing) -> Summary {
-    let summary = Summary::at_end(&turn, citations, standing);
+pub(crate) fn conclude(turn: Turn, citations: CitationCounts, terms: Terms) -> Summary {
+    let summary = Summary::at_end(&turn, citations, terms);
     if summary.not_in_documents == Some(true) {
         measure::not_in_documents(&summary.model);
     }

@@ -33,6 +33,8 @@ impl Gateway {
             requested_model: call.model.clone(),
             streamed: false,
             client_retries: call.context.client_retries,
+            team: call.context.team.clone(),
+            feature: call.context.feature.clone(),
         });
         match self.embed(&mut turn, &call).await {
             Ok(embeddings) => {

@@ -4,6 +4,7 @@ use mainstay_domain::identity::Scope;
 use mainstay_domain::port::RetrievalError;
 use mainstay_domain::{AssistantName, Filter, ModelError, ModelErrorKind};
 use mainstay_models::UnknownModel;
+use mainstay_ops::budgets::BudgetExceeded;
 use mainstay_security::IdentityError;
 
 use crate::admission::Refusal;
@@ -50,6 +51,18 @@ pub enum RequestError {
     /// The model failed.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A budget has not enough left for it.
+    #[error(transparent)]
+    Budget(Box<BudgetExceeded>),
+    /// Nobody knows what it would cost, so that no budget could hold.
+    #[error("the price of {model} is not known, and the request falls under a budget: add [prices.\"{model}\"] to mainstay.toml")]
+    Unpriced {
+        /// The model.
+        model: String,
+    },
+    /// What it would cost could not be noted.
+    #[error("the cost of the request could not be reserved: {0}")]
+    NotBooked(String),
     /// Mainstay is stopping and the time for running requests is over.
     #[error("the server is shutting down; repeat the request")]
     ShuttingDown,
@@ -97,6 +110,9 @@ impl RequestError {
             Self::Retrieval(RetrievalError::DeadlinePassed) => "deadline_exceeded",
             Self::Retrieval(RetrievalError::Embedding(error)) | Self::Model(error) => error.kind.code(),
             Self::Retrieval(RetrievalError::Storage(_)) => "retrieval_failed",
+            Self::Budget(_) => "budget_exceeded",
+            Self::Unpriced { .. } => "unpriced_model",
+            Self::NotBooked(_) => "storage_failed",
             Self::ShuttingDown => "shutting_down",
         }
     }

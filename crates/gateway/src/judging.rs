@@ -25,6 +25,8 @@ pub(crate) struct Judge {
     pub(crate) upstreams: Arc<Upstreams>,
     /// Whom its calls are booked to.
     pub(crate) caller: Caller,
+    pub(crate) team: Option<String>,
+    pub(crate) feature: Option<String>,
     pub(crate) turns: TurnBook,
     pub(crate) prices: Arc<dyn Prices>,
     pub(crate) deadline: Deadline,
@@ -64,6 +66,8 @@ impl Judge {
             requested_model: model.clone(),
             streamed: false,
             client_retries: 0,
+            team: self.team.clone(),
+            feature: self.feature.clone(),
         });
         turn.identified(&self.caller);
         let request = judge::request(&model, statement, quote);

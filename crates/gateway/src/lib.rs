@@ -11,6 +11,7 @@ pub mod stream;
 
 mod attempts;
 mod judging;
+mod spending;
 
 pub mod embeddings;
 pub mod search;
@@ -23,6 +24,7 @@ use mainstay_domain::Clock;
 use mainstay_domain::port::{Prices, Retriever};
 use mainstay_models::Registry;
 use mainstay_ops::TurnBook;
+use mainstay_ops::budgets::Attribute;
 use mainstay_security::KeyTable;
 
 pub use admission::{Admission, Admitted};
@@ -42,6 +44,8 @@ pub struct Gateway {
     pub retriever: Arc<dyn Retriever>,
     /// Books turns.
     pub turns: TurnBook,
+    /// What of a request's attributes has to be said, so that its cost can be told apart.
+    pub required_attribution: Vec<Attribute>,
     /// What models cost.
     pub prices: Arc<dyn Prices>,
     /// Time.

@@ -332,6 +332,8 @@ mod tests {
                 client_retries: 0,
                 address: None,
                 place: tokio::sync::watch::Sender::new(0),
+                team: None,
+                feature: None,
             },
         }
     }

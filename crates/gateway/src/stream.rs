@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::RequestError;
 use crate::admission::Admitted;
 use crate::attempts;
-use crate::chat::{Opened, Summary, conclude};
+use crate::chat::{Degraded, Opened, Summary, Terms, conclude};
 use crate::judging::Judge;
 
 /// The pieces of an answer. It ends with `None` only after the model said that it had finished and the turn was booked;
@@ -44,6 +44,7 @@ pub struct AnswerStream {
     last_content: Option<Instant>,
     /// The place among those that are answered; given back when the answer has ended.
     admitted: Option<Admitted>,
+    degraded: Option<Degraded>,
     gaps: Histogram,
     /// Of a stream that has ended well.
     summary: Option<Summary>,
@@ -73,6 +74,7 @@ impl AnswerStream {
             reported: false,
             last_content: None,
             admitted: Some(opened.admitted),
+            degraded: opened.degraded,
             summary: None,
         }
     }
@@ -224,7 +226,8 @@ impl Stream for AnswerStream {
                     let citations = self.citations.as_ref().map(CitationFilters::counts).unwrap_or_default();
                     if let Some(turn) = self.turn.take() {
                         let standing = self.admitted.as_ref().map(Admitted::standing).unwrap_or_default();
-                        self.summary = Some(conclude(turn, citations, standing));
+                        let terms = Terms { standing, degraded: self.degraded };
+                        self.summary = Some(conclude(turn, citations, terms));
                         self.admitted = None;
                     }
                     return Poll::Ready(None);

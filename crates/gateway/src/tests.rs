@@ -206,6 +206,7 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
         ),
         retriever: retriever.clone(),
         turns: TurnBook::new(booked.clone(), clock),
+        required_attribution: Vec::new(),
         prices: Arc::new(PerToken),
         clock,
     };
@@ -238,6 +239,8 @@ impl World {
                 client_retries: 0,
                 address: None,
                 place: tokio::sync::watch::Sender::new(0),
+                team: None,
+                feature: None,
             },
         }
     }

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
-use crate::verbs::{ask, bench, corpus, eval, index, ingest, init, keys, search, serve, spec, up};
+use crate::verbs::{ask, bench, budget, corpus, eval, index, ingest, init, keys, search, serve, spec, up};
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
 #[derive(Parser)]
@@ -46,6 +46,9 @@ enum Verb {
     /// Makes, lists, rotates and revokes API keys.
     #[command(subcommand, after_help = "Example: mainstay keys create --name website --scope ask")]
     Keys(keys::KeysVerb),
+    /// Shows how the budgets stand.
+    #[command(subcommand, after_help = "Example: mainstay budget list")]
+    Budget(budget::BudgetVerb),
     /// Writes a mainstay.toml.
     Init(init::InitArgs),
     /// Checks mainstay.toml: every target measurable, every error with its place.
@@ -72,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Corpus(verb) => corpus::run(verb, config),
         Verb::Index(verb) => index::run(verb, config),
         Verb::Keys(verb) => keys::run(verb, config),
+        Verb::Budget(verb) => budget::run(verb, config),
         Verb::Init(args) => init::run(args),
         Verb::Spec(verb) => spec::run(verb, config),
         Verb::Eval(verb) => eval::run(verb, config),

@@ -1,5 +1,6 @@
 //! The composition root: the only place that names concrete backends and connects them.
 
+mod budgets;
 mod documents;
 mod metrics;
 mod providers;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
+use crate::compose::budgets::open_budgets;
 use crate::compose::documents::open_library;
 use crate::compose::metrics::{install_metrics, render_metrics};
 use crate::compose::providers::{prices, remote_embedder, remote_providers};
@@ -74,7 +76,8 @@ impl Instance {
         let (keys, process_key) = KeyRing::open(store.keys(), clock).await?;
         let local_key = process_key.text.expose().to_owned();
 
-        let turns = TurnBook::new(store.ledger(), clock);
+        let budgets = open_budgets(&config, &*store.ledger(), clock).await?;
+        let turns = TurnBook::new(store.ledger(), clock).under(budgets.clone());
         let prices: Arc<dyn Prices> = Arc::new(prices(&config));
         let library = Arc::new(open_library(&config, &store, &turns, &prices, clock).await?);
         background.spawn(library.clone().maintain(stop_background.clone()));
@@ -111,15 +114,17 @@ impl Instance {
                 registry,
                 retriever: library.clone(),
                 turns,
+                required_attribution: config.required_attribution.clone(),
                 prices,
                 clock,
             },
             library: library.clone(),
             keys,
+            budgets: budgets.clone(),
             sessions: Sessions::new(clock),
             settings: settings(&config),
             clock,
-            metrics: Box::new(render_metrics(metrics, library.clone(), upstreams, admission)),
+            metrics: Box::new(render_metrics(metrics, library.clone(), upstreams, admission, budgets)),
             readiness: Readiness::default(),
             abort: CancellationToken::new(),
         });

@@ -47,6 +47,8 @@ impl Account {
             requested_model: model.to_owned(),
             streamed: false,
             client_retries: 0,
+            team: None,
+            feature: None,
         });
         turn.identified(&self.payer);
         turn.answered_by(model.to_owned());

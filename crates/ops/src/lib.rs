@@ -1,6 +1,8 @@
-//! Operations: what is measured on live traffic ([`measure`]), the turn that books every request exactly once ([`turn`]),
+//! Operations: what is measured on live traffic ([`measure`]), the turn that books every request exactly once ([`turn`]), what
+//! may be spent ([`budgets`]),
 //! and the embedder and the reranker that are booked although nobody asked for them by name ([`embedder`], [`reranker`]).
 
+pub mod budgets;
 pub mod embedder;
 pub mod measure;
 pub mod reranker;
@@ -11,6 +13,7 @@ mod account;
 #[cfg(test)]
 mod testing;
 
+pub use budgets::Budgets;
 pub use embedder::BookedEmbedder;
 pub use reranker::BookedReranker;
 pub use turn::{Turn, TurnBook};

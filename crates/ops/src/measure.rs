@@ -104,6 +104,12 @@ metric_table! {
         "Requests that may be answered at once at this moment.";
     PRESSURE = "mainstay_backpressure_level", Gauge, None, [],
         "How close the limits are: 0 normal, 1 elevated, 2 high, 3 critical.";
+    BUDGET_USED = "mainstay_budget_used_ratio", Gauge, None, ["budget"],
+        "What is spent of a budget in its period; of one for each of many, the highest.";
+    BUDGET_REFUSED = "mainstay_budget_refused_total", Counter, None, ["budget"],
+        "Requests that did not fit into what a budget had left, whether they were refused or answered at no cost.";
+    BUDGET_ALERTS = "mainstay_budget_alerts_total", Counter, None, ["budget"],
+        "How often a budget was used up to its `alert_at`.";
     REJECTED = "mainstay_rejected_requests_total", Counter, None, ["code"],
         "Requests refused before a turn was opened for an identified caller.";
     LEDGER_FAILURES = "mainstay_ledger_failures_total", Counter, None, [],
@@ -221,6 +227,21 @@ pub fn judged(model: &str, judgement: Judgement) {
 /// Counts a question that needed a second search; `result` is `merged`, `nothing_to_ask`, `no_time` or `failed`.
 pub fn searched_again(result: &'static str) {
     metrics::counter!(SECOND_SEARCHES, "result" => result).increment(1);
+}
+
+/// Counts a request that did not fit into a budget.
+pub fn budget_refused(budget: &str) {
+    metrics::counter!(BUDGET_REFUSED, "budget" => budget.to_owned()).increment(1);
+}
+
+/// Counts a budget that is nearly used up.
+pub fn budget_alert(budget: &str) {
+    metrics::counter!(BUDGET_ALERTS, "budget" => budget.to_owned()).increment(1);
+}
+
+/// Shows what is spent of a budget, as a share of its limit.
+pub fn budget_used(budget: &str, share: f64) {
+    metrics::gauge!(BUDGET_USED, "budget" => budget.to_owned()).set(share);
 }
 
 /// Counts a request beyond a limit.

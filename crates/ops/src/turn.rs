@@ -9,12 +9,17 @@ use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{AssistantName, Caller, Clock, NanoUsd, RequestId, TurnId, Usage};
 use tokio::time::Instant;
 
+use crate::budgets::{BudgetExceeded, Budgets, Reservation};
 use crate::measure;
+
+/// The code of a turn that the process did not live to book: it is booked by its reservation.
+const UNFINISHED: &str = "process_ended";
 
 /// Opens turns and books them.
 #[derive(Clone)]
 pub struct TurnBook {
     ledger: Arc<dyn Ledger>,
+    budgets: Option<Arc<Budgets>>,
     clock: Clock,
 }
 
@@ -31,6 +36,21 @@ pub struct Opening {
     pub streamed: bool,
     /// How often the client's SDK has tried already.
     pub client_retries: u32,
+    /// The team that the caller says it works for.
+    pub team: Option<String>,
+    /// The feature that the caller says it is for.
+    pub feature: Option<String>,
+}
+
+/// Why a turn may not cost what it would.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum ReserveError {
+    /// A budget has not enough left.
+    #[error(transparent)]
+    Exceeded(#[from] BudgetExceeded),
+    /// What is reserved could not be noted, so that a kill would lose it.
+    #[error("{0}")]
+    Ledger(String),
 }
 
 /// A turn under way. A turn that was never [`identified`](Turn::identified) is counted but not booked: there is nobody
@@ -40,12 +60,19 @@ pub struct Turn {
     opened: Instant,
     /// Taken when the turn is closed.
     record: Option<Box<TurnRecord>>,
+    reservation: Option<Reservation>,
 }
 
 impl TurnBook {
     /// Books into `ledger`.
     pub fn new(ledger: Arc<dyn Ledger>, clock: Clock) -> Self {
-        Self { ledger, clock }
+        Self { ledger, budgets: None, clock }
+    }
+
+    /// Counts what turns cost against these budgets.
+    #[must_use]
+    pub fn under(self, budgets: Arc<Budgets>) -> Self {
+        Self { budgets: (!budgets.is_empty()).then_some(budgets), ..self }
     }
 
     /// Opens a turn.
@@ -75,8 +102,10 @@ impl TurnBook {
             client_retries: opening.client_retries,
             failed_attempts: 0,
             failed_cost: NanoUsd::ZERO,
+            team: opening.team,
+            feature: opening.feature,
         };
-        Turn { book: self.clone(), opened: self.clock.instant(), record: Some(Box::new(record)) }
+        Turn { book: self.clone(), opened: self.clock.instant(), record: Some(Box::new(record)), reservation: None }
     }
 }
 
@@ -126,6 +155,30 @@ impl Turn {
         record.failed_cost = record.failed_cost + cost;
     }
 
+    /// Whether the turn falls under a budget.
+    pub fn is_budgeted(&self) -> bool {
+        self.book.budgets.as_ref().is_some_and(|budgets| budgets.apply_to(self.so_far()))
+    }
+
+    /// Holds `most`, what the turn can cost, in every budget that it falls under, so that a kill of the process does not lose
+    /// it either. What it really cost replaces that when the turn is closed.
+    pub fn reserve(&mut self, most: NanoUsd) -> Result<(), ReserveError> {
+        let Some(budgets) = self.book.budgets.clone().filter(|_| self.is_budgeted()) else { return Ok(()) };
+        let reservation = budgets.reserve(self.so_far(), most)?;
+        let provisional = TurnRecord {
+            cost: most,
+            outcome: Outcome::Cancelled,
+            error_code: Some(UNFINISHED.to_owned()),
+            ..self.so_far().clone()
+        };
+        if let Err(error) = self.book.ledger.reserve(&provisional) {
+            budgets.settle(reservation, NanoUsd::ZERO);
+            return Err(ReserveError::Ledger(error.to_string()));
+        }
+        self.reservation = Some(reservation);
+        Ok(())
+    }
+
     /// Citations that were verified, and those that were removed.
     pub fn cited(&mut self, verified: u32, removed: u32) {
         let record = self.record();
@@ -162,6 +215,7 @@ impl Turn {
         record.outcome = outcome;
         record.error_code = code.map(str::to_owned);
         record.duration_micros = elapsed;
+        let spent = record.cost + record.failed_cost;
         if record.tenant.is_none() {
             metrics::counter!(measure::REJECTED, "code" => code.unwrap_or("cancelled").to_owned())
                 .increment(1);
@@ -170,6 +224,12 @@ impl Turn {
         if let Err(error) = self.book.ledger.book(&record) {
             metrics::counter!(measure::LEDGER_FAILURES).increment(1);
             tracing::error!(turn = %record.turn, %error, "a turn could not be booked; free space in the data folder");
+        }
+        if let Some(budgets) = &self.book.budgets {
+            match self.reservation.take() {
+                Some(reservation) => budgets.settle(reservation, spent),
+                None => budgets.spend(&record, spent),
+            }
         }
         measure::turn_ended(&record);
     }
@@ -201,6 +261,8 @@ mod tests {
             requested_model: "support".to_owned(),
             streamed: true,
             client_retries: 0,
+            team: None,
+            feature: None,
         });
         (ledger, turn)
     }

@@ -137,6 +137,26 @@ pub(crate) async fn revoke_key(
     Ok(Json(json!({ "object": "api_key.revoked", "id": id })))
 }
 
+/// `GET /admin/budgets`: how the budgets stand.
+pub(crate) async fn budgets(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Json<Value>, Failure> {
+    administrator(&app, &request)?;
+    let describe = |budget: mainstay_ops::budgets::BudgetStanding| {
+        json!({
+            "object": "budget",
+            "name": budget.name,
+            "holder": budget.holder,
+            "limit_nano_usd": budget.limit.as_nanos(),
+            "spent_nano_usd": budget.spent.as_nanos(),
+            "reserved_nano_usd": budget.reserved.as_nanos(),
+        })
+    };
+    let data: Vec<Value> = app.budgets.standings().into_iter().map(describe).collect();
+    Ok(Json(json!({ "object": "list", "data": data })))
+}
+
 /// `POST /admin/index/rebuild`
 pub(crate) async fn rebuild_index(
     State(app): State<Arc<App>>,

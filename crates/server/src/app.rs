@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mainstay_domain::Clock;
 use mainstay_gateway::Gateway;
+use mainstay_ops::Budgets;
 use mainstay_rag::Library;
 use mainstay_security::{KeyRing, Sessions};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,8 @@ pub struct App {
     pub library: Arc<Library>,
     /// The API keys.
     pub keys: KeyRing,
+    /// What may be spent.
+    pub budgets: Arc<Budgets>,
     /// The browsers that have signed in.
     pub sessions: Sessions,
     /// Limits.

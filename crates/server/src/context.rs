@@ -26,8 +26,19 @@ pub(crate) fn context_of<B>(app: &App, request: &Request<B>) -> Context {
             .unwrap_or(0),
         address: address_of(app, request),
         place: watch::Sender::new(0),
+        team: attribute(headers, "x-mainstay-team"),
+        feature: attribute(headers, "x-mainstay-feature"),
     }
 }
+
+/// What a caller says its request is for. It is kept with the cost of the request, so it has a bound.
+fn attribute(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = text(headers, name)?.trim();
+    (!value.is_empty()).then(|| value.chars().take(MOST_OF_ATTRIBUTE).collect())
+}
+
+/// Characters of such a name.
+const MOST_OF_ATTRIBUTE: usize = 100;
 
 /// Where a connection comes from, as [`crate::serve`] notes it.
 #[derive(Clone, Copy, Debug)]

@@ -132,6 +132,9 @@ fn request_appearance(error: &RequestError) -> Appearance {
     let (status, retry_after) = match error {
         RequestError::Identity(_) => (StatusCode::UNAUTHORIZED, None),
         RequestError::Forbidden { .. } => (StatusCode::FORBIDDEN, None),
+        RequestError::Budget(exceeded) => (StatusCode::TOO_MANY_REQUESTS, exceeded.resets_in),
+        RequestError::Unpriced { .. } => (StatusCode::BAD_REQUEST, None),
+        RequestError::NotBooked(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
         RequestError::Refused(refusal) => (StatusCode::TOO_MANY_REQUESTS, refusal.retry_after()),
         RequestError::UnknownModel(_) | RequestError::Retrieval(RetrievalError::UnknownCorpus(_)) => {
             (StatusCode::NOT_FOUND, None)
@@ -305,7 +308,7 @@ impl IntoResponse for Failure {
             limits::refused(headers, refusal);
         }
         // What the provider will refuse again, the SDKs must not repeat.
-        if matches!(look.code, "provider_quota_exhausted" | "provider_authentication_failed" | "request_exceeds_limit") {
+        if matches!(look.code, "provider_quota_exhausted" | "provider_authentication_failed" | "request_exceeds_limit" | "budget_exceeded") {
             headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
         }
         response

@@ -42,6 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/admin/keys", post(admin::create_key).get(admin::list_keys))
         .route("/admin/keys/{id}", delete(admin::revoke_key))
         .route("/admin/keys/{id}/rotate", post(admin::rotate_key))
+        .route("/admin/budgets", get(admin::budgets))
         .route("/admin/index/rebuild", post(admin::rebuild_index))
         .route("/admin/quarantine", get(quality::list))
         .route("/admin/quarantine/release", post(quality::release))

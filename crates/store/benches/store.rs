@@ -54,6 +54,8 @@ fn turn(number: u64) -> TurnRecord {
         client_retries: 0,
         failed_attempts: 0,
         failed_cost: NanoUsd::ZERO,
+        team: None,
+        feature: None,
     }
 }
 

@@ -284,6 +284,8 @@ fn turn(id: &str) -> TurnRecord {
         client_retries: 0,
         failed_attempts: 0,
         failed_cost: NanoUsd::ZERO,
+        team: None,
+        feature: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use mainstay_gateway::Admission;
 use mainstay_models::Upstreams;
-use mainstay_ops::measure;
+use mainstay_ops::{Budgets, measure};
 use mainstay_rag::Library;
 use mainstay_reliability::BreakerState;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -33,6 +33,7 @@ pub(super) fn render_metrics(
     library: Arc<Library>,
     upstreams: Arc<Upstreams>,
     admission: Arc<Admission>,
+    budgets: Arc<Budgets>,
 ) -> impl Fn() -> String {
     move || {
         let lag = library.lag();
@@ -57,6 +58,15 @@ pub(super) fn render_metrics(
         }
         for (tier, running, waiting) in admission.load() {
             measure::tier_load(tier.as_str(), running, waiting);
+        }
+        let mut used: BTreeMap<String, f64> = BTreeMap::new();
+        for standing in budgets.standings() {
+            let share = standing.spent.as_dollars_lossy() / standing.limit.as_dollars_lossy();
+            let highest = used.entry(standing.name).or_default();
+            *highest = highest.max(share);
+        }
+        for (budget, share) in used {
+            measure::budget_used(&budget, share);
         }
         measure::pressure(admission.capacity(), admission.level() as u8);
         metrics.render()

@@ -21,6 +21,7 @@ use mainstay_planner::requirements::{
 };
 use mainstay_gateway::admission::AdmissionSettings;
 use mainstay_models::CallPolicy;
+use mainstay_ops::budgets::{Attribute, BudgetSettings};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -29,6 +30,7 @@ pub(crate) use load::{FILE_NAME, check_text, load};
 pub(crate) use secrets::Surroundings;
 use sections::assistants::{Assistant, RawAssistant, ReadFile};
 use sections::corpora::{Corpus, RawCorpus};
+use sections::budgets::{RawAttribution, RawBudget};
 use sections::limits::RawLimits;
 use sections::models::{Model, RawModel};
 use sections::onnx::{Onnx, RawOnnx};
@@ -58,6 +60,10 @@ pub(crate) struct RawConfig {
     server: RawServer,
     /// How many requests are answered, and whose.
     limits: RawLimits,
+    /// What may be spent, by a name of your choice.
+    budgets: BTreeMap<String, RawBudget>,
+    /// Whom requests are charged to.
+    attribution: RawAttribution,
     /// Where data is kept.
     storage: RawStorage,
     /// Who runs the models, by a name of your choice.
@@ -94,6 +100,10 @@ pub(crate) struct Checked {
     pub(crate) server: Server,
     /// How many requests are answered, and whose.
     pub(crate) limits: AdmissionSettings,
+    /// What may be spent, by name.
+    pub(crate) budgets: BTreeMap<String, BudgetSettings>,
+    /// What of its attributes every request must say.
+    pub(crate) required_attribution: Vec<Attribute>,
     /// Where data is kept.
     pub(crate) storage: Storage,
     /// Who runs the models, by name. `builtin` is not among them.
@@ -173,6 +183,8 @@ impl RawConfig {
             traffic: self.traffic.check(&root.key("traffic"), findings),
             server: self.server.check(&root.key("server"), findings),
             limits: self.limits.check(&root.key("limits"), findings),
+            budgets: check_each(self.budgets, "budgets", |raw, at| raw.check(at, findings)),
+            required_attribution: self.attribution.required(),
             storage: self.storage.check(folder),
             slo,
             constraints,

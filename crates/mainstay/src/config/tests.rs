@@ -146,6 +146,17 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("limits.tiers.*.per_tenant.burst_requests", "-1"),
     ("limits.tiers.*.per_tenant.tokens_per_minute", "\"many\""),
     ("limits.tiers.*.per_tenant.burst_tokens", "0"),
+    ("budgets.*.limit", "\"$0\""),
+    ("budgets.*.per", "\"week\""),
+    ("budgets.*.tenant", "\"\""),
+    ("budgets.*.key", "\"\""),
+    ("budgets.*.assistant", "\"\""),
+    ("budgets.*.team", "\"\""),
+    ("budgets.*.feature", "\"\""),
+    ("budgets.*.for_each", "\"user\""),
+    ("budgets.*.alert_at", "\"nearly\""),
+    ("budgets.*.at_limit", "\"stop\""),
+    ("attribution.require", "[]"),
     ("storage.data_dir", "\"\""),
     ("storage.embedding_cache", "\"much\""),
     ("providers.*.kind", "\"openapi\""),
@@ -283,7 +294,7 @@ fn every_table_refuses_keys_that_it_does_not_know() {
         let at = key.iter().map(String::as_str).collect::<Vec<_>>();
         matches!(
             at.as_slice(),
-            ["slo" | "limits", "tiers"] | ["providers" | "onnx" | "models" | "assistants" | "corpora" | "prices"] | [.., "headers"]
+            ["slo" | "limits", "tiers"] | ["budgets" | "providers" | "onnx" | "models" | "assistants" | "corpora" | "prices"] | [.., "headers"]
         )
     };
     for key in tables.iter().filter(|key| !takes_any_name(key)) {

@@ -7,6 +7,7 @@ pub(crate) mod ask;
 pub(crate) mod ingest;
 pub(crate) mod search;
 
+pub(crate) mod budget;
 pub(crate) mod corpus;
 pub(crate) mod index;
 pub(crate) mod keys;

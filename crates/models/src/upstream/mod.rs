@@ -186,6 +186,11 @@ impl Upstreams {
         AttemptedStream::new(Attempts::new(self.clone(), candidates, call, client_retries))
     }
 
+    /// Calls of one request, at most.
+    pub fn most_attempts(&self) -> u32 {
+        self.policy.retries.attempts.max(1)
+    }
+
     /// Since the upstreams were made; what the state machines of `mainstay-reliability` reckon with.
     fn now(&self) -> Duration {
         self.clock.instant().duration_since(self.origin)

@@ -51,6 +51,8 @@ fn record(number: u32) -> TurnRecord {
         client_retries: number % 3,
         failed_attempts: number % 2,
         failed_cost: NanoUsd::new(i64::from(number % 5)),
+        team: number.is_multiple_of(2).then(|| format!("team-{}", number % 3)),
+        feature: number.is_multiple_of(3).then(|| format!("feature-{}", number % 2)),
     }
 }
 
@@ -109,6 +111,8 @@ async fn sums_are_told_apart<B: Backend>(backend: &B) {
         Dimension::Model => record.answered_model.clone(),
         Dimension::Operation => Some(record.operation.clone()),
         Dimension::Outcome => Some(record.outcome.as_str().to_owned()),
+        Dimension::Team => record.team.clone(),
+        Dimension::Feature => record.feature.clone(),
     };
     for dimension in [
         Dimension::Tenant,
@@ -117,6 +121,8 @@ async fn sums_are_told_apart<B: Backend>(backend: &B) {
         Dimension::Model,
         Dimension::Operation,
         Dimension::Outcome,
+        Dimension::Team,
+        Dimension::Feature,
     ] {
         let groups = ledger.totals_by(&everyone(), dimension).await.unwrap();
         for (group, totals) in &groups {

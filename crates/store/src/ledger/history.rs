@@ -55,6 +55,10 @@ pub enum Dimension {
     Operation,
     /// How it ended.
     Outcome,
+    /// The team that the caller says it works for.
+    Team,
+    /// The feature that the caller says it is for.
+    Feature,
 }
 
 impl Dimension {
@@ -66,6 +70,8 @@ impl Dimension {
             Self::Model => "answered_model",
             Self::Operation => "operation",
             Self::Outcome => "outcome",
+            Self::Team => "team",
+            Self::Feature => "feature",
         }
     }
 }

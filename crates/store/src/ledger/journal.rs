@@ -79,6 +79,11 @@ impl Journal {
             // It waits for the database now, which may take long if the database cannot be written.
             full.file.sync_data()?;
         }
+        self.earlier()
+    }
+
+    /// The segments before the active one, oldest first.
+    pub(super) fn earlier(&self) -> io::Result<Vec<Segment>> {
         let mut segments = segments(&self.folder)?;
         let active = self.active().number;
         segments.retain(|segment| segment.number < active);
@@ -148,6 +153,11 @@ impl Segment {
         let aside = self.path.with_file_name(format!("{DAMAGED}{:016}", self.number));
         fs::rename(&self.path, &aside)?;
         Ok(aside)
+    }
+
+    /// Its place in the order of segments.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Where it is.

@@ -10,6 +10,7 @@ mod drain;
 mod frame;
 mod history;
 mod journal;
+mod reservations;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -26,12 +27,14 @@ use tokio::sync::{Mutex, Notify};
 pub use self::drain::{LedgerDrain, SYNC_INTERVAL};
 pub use self::history::{Dimension, HistoryFilter, HistoryPosition, HistoryScope, Totals};
 use self::journal::{Journal, Segment};
+use self::reservations::Reservations;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::error::{StorageError, StorageFault};
 use crate::sqlite::{Database, Migration};
 
 const FILE: &str = "ledger.db";
 const FOLDER: &str = "ledger";
+const RESERVATIONS: &str = "reservations";
 /// Turns that are moved in one transaction.
 const RECORDS_PER_COMMIT: usize = 4_096;
 const MIGRATIONS: [Migration; 2] = [
@@ -74,6 +77,8 @@ pub trait TurnHistory: Ledger {
 #[derive(Debug)]
 pub struct JournalLedger {
     journal: Arc<Journal>,
+    /// What turns under way will cost at most.
+    reservations: Reservations,
     /// A file of its own: its frequent small commits and the long ones of an ingest do not wait for each other.
     database: Database,
     /// Tells the drain that there is something to do.
@@ -103,8 +108,12 @@ impl JournalLedger {
         let path = folder.subfolder(FOLDER)?;
         let journal = Journal::open(&path)
             .map_err(|error| DataDirError::Storage { path: path.clone(), source: error.into() })?;
+        let path = folder.subfolder(RESERVATIONS)?;
+        let (reservations, left) = Reservations::open(&path)
+            .map_err(|error| DataDirError::Storage { path: path.clone(), source: error.into() })?;
         let ledger = Self {
             journal: Arc::new(journal),
+            reservations,
             database,
             booked: Notify::new(),
             moving: Mutex::new(()),
@@ -115,6 +124,13 @@ impl JournalLedger {
         if let Err(error) = ledger.drain().await {
             tracing::warn!(%error, "the ledger's journal could not be moved; it is kept and tried again");
             ledger.booked.notify_one();
+            return Ok(ledger);
+        }
+        // Now those whose turn was booked have their record, and only the others are booked by this.
+        for segment in left {
+            if let Err(error) = ledger.move_segment(segment).await {
+                tracing::warn!(%error, "what was under way when the process ended could not be booked; the next start does it");
+            }
         }
         Ok(ledger)
     }
@@ -195,6 +211,7 @@ impl Ledger for JournalLedger {
                 if first {
                     self.booked.notify_one();
                 }
+                self.reservations.release(&record.turn);
                 Ok(())
             }
             Err(error) => {
@@ -202,6 +219,10 @@ impl Ledger for JournalLedger {
                 Err(LedgerError(StorageError::from(error).to_string()))
             }
         }
+    }
+
+    fn reserve(&self, record: &TurnRecord) -> Result<(), LedgerError> {
+        self.reservations.reserve(record).map_err(|error| LedgerError(StorageError::from(error).to_string()))
     }
 }
 

@@ -14,14 +14,15 @@ macro_rules! columns {
         "turn, request, started_at, duration_micros, first_token_micros, tenant, api_key, operation, requested_model, \
          assistant, answered_model, streamed, outcome, error_code, prompt_tokens, cache_read_tokens, \
          cache_write_tokens, completion_tokens, reasoning_tokens, usage_source, cost_nano_usd, price_date, passages, \
-         citations, citations_removed, client_retries, failed_attempts, failed_cost_nano_usd"
+         citations, citations_removed, client_retries, failed_attempts, failed_cost_nano_usd, \
+         team, feature"
     };
 }
 pub(super) use columns;
 
 static INSERT: MultiRowInsert = MultiRowInsert::new(
     concat!("INSERT INTO ledger (", columns!(), ")"),
-    28,
+    30,
     "ON CONFLICT (turn) DO NOTHING",
 );
 
@@ -62,6 +63,8 @@ fn bind(record: &TurnRecord, row: &mut Row<'_>) {
         client_retries,
         failed_attempts,
         failed_cost,
+        team,
+        feature,
     } = record;
     row.add(turn.as_str()).add(request.as_str()).add(started_at.as_micros());
     row.add(sql_number(*duration_micros)).add(first_token_micros.map(sql_number));
@@ -76,7 +79,7 @@ fn bind(record: &TurnRecord, row: &mut Row<'_>) {
     for count in [passages, citations, citations_removed, client_retries, failed_attempts] {
         row.add(i64::from(*count));
     }
-    row.add(failed_cost.as_nanos());
+    row.add(failed_cost.as_nanos()).add(team.as_deref()).add(feature.as_deref());
 }
 
 pub(super) fn record_of(row: &SqliteRow) -> Result<TurnRecord, StorageError> {
@@ -112,6 +115,8 @@ pub(super) fn record_of(row: &SqliteRow) -> Result<TurnRecord, StorageError> {
         client_retries: count(25)?,
         failed_attempts: count(26)?,
         failed_cost: NanoUsd::new(column(row, 27)?),
+        team: column(row, 28)?,
+        feature: column(row, 29)?,
     })
 }
 

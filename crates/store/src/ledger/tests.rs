@@ -40,6 +40,8 @@ pub(super) fn record(turn: &str) -> TurnRecord {
         client_retries: 0,
         failed_attempts: 1,
         failed_cost: NanoUsd::new(7),
+        team: Some("search".to_owned()),
+        feature: None,
     }
 }
 
@@ -88,6 +90,8 @@ prop_compose! {
             client_retries: small[3],
             failed_attempts: small[0],
             failed_cost: NanoUsd::new(small[1].into()),
+            team: absent[1].then(|| "a team".to_owned()),
+            feature: absent[2].then(|| "a feature".to_owned()),
         }
     }
 }
@@ -110,6 +114,24 @@ async fn what_is_left_in_the_journal_is_booked_at_the_next_start() {
     let ledger = open(&folder).await;
     assert_eq!(ledger.totals(&everyone()).await.unwrap().turns, 2);
     assert_eq!(ledger.troubles(), LedgerTroubles::default());
+}
+
+#[tokio::test]
+async fn what_was_under_way_at_a_kill_is_booked_by_its_reservation_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(&folder).await;
+    let reserved = |turn: &str| TurnRecord { cost: NanoUsd::new(50), outcome: Outcome::Cancelled, ..record(turn) };
+    for turn in ["finished", "under way"] {
+        ledger.reserve(&reserved(turn)).unwrap();
+    }
+    ledger.book(&record("finished")).unwrap();
+    drop(ledger);
+    for _ in 0..2 {
+        let ledger = open(&folder).await;
+        let mut turns = ledger.recent(&everyone(), None, 10).await.unwrap();
+        turns.sort_by(|a, b| a.turn.as_str().cmp(b.turn.as_str()));
+        assert_eq!(turns, [record("finished"), reserved("under way")]);
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,122 @@
+//! What a request may cost: who it is charged to, and that its budgets have room for it.
+
+use std::sync::Arc;
+
+use mainstay_domain::chat::{ChatRequest, Content, MaxTokens, Part};
+use mainstay_domain::{NanoUsd, Usage};
+use mainstay_models::{Candidate, Route};
+use mainstay_ops::Turn;
+use mainstay_ops::budgets::{AtLimit, Attribute};
+use mainstay_ops::turn::ReserveError;
+
+use crate::chat::Degraded;
+use crate::{Gateway, RequestError};
+
+/// Tokens that the answer to a request may have that falls under a budget and sets no limit of its own: without one there
+/// is nothing that could be reserved.
+const MOST_BUDGETED: u64 = 4_096;
+
+/// Tokens beside the text of a message: who speaks, and how the provider frames it.
+const PER_MESSAGE: u64 = 16;
+
+/// Tokens that no picture exceeds at the providers that say how they count.
+const PER_IMAGE: u64 = 4_096;
+
+impl Gateway {
+    /// Refuses a request that does not say whom it is charged to, where that has to be said.
+    pub(crate) fn require_attribution(&self, turn: &Turn) -> Result<(), RequestError> {
+        for attribute in &self.required_attribution {
+            if attribute.of(turn.so_far()).is_none_or(str::is_empty) {
+                let (what, header) = match attribute {
+                    Attribute::Feature => ("feature", "x-mainstay-feature"),
+                    _ => ("team", "x-mainstay-team"),
+                };
+                return Err(RequestError::Invalid {
+                    message: format!("say which {what} this is for: send the header {header}"),
+                    param: Some(header),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds the most that a request can cost, and says who may answer: where its budget is used up and says so, those that
+    /// cost nothing.
+    pub(crate) fn reserve(
+        &self,
+        turn: &mut Turn,
+        route: &Route,
+        request: &mut ChatRequest,
+    ) -> Result<(Arc<[Candidate]>, Option<Degraded>), RequestError> {
+        if !turn.is_budgeted() {
+            return Ok((route.candidates.clone(), None));
+        }
+        if request.max_tokens.is_none() {
+            request.max_tokens = Some(MaxTokens { limit: MOST_BUDGETED, as_completion: true });
+        }
+        let usage = most(request);
+        let most = self.most_of(&route.candidates, &usage)?;
+        let exceeded = match turn.reserve(most) {
+            Ok(()) => return Ok((route.candidates.clone(), None)),
+            Err(ReserveError::Ledger(error)) => return Err(RequestError::NotBooked(error)),
+            Err(ReserveError::Exceeded(exceeded)) => exceeded,
+        };
+        if exceeded.at_limit == AtLimit::Degrade {
+            let is_free = |one: &&Candidate| self.cost_of(one, &usage) == Some(NanoUsd::ZERO);
+            let free: Vec<Candidate> = route.candidates.iter().filter(is_free).cloned().collect();
+            let free = if free.is_empty() { self.extractive(route) } else { Some(free.into()) };
+            if let Some(free) = free {
+                return Ok((free, Some(Degraded::Budget)));
+            }
+        }
+        Err(RequestError::Budget(Box::new(exceeded)))
+    }
+
+    /// The built-in model that answers with sentences of the documents, where there are any.
+    fn extractive(&self, route: &Route) -> Option<Arc<[Candidate]>> {
+        route.assistant.as_ref()?.corpus.as_ref()?;
+        self.registry.candidates_of(&"builtin/extractive".parse().ok()?)
+    }
+
+    /// The most that a request can cost: each of its calls may fail after it was paid for.
+    fn most_of(&self, candidates: &[Candidate], usage: &Usage) -> Result<NanoUsd, RequestError> {
+        let mut most = NanoUsd::ZERO;
+        for candidate in candidates {
+            let cost = self
+                .cost_of(candidate, usage)
+                .ok_or_else(|| RequestError::Unpriced { model: candidate.name.to_string() })?;
+            most = most.max(cost);
+        }
+        let calls = i64::from(self.registry.upstreams().most_attempts());
+        Ok(NanoUsd::new(most.as_nanos().saturating_mul(calls)))
+    }
+
+    fn cost_of(&self, candidate: &Candidate, usage: &Usage) -> Option<NanoUsd> {
+        let name = candidate.name.to_string();
+        let cost = |usage: &Usage| self.prices.cost(&name, usage).map(|(cost, _)| cost);
+        // A provider may put the whole prompt into its cache, which may cost more than reading it.
+        let cached = Usage { cache_write: usage.prompt, ..*usage };
+        Some(cost(usage)?.max(cost(&cached)?))
+    }
+}
+
+/// The most tokens that a request can have: no token of a text is shorter than a byte.
+fn most(request: &ChatRequest) -> Usage {
+    let text = |content: &Content| content.text_len() as u64;
+    let images = |content: &Content| match content {
+        Content::Parts(parts) => parts.iter().filter(|part| !matches!(part, Part::Text { .. })).count() as u64,
+        Content::Absent | Content::Text(_) => 0,
+    };
+    let of_messages = request.messages.iter().map(|message| {
+        let calls: usize = message.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
+        text(&message.content) + calls as u64 + PER_MESSAGE + PER_IMAGE * images(&message.content)
+    });
+    let of_tools = request.tools.iter().map(|tool| format!("{tool:?}").len() as u64);
+    let format = format!("{:?}", request.response_format).len() as u64;
+    let choices = u64::from(request.n.unwrap_or(1).max(1));
+    Usage {
+        prompt: of_messages.chain(of_tools).sum::<u64>() + format,
+        completion: request.max_tokens.map_or(MOST_BUDGETED, |most| most.limit).saturating_mul(choices),
+        ..Usage::default()
+    }
+}
