@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use mainstay_domain::chat::{
     AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Content, Delivery, Extra,
-    FinishReason, Message, Role, StreamStart,
+    FinishReason, MaxTokens, Message, Role, StreamStart,
 };
 use mainstay_domain::filter::Test;
 use mainstay_domain::identity::Scope;
@@ -22,7 +22,8 @@ use mainstay_domain::{
     NotReranked, Passage, RequestId, Reranking, ServiceTier, Usage,
 };
 use mainstay_models::{Assistant, CallPolicy, Provider, Registry, RetrievalSettings, Upstreams};
-use mainstay_ops::TurnBook;
+use mainstay_ops::budgets::{AtLimit, Attribute, BudgetSettings, Period};
+use mainstay_ops::{Budgets, TurnBook};
 use mainstay_security::KeyTable;
 
 use crate::admission::{Admission, AdmissionSettings};
@@ -167,6 +168,22 @@ pub(crate) const KEY: &str = "msk_test_secret";
 
 pub(crate) fn world(script: Script) -> World {
     judged_world(script, None)
+}
+
+/// With a budget in nano-dollars.
+fn budgeted_world(script: Script, limit: i64, at_limit: AtLimit) -> World {
+    let mut world = world(script);
+    let budget = BudgetSettings {
+        name: "b".to_owned(),
+        limit: NanoUsd::new(limit),
+        period: Period::Total,
+        only: Vec::new(),
+        for_each: None,
+        alert_at: 0.8,
+        at_limit,
+    };
+    world.gateway.turns = world.gateway.turns.under(Budgets::new(vec![budget], world.clock));
+    world
 }
 
 /// With a model that judges the citations of the answers.
@@ -508,4 +525,75 @@ async fn a_filter_where_nothing_is_searched_is_refused() {
     let refused = world.gateway.chat(call).await;
     assert!(matches!(refused, Err(RequestError::Invalid { param: Some("mainstay.filter"), .. })));
     assert!(world.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_request_may_cost_is_held_before_the_model_is_called_and_put_right_after() {
+    // At most 4,096 tokens of answer at 10 a token, three times, and less than 100 tokens of prompt.
+    let world = budgeted_world(Script::Say("hm"), 130_000, AtLimit::Refuse);
+    for _ in 0..3 {
+        world.gateway.chat(world.call("scripted/m", Delivery::Whole)).await.unwrap();
+    }
+    let seen = world.seen.lock().unwrap().len();
+    assert_eq!(seen, 3, "270 were spent of each 123,000 that were held");
+    let small = budgeted_world(Script::Say("hm"), 120_000, AtLimit::Refuse);
+    let refused = small.gateway.chat(small.call("scripted/m", Delivery::Whole)).await.err().unwrap();
+    assert_eq!(refused.code(), "budget_exceeded");
+    assert!(small.seen.lock().unwrap().is_empty(), "the model was called without its cost being held");
+    let mut call = small.call("scripted/m", Delivery::Whole);
+    call.request.max_tokens = Some(MaxTokens { limit: 100, as_completion: true });
+    assert!(small.gateway.chat(call).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_at_once_overspend_nothing() {
+    let world = Arc::new(budgeted_world(Script::Say("hm"), 100_000, AtLimit::Refuse));
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..1_000 {
+        let world = world.clone();
+        tasks.spawn(async move {
+            let delivery = if number % 2 == 0 { Delivery::Whole } else { STREAMED };
+            let mut call = world.call("scripted/m", delivery);
+            call.request.max_tokens = Some(MaxTokens { limit: 50, as_completion: true });
+            match world.gateway.chat(call).await {
+                Ok(Answer::Whole { .. }) => true,
+                Ok(Answer::Stream { mut stream, .. }) => {
+                    while let Some(event) = stream.next().await {
+                        event.unwrap();
+                    }
+                    true
+                }
+                Err(error) => {
+                    assert_eq!(error.code(), "budget_exceeded");
+                    false
+                }
+            }
+        });
+    }
+    let answered = tasks.join_all().await.into_iter().filter(|answered| *answered).count();
+    let spent: NanoUsd = world.booked.0.lock().unwrap().iter().map(|record| record.cost + record.failed_cost).sum();
+    assert_eq!(spent, NanoUsd::new(270 * answered as i64));
+    assert!(spent <= NanoUsd::new(100_000) && answered > 300, "{spent} for {answered}");
+}
+
+#[tokio::test]
+async fn where_a_budget_says_so_a_model_that_costs_nothing_answers_and_the_caller_is_told() {
+    let world = budgeted_world(Script::Say("never"), 1, AtLimit::Degrade);
+    // There is none that costs nothing in this world.
+    let refused = world.gateway.chat(world.call("support", Delivery::Whole)).await.err().unwrap();
+    assert_eq!(refused.code(), "budget_exceeded");
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_say_whom_it_is_charged_to_is_refused_where_it_must() {
+    let mut world = world(Script::Say("Two years."));
+    world.gateway.required_attribution = vec![Attribute::Team, Attribute::Feature];
+    let mut call = world.call("scripted/m", Delivery::Whole);
+    call.context.team = Some("search".to_owned());
+    let refused = world.gateway.chat(call.clone()).await.err().unwrap();
+    assert!(refused.to_string().contains("x-mainstay-feature"), "{refused}");
+    call.context.feature = Some("summaries".to_owned());
+    assert!(world.gateway.chat(call).await.is_ok());
+    let booked = world.booked.0.lock().unwrap();
+    assert_eq!((booked[1].team.as_deref(), booked[1].feature.as_deref()), (Some("search"), Some("summaries")));
 }
