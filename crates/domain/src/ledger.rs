@@ -66,6 +66,9 @@ pub struct TurnRecord {
     /// The feature of the product that the caller says it is for.
     #[serde(default)]
     pub feature: Option<String>,
+    /// The layer of the cache that answered, `exact` or `semantic`; absent when a model did.
+    #[serde(default)]
+    pub cache: Option<String>,
 }
 
 /// How a turn ended.

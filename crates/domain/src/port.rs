@@ -180,6 +180,12 @@ pub trait Retriever: Send + Sync {
     /// The best passages, best first. A deleted document is never among them. A reranker that fails or has no time
     /// fails no search: the order is then that of the fusion, and the result says so.
     async fn retrieve(&self, query: RetrievalQuery) -> Result<Retrieved, RetrievalError>;
+
+    /// A number that is another one whenever a document of the corpus has come, changed or gone since the process began. What
+    /// was found under one number holds for as long as it stays.
+    fn version(&self, _tenant: &TenantId, _corpus: &CorpusName) -> u64 {
+        0
+    }
 }
 
 /// Why nothing could be retrieved.

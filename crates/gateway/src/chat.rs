@@ -4,7 +4,9 @@
 //! request is here; work that is done once per attempt at an upstream is in the upstream.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use mainstay_cache::{CachedAnswer, Layer, Wish};
 use mainstay_domain::chat::{ChatRequest, MaxTokens};
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
@@ -19,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::admission::{Admitted, Applicant, Standing};
 use crate::attempts;
+use crate::caching::{Keeping, replay};
 use crate::error::FilterOrigin;
 use crate::judging::Judge;
 use crate::sources::considered;
@@ -55,6 +58,8 @@ pub struct Context {
     pub team: Option<String>,
     /// The feature that the caller says it is for.
     pub feature: Option<String>,
+    /// What the caller wishes of the cache.
+    pub cache: Wish,
 }
 
 /// The answer to a question.
@@ -97,6 +102,8 @@ pub struct Summary {
     pub standing: Standing,
     /// Why a lesser model answers than the one that was asked for.
     pub degraded: Option<Degraded>,
+    /// The layer of the cache that knew the answer; absent where a model answers.
+    pub cache: Option<Layer>,
 }
 
 impl Gateway {
@@ -112,10 +119,21 @@ impl Gateway {
             team: call.context.team.clone(),
             feature: call.context.feature.clone(),
         });
+        let streamed = call.request.delivery.is_streamed();
         match self.answer(&mut turn, call).await {
             Ok(Reply::Whole(completion, counts, terms)) => {
                 let summary = conclude(turn, counts, terms);
                 Ok(Answer::Whole { completion, summary })
+            }
+            Ok(Reply::Cached(answer, terms)) => {
+                let mut summary = Summary::at_end(&turn, CitationCounts::default(), terms);
+                summary.not_in_documents = Some(answer.not_in_documents);
+                if streamed {
+                    let stream = AnswerStream::replayed(replay(&answer), turn, summary.clone(), self);
+                    return Ok(Answer::Stream { stream: Box::new(stream), summary });
+                }
+                turn.complete();
+                Ok(Answer::Whole { completion: answer.completion.clone(), summary })
             }
             Ok(Reply::Stream(opened)) => {
                 let summary = Summary::at_start(&turn, opened.terms());
@@ -142,7 +160,6 @@ impl Gateway {
         // place is held until the answer has ended.
         let mut admitted = self.admit(&caller, &context, request.user.as_deref(), expected(&request)).await?;
         // Inspect: injection and personal data come here, before the text reaches a cache, an index or a model.
-        // Cache: exact and semantic come here, after inspection and before the work that they save.
 
         // Route: what the name stands for decides whether documents are needed at all.
         let route = self.registry.route(&request.model)?;
@@ -150,6 +167,17 @@ impl Gateway {
             turn.assisted_by(&assistant.name);
             apply_defaults(&mut request, assistant);
         }
+
+        // Cache: inside everything that the answer depends on, before the work that it saves.
+        let keeping = match self.look_up(&caller, &context, tier, &route, &request).await {
+            Some(Ok((answer, layer))) => {
+                admitted.used(0);
+                self.answered_from_cache(turn, &answer, layer);
+                return Ok(Reply::Cached(answer, Terms { cache: Some(layer), ..Terms::of(&admitted, None) }));
+            }
+            Some(Err(keeping)) => Some(keeping),
+            None => None,
+        };
 
         // Retrieve, then assemble: the prompt that the model sees is complete before it is called.
         let grounding = self.ground(&caller, &context, tier, &route, &mut request).await?;
@@ -175,7 +203,7 @@ impl Gateway {
             let mut upstream = upstreams.stream(candidates, model_call, retries);
             upstream.accepted(&mut enter).await.inspect_err(|_| admitted.used(0))?;
             // Filter and settle happen piece by piece: see `stream`.
-            return Ok(Reply::Stream(Opened { upstream, grounding, judge, prompt, admitted, degraded }));
+            return Ok(Reply::Stream(Opened { upstream, grounding, judge, prompt, admitted, degraded, keeping }));
         }
         let completion = upstreams.complete(candidates, model_call, retries, &mut enter).await;
         // What was not answered takes nothing of its caller's limits.
@@ -208,7 +236,10 @@ impl Gateway {
             counts = filters.counts();
             turn.cited(counts.verified, counts.removed);
         }
-        Ok(Reply::Whole(completion, counts, Terms { standing: admitted.standing(), degraded }))
+        if let Some(keeping) = keeping.filter(|_| degraded.is_none()) {
+            keeping.answered(self.clock, turn, &completion, counts.is_not_found());
+        }
+        Ok(Reply::Whole(completion, counts, Terms::of(&admitted, degraded)))
     }
 
     /// Establishes who calls and that they may.
@@ -322,6 +353,8 @@ const SENT_FILTER: &str = "mainstay.filter";
 enum Reply {
     /// With what became of its citations.
     Whole(Completion, CitationCounts, Terms),
+    /// It was given before.
+    Cached(Arc<CachedAnswer>, Terms),
     Stream(Opened),
 }
 
@@ -336,12 +369,14 @@ pub(crate) struct Opened {
     pub(crate) admitted: Admitted,
     /// Why a lesser model answers.
     pub(crate) degraded: Option<Degraded>,
+    /// Where the answer may be kept.
+    pub(crate) keeping: Option<Keeping>,
 }
 
 impl Opened {
     /// On what terms it is answered.
     pub(crate) fn terms(&self) -> Terms {
-        Terms { standing: self.admitted.standing(), degraded: self.degraded }
+        Terms::of(&self.admitted, self.degraded)
     }
 }
 
@@ -352,6 +387,15 @@ pub(crate) struct Terms {
     pub(crate) standing: Standing,
     /// Why a lesser model answers.
     pub(crate) degraded: Option<Degraded>,
+    /// The layer of the cache that answers.
+    pub(crate) cache: Option<Layer>,
+}
+
+impl Terms {
+    /// Of a request that a model answers.
+    pub(crate) fn of(admitted: &Admitted, degraded: Option<Degraded>) -> Self {
+        Self { standing: admitted.standing(), degraded, cache: None }
+    }
 }
 
 /// Why a lesser model answers than the one that was asked for.
@@ -384,6 +428,7 @@ impl Summary {
             failed_attempts: None,
             standing: terms.standing,
             degraded: terms.degraded,
+            cache: terms.cache,
         }
     }
 

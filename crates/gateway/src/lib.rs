@@ -10,6 +10,7 @@ pub mod sources;
 pub mod stream;
 
 mod attempts;
+pub mod caching;
 mod judging;
 mod spending;
 
@@ -28,6 +29,7 @@ use mainstay_ops::budgets::Attribute;
 use mainstay_security::KeyTable;
 
 pub use admission::{Admission, Admitted};
+pub use caching::Caching;
 pub use chat::{Answer, ChatCall, Context};
 pub use error::RequestError;
 pub use stream::AnswerStream;
@@ -40,6 +42,8 @@ pub struct Gateway {
     pub admission: Arc<Admission>,
     /// What a name stands for.
     pub registry: Registry,
+    /// Answers that were given before.
+    pub caching: Caching,
     /// Finds passages.
     pub retriever: Arc<dyn Retriever>,
     /// Books turns.

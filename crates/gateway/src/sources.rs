@@ -334,6 +334,7 @@ mod tests {
                 place: tokio::sync::watch::Sender::new(0),
                 team: None,
                 feature: None,
+                cache: mainstay_cache::Wish::default(),
             },
         }
     }

@@ -16,16 +16,17 @@ use mainstay_rag::citations::CitationFilters;
 use metrics::Histogram;
 use tokio::time::Instant;
 
-use crate::RequestError;
+use crate::{Gateway, RequestError};
 use crate::admission::Admitted;
 use crate::attempts;
+use crate::caching::{Collected, Keeping};
 use crate::chat::{Degraded, Opened, Summary, Terms, conclude};
 use crate::judging::Judge;
 
 /// The pieces of an answer. It ends with `None` only after the model said that it had finished and the turn was booked;
 /// a failure is an `Err`, and the last item. Dropping it before cancels the upstream and books what was used.
 pub struct AnswerStream {
-    upstream: AttemptedStream,
+    source: Source,
     /// Only of a grounded answer.
     citations: Option<CitationFilters>,
     judge: Option<Judge>,
@@ -45,9 +46,19 @@ pub struct AnswerStream {
     /// The place among those that are answered; given back when the answer has ended.
     admitted: Option<Admitted>,
     degraded: Option<Degraded>,
+    /// Where the answer may be kept, and what of it has been sent.
+    keeping: Option<(Keeping, Collected)>,
     gaps: Histogram,
     /// Of a stream that has ended well.
     summary: Option<Summary>,
+}
+
+/// Where the pieces come from.
+enum Source {
+    /// A model.
+    Model(Box<AttemptedStream>),
+    /// An answer that was given before.
+    Stored(std::vec::IntoIter<ChatEvent>),
 }
 
 /// A piece and what becomes of its citations.
@@ -60,7 +71,7 @@ impl AnswerStream {
     pub(crate) fn new(opened: Opened, turn: Turn, prices: Arc<dyn Prices>, clock: Clock) -> Self {
         let model = turn.so_far().answered_model.clone().unwrap_or_default();
         Self {
-            upstream: opened.upstream,
+            source: Source::Model(Box::new(opened.upstream)),
             citations: opened.grounding.map(CitationFilters::new),
             judge: opened.judge,
             judged: None,
@@ -75,7 +86,39 @@ impl AnswerStream {
             last_content: None,
             admitted: Some(opened.admitted),
             degraded: opened.degraded,
+            keeping: opened.keeping.filter(|_| opened.degraded.is_none()).map(|keeping| (keeping, Collected::default())),
             summary: None,
+        }
+    }
+
+    /// An answer that was given before. It is booked when it has been sent.
+    pub(crate) fn replayed(events: Vec<ChatEvent>, turn: Turn, summary: Summary, gateway: &Gateway) -> Self {
+        let model = turn.so_far().answered_model.clone().unwrap_or_default();
+        Self {
+            source: Source::Stored(events.into_iter()),
+            citations: None,
+            judge: None,
+            judged: None,
+            turn: Some(turn),
+            prices: gateway.prices.clone(),
+            clock: gateway.clock,
+            gaps: measure::chunk_gap(&model),
+            model,
+            prompt: Usage::default(),
+            tally: Usage::default(),
+            reported: true,
+            last_content: None,
+            admitted: None,
+            degraded: None,
+            keeping: None,
+            summary: Some(summary),
+        }
+    }
+
+    /// Ends an answer that was given before.
+    fn end_stored(&mut self) {
+        if let Some(turn) = self.turn.take() {
+            turn.complete();
         }
     }
 
@@ -88,6 +131,8 @@ impl AnswerStream {
     pub fn abort(&mut self, error: &RequestError) {
         self.settle();
         self.admitted = None;
+        // Whoever waits for this answer asks now.
+        self.keeping = None;
         if let Some(turn) = self.turn.take() {
             turn.fail(error.code());
         }
@@ -143,6 +188,13 @@ impl AnswerStream {
         }
     }
 
+    /// Keeps what goes to the caller, where the whole may be kept.
+    fn collect(&mut self, event: &ChatEvent) {
+        if let Some((_, collected)) = &mut self.keeping {
+            collected.take(event);
+        }
+    }
+
     /// Waits until the citations of the piece that is judged are.
     fn poll_judged(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChatEvent>> {
         let Some(judged) = &mut self.judged else { return Poll::Ready(None) };
@@ -183,6 +235,9 @@ impl AnswerStream {
 
     /// Enters usage, cost and citations into the turn.
     fn settle(&mut self) {
+        if matches!(self.source, Source::Stored(_)) {
+            return;
+        }
         let Some(turn) = &mut self.turn else { return };
         let source = if self.reported { UsageSource::Reported } else { UsageSource::Estimated };
         turn.used(self.tally, source, self.prices.cost(&self.model, &self.tally));
@@ -205,11 +260,27 @@ impl Stream for AnswerStream {
         }
         loop {
             if let Some(event) = std::task::ready!(self.poll_judged(cx)) {
+                self.collect(&event);
                 return Poll::Ready(Some(Ok(event)));
             }
-            match std::task::ready!(Pin::new(&mut self.upstream).poll_next(cx)) {
+            let next = match &mut self.source {
+                Source::Model(upstream) => std::task::ready!(Pin::new(upstream).poll_next(cx)),
+                Source::Stored(events) => match events.next() {
+                    Some(ChatEvent::Delta(delta)) => {
+                        self.measure(&delta);
+                        return Poll::Ready(Some(Ok(ChatEvent::Delta(delta))));
+                    }
+                    Some(event) => return Poll::Ready(Some(Ok(event))),
+                    None => {
+                        self.end_stored();
+                        return Poll::Ready(None);
+                    }
+                },
+            };
+            match next {
                 Some(Ok(Step::Event(event))) => {
                     if let Some(event) = self.pass(event) {
+                        self.collect(&event);
                         return Poll::Ready(Some(Ok(event)));
                     }
                 }
@@ -226,7 +297,12 @@ impl Stream for AnswerStream {
                     let citations = self.citations.as_ref().map(CitationFilters::counts).unwrap_or_default();
                     if let Some(turn) = self.turn.take() {
                         let standing = self.admitted.as_ref().map(Admitted::standing).unwrap_or_default();
-                        let terms = Terms { standing, degraded: self.degraded };
+                        let terms = Terms { standing, degraded: self.degraded, cache: None };
+                        if let Some((keeping, collected)) = self.keeping.take()
+                            && let Some(whole) = collected.whole()
+                        {
+                            keeping.answered(self.clock, &turn, &whole, citations.is_not_found());
+                        }
                         self.summary = Some(conclude(turn, citations, terms));
                         self.admitted = None;
                     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
+use mainstay_cache::{CacheSettings, Layer, Mode};
 use mainstay_domain::chat::{
     AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Content, Delivery, Extra,
     FinishReason, MaxTokens, Message, Role, StreamStart,
@@ -19,7 +20,7 @@ use mainstay_domain::port::{
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{
     AssistantName, ChunkId, Clock, CorpusName, Deadline, Filter, ModelError, ModelErrorKind, NanoUsd,
-    NotReranked, Passage, RequestId, Reranking, ServiceTier, Usage,
+    NotReranked, Passage, RequestId, Reranking, ServiceTier, TenantId, Usage,
 };
 use mainstay_models::{Assistant, CallPolicy, Provider, Registry, RetrievalSettings, Upstreams};
 use mainstay_ops::budgets::{AtLimit, Attribute, BudgetSettings, Period};
@@ -123,6 +124,7 @@ impl ChatModel for Scripted {
 #[derive(Default)]
 struct OnePassage {
     asked: Mutex<Vec<RetrievalQuery>>,
+    version: std::sync::atomic::AtomicU64,
 }
 
 const SOURCE: &str = "The warranty lasts two years from the day of purchase.";
@@ -134,6 +136,10 @@ impl Retriever for OnePassage {
         let passage = Passage::whole(ChunkId(1), "policy.md", SOURCE);
         let reranking = Reranking::Skipped(NotReranked::NoReranker);
         Ok(Retrieved { passages: vec![passage], reranking })
+    }
+
+    fn version(&self, _: &TenantId, _: &CorpusName) -> u64 {
+        self.version.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
@@ -223,6 +229,10 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
         ),
         retriever: retriever.clone(),
         turns: TurnBook::new(booked.clone(), clock),
+        caching: crate::Caching {
+            answers: mainstay_cache::AnswerCache::new(1 << 20, clock),
+            settings: Default::default(),
+        },
         required_attribution: Vec::new(),
         prices: Arc::new(PerToken),
         clock,
@@ -258,6 +268,7 @@ impl World {
                 place: tokio::sync::watch::Sender::new(0),
                 team: None,
                 feature: None,
+                cache: mainstay_cache::Wish::default(),
             },
         }
     }
@@ -596,4 +607,93 @@ async fn a_request_that_does_not_say_whom_it_is_charged_to_is_refused_where_it_m
     assert!(world.gateway.chat(call).await.is_ok());
     let booked = world.booked.0.lock().unwrap();
     assert_eq!((booked[1].team.as_deref(), booked[1].feature.as_deref()), (Some("search"), Some("summaries")));
+}
+
+/// With an assistant whose answers are kept.
+fn keeping_world(script: Script) -> World {
+    let mut world = world(script);
+    let settings = CacheSettings { mode: Mode::Exact, ..CacheSettings::default() };
+    world.gateway.caching.settings.insert("support".to_owned(), settings);
+    world
+}
+
+/// The text and the citations of an answer, however it is delivered.
+async fn answer_of(world: &World, delivery: Delivery) -> (String, usize, crate::chat::Summary) {
+    match world.gateway.chat(world.call("support", delivery)).await.unwrap() {
+        Answer::Whole { completion, summary } => {
+            let message = &completion.choices[0].message;
+            (message.text.clone().unwrap(), message.citations.len(), summary)
+        }
+        Answer::Stream { mut stream, .. } => {
+            let (mut text, mut citations, mut finished) = (String::new(), 0, false);
+            while let Some(event) = stream.next().await {
+                if let ChatEvent::Delta(delta) = event.unwrap() {
+                    text.push_str(&delta.text.unwrap_or_default());
+                    citations += delta.citations.len();
+                    finished |= delta.finish.is_some();
+                }
+            }
+            assert!(finished);
+            (text, citations, stream.summary().unwrap().clone())
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_given_again_whole_or_in_pieces_and_costs_nothing() {
+    for first in [Delivery::Whole, STREAMED] {
+        for second in [Delivery::Whole, STREAMED] {
+            let world = keeping_world(Script::Say("The warranty lasts two years [1]. Bananas are blue [4]."));
+            let (text, citations, summary) = answer_of(&world, first).await;
+            assert_eq!((citations, summary.cache), (1, None));
+            let (again, cited_again, summary) = answer_of(&world, second).await;
+            assert_eq!((again, cited_again), (text, citations));
+            assert_eq!((summary.cache, summary.cost_nano_usd), (Some(Layer::Exact), Some(0)));
+            assert_eq!((summary.model.as_str(), summary.passages), ("scripted/m", 1));
+            assert_eq!(world.seen.lock().unwrap().len(), 1, "the model was asked again");
+            let booked = world.booked.0.lock().unwrap();
+            assert_eq!((booked[1].cost, booked[1].outcome), (NanoUsd::ZERO, Outcome::Completed));
+            assert_eq!((booked[1].cache.as_deref(), booked[1].usage), (Some("exact"), Usage::default()));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_broke_off_is_not_given_again() {
+    let world = keeping_world(Script::Break("The warr"));
+    let mut stream = open(&world, "support").await;
+    let mut last = None;
+    while let Some(event) = stream.next().await {
+        last = Some(event);
+    }
+    assert!(last.unwrap().is_err());
+    // By now its breaker is open, so that only the cache could answer.
+    let again = world.gateway.chat(world.call("support", STREAMED)).await;
+    assert!(again.is_err(), "half an answer was given again");
+}
+
+#[tokio::test]
+async fn another_version_of_the_documents_and_a_caller_who_wants_none_are_answered_anew() {
+    let world = keeping_world(Script::Say("Two years [1]."));
+    answer_of(&world, Delivery::Whole).await;
+    world.retriever.version.store(7, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(answer_of(&world, Delivery::Whole).await.2.cache, None);
+    let mut call = world.call("support", Delivery::Whole);
+    call.context.cache.reads = false;
+    let Answer::Whole { summary, .. } = world.gateway.chat(call).await.unwrap() else { panic!("streamed") };
+    assert_eq!(summary.cache, None);
+    assert_eq!(answer_of(&world, Delivery::Whole).await.2.cache, Some(Layer::Exact));
+}
+
+#[tokio::test]
+async fn identical_questions_at_once_ask_the_model_once() {
+    let world = Arc::new(keeping_world(Script::Say("Two years [1].")));
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..100 {
+        let world = world.clone();
+        let delivery = if number % 2 == 0 { Delivery::Whole } else { STREAMED };
+        tasks.spawn(async move { answer_of(&world, delivery).await.0 });
+    }
+    assert!(tasks.join_all().await.iter().all(|text| text == "Two years [1]."));
+    assert_eq!(world.seen.lock().unwrap().len(), 1);
 }

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use mainstay_cache::{AnswerCache, Mode};
 use mainstay_domain::port::{Embedder, Prices};
 use mainstay_domain::{Clock, TenantId};
 use mainstay_embed::StaticEmbedder;
-use mainstay_gateway::{Admission, Gateway};
+use mainstay_gateway::{Admission, Caching, Gateway};
 use mainstay_models::registry::EmbedderFactory;
 use mainstay_models::{
     Assistant, ModelName, ModelSettings, Provider as ListedProvider, Registry, Route, UnknownModel, Upstreams,
@@ -104,6 +105,8 @@ impl Instance {
         })?;
         let url = url_of(listener.local_addr()?);
         let stop = CancellationToken::new();
+        let caching = caching(&config, clock);
+        let answers = caching.answers.clone();
         let admission = Admission::new(config.limits.clone(), clock);
         let registry = registry(&config, clock)?;
         let upstreams = registry.upstreams().clone();
@@ -112,6 +115,7 @@ impl Instance {
                 keys: keys.table(),
                 admission: admission.clone(),
                 registry,
+                caching,
                 retriever: library.clone(),
                 turns,
                 required_attribution: config.required_attribution.clone(),
@@ -124,7 +128,7 @@ impl Instance {
             sessions: Sessions::new(clock),
             settings: settings(&config),
             clock,
-            metrics: Box::new(render_metrics(metrics, library.clone(), upstreams, admission, budgets)),
+            metrics: Box::new(render_metrics(metrics, library.clone(), upstreams, admission, budgets, answers)),
             readiness: Readiness::default(),
             abort: CancellationToken::new(),
         });
@@ -315,6 +319,15 @@ fn model_settings(config: &Checked) -> Vec<(ModelName, ModelSettings)> {
         Some((name.parse().ok()?, ModelSettings { abilities: model.abilities, fallback }))
     }));
     settings
+}
+
+/// Which assistants' answers are kept.
+fn caching(config: &Checked, clock: Clock) -> Caching {
+    let kept = config.assistants.iter().filter(|(_, assistant)| assistant.cache.mode != Mode::Off);
+    Caching {
+        answers: AnswerCache::new(config.cache.memory, clock),
+        settings: kept.map(|(name, assistant)| (name.as_str().to_owned(), assistant.cache)).collect(),
+    }
 }
 
 fn model_name(model: &sections::model_name::ModelName) -> ModelName {

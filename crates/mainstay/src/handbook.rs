@@ -23,6 +23,7 @@ const CHAPTERS: &[(&str, &str)] = &[
         "handbook/12-limits-and-budgets.md",
         include_str!("../../../docs/handbook/12-limits-and-budgets.md"),
     ),
+    ("handbook/13-answers-again.md", include_str!("../../../docs/handbook/13-answers-again.md")),
 ];
 
 /// Adds the handbook to the corpus "default".

@@ -104,6 +104,20 @@ metric_table! {
         "Requests that may be answered at once at this moment.";
     PRESSURE = "mainstay_backpressure_level", Gauge, None, [],
         "How close the limits are: 0 normal, 1 elevated, 2 high, 3 critical.";
+    CACHE_LOOKUPS = "mainstay_cache_lookups_total", Counter, None, [],
+        "Questions that were looked up in the cache of answers.";
+    CACHE_HITS = "mainstay_cache_hits_total", Counter, None, ["layer"],
+        "Questions that the cache answered: `exact` knew the words, `semantic` the meaning.";
+    CACHE_SHARED = "mainstay_cache_shared_total", Counter, None, [],
+        "Questions that waited for the answer to the same one, asked at the same time.";
+    CACHE_SAVED = "mainstay_cache_saved_nano_dollars_total", Counter, None, [],
+        "What the cache's answers had cost, in 10⁻⁹ US dollars.";
+    CACHE_CHECKS = "mainstay_cache_checks_total", Counter, None, ["result"],
+        "Answers to like questions that were compared with a model's: `right`, `wrong`.";
+    CACHE_ERROR_BOUND = "mainstay_cache_error_bound_ratio", Gauge, None, [],
+        "Upper end of the 95 % interval of the share of like questions whose answers differ, over all similarities; 1 before any check.";
+    CACHE_QUESTIONS = "mainstay_cache_questions", Gauge, None, [],
+        "Questions that the semantic layer knows.";
     BUDGET_USED = "mainstay_budget_used_ratio", Gauge, None, ["budget"],
         "What is spent of a budget in its period; of one for each of many, the highest.";
     BUDGET_REFUSED = "mainstay_budget_refused_total", Counter, None, ["budget"],
@@ -227,6 +241,40 @@ pub fn judged(model: &str, judgement: Judgement) {
 /// Counts a question that needed a second search; `result` is `merged`, `nothing_to_ask`, `no_time` or `failed`.
 pub fn searched_again(result: &'static str) {
     metrics::counter!(SECOND_SEARCHES, "result" => result).increment(1);
+}
+
+/// What the cache of answers has done since the process began.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheCounts {
+    /// Questions looked up.
+    pub lookups: u64,
+    /// Hits of the exact and of the semantic layer.
+    pub hits: [u64; 2],
+    /// Answers that were waited for.
+    pub shared: u64,
+    /// What hits had cost.
+    pub saved: NanoUsd,
+    /// Checks that showed a right and a wrong answer.
+    pub checks: [u64; 2],
+    /// Upper bound of the share that is wrong.
+    pub error_bound: f64,
+    /// Questions of the semantic layer.
+    pub questions: usize,
+}
+
+/// Shows what the cache of answers has done.
+pub fn cache(counts: &CacheCounts) {
+    metrics::counter!(CACHE_LOOKUPS).absolute(counts.lookups);
+    for (layer, hits) in ["exact", "semantic"].into_iter().zip(counts.hits) {
+        metrics::counter!(CACHE_HITS, "layer" => layer).absolute(hits);
+    }
+    metrics::counter!(CACHE_SHARED).absolute(counts.shared);
+    metrics::counter!(CACHE_SAVED).absolute(u64::try_from(counts.saved.as_nanos()).unwrap_or(0));
+    for (result, checks) in ["right", "wrong"].into_iter().zip(counts.checks) {
+        metrics::counter!(CACHE_CHECKS, "result" => result).absolute(checks);
+    }
+    metrics::gauge!(CACHE_ERROR_BOUND).set(counts.error_bound);
+    metrics::gauge!(CACHE_QUESTIONS).set(counts.questions as f64);
 }
 
 /// Counts a request that did not fit into a budget.

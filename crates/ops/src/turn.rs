@@ -104,6 +104,7 @@ impl TurnBook {
             failed_cost: NanoUsd::ZERO,
             team: opening.team,
             feature: opening.feature,
+            cache: None,
         };
         Turn { book: self.clone(), opened: self.clock.instant(), record: Some(Box::new(record)), reservation: None }
     }
@@ -153,6 +154,11 @@ impl Turn {
         let record = self.record();
         record.failed_attempts = record.failed_attempts.saturating_add(1);
         record.failed_cost = record.failed_cost + cost;
+    }
+
+    /// The answer was given before: this layer of the cache knew it.
+    pub fn cached(&mut self, layer: &str) {
+        self.record().cache = Some(layer.to_owned());
     }
 
     /// Whether the turn falls under a budget.

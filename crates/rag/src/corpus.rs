@@ -1,5 +1,6 @@
 //! One corpus: its writer, its index, and what a search of it needs to know.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use mainstay_documents::{ChunkMode, ChunkOptions, MediaType};
@@ -54,6 +55,8 @@ pub(crate) struct OpenCorpus {
     upgrade: Option<Arc<Upgrade>>,
     /// How its chunks are judged.
     pub(crate) standing: Standing,
+    /// How often since it was opened what its searches find has changed.
+    changes: AtomicU64,
 }
 
 /// What a search of the corpus needs to know.
@@ -189,6 +192,7 @@ impl OpenCorpus {
             writer: Mutex::new(writer),
             upgrade,
             standing,
+            changes: AtomicU64::new(0),
         };
         if let Some(obstacle) = obstacle {
             tracing::error!("{obstacle}");
@@ -309,8 +313,19 @@ impl OpenCorpus {
         }
         upsert(library, view, points).await?;
         let published = library.documents.publish(accepted).await?;
+        self.note_change();
         library.backlog.leave(accepted);
         self.unindex(library, writer, view, &published.retired).await
+    }
+
+    /// What searches find has changed. Told after it has, so that who saw the count before it saw what was before it.
+    fn note_change(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often since it was opened what its searches find has changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// Takes deleted documents out of the index. No reader sees them any more; this reclaims their space.
@@ -319,6 +334,7 @@ impl OpenCorpus {
         library: &Library,
         retired: &[RetiredRevision],
     ) -> Result<(), LibraryError> {
+        self.note_change();
         let mut writer = self.writer.lock().await;
         let view = self.view();
         if view.obstacle.is_none() {
@@ -533,6 +549,7 @@ impl OpenCorpus {
 
     /// Learns the languages, the fields and the number of chunks of the documents that there are now; returns the last.
     pub(crate) async fn refresh_view(&self, library: &Library) -> Result<u64, LibraryError> {
+        self.note_change();
         let counts = library.documents.counts(&self.tenant, &self.name).await?;
         if let Some(upgrade) = &self.upgrade {
             upgrade.note_chunks(counts.searchable_chunks());

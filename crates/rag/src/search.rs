@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mainstay_domain::citation::{ChannelRanks, PassageScore};
 use mainstay_domain::port::{EmbeddingPurpose, RetrievalError, RetrievalQuery, Retrieved, Retriever};
-use mainstay_domain::{ChunkId, Passage};
+use mainstay_domain::{ChunkId, CorpusName, Passage, TenantId};
 use mainstay_store::documents::{ChunkRow, ParentId};
 use mainstay_text::question_terms;
 use mainstay_vectors::{Accuracy, Filter, Hit, Query, Search, SparseChannel};
@@ -56,6 +56,10 @@ impl Retriever for Library {
             }
             known_gone = gone;
         }
+    }
+
+    fn version(&self, tenant: &TenantId, corpus: &CorpusName) -> u64 {
+        self.known(tenant, corpus).map_or(0, |open| 1 + open.changes())
     }
 }
 

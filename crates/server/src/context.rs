@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
 use mainstay_domain::{Deadline, RequestId, ServiceTier};
+use mainstay_cache::Wish;
 use mainstay_gateway::Context;
 use tokio::sync::watch;
 
@@ -28,6 +29,7 @@ pub(crate) fn context_of<B>(app: &App, request: &Request<B>) -> Context {
         place: watch::Sender::new(0),
         team: attribute(headers, "x-mainstay-team"),
         feature: attribute(headers, "x-mainstay-feature"),
+        cache: wish_of(headers),
     }
 }
 
@@ -39,6 +41,19 @@ fn attribute(headers: &HeaderMap, name: &str) -> Option<String> {
 
 /// Characters of such a name.
 const MOST_OF_ATTRIBUTE: usize = 100;
+
+/// What a caller wishes of the cache, by the words that HTTP has for it.
+fn wish_of(headers: &HeaderMap) -> Wish {
+    let control = text(headers, header::CACHE_CONTROL.as_str()).unwrap_or_default().to_ascii_lowercase();
+    let says = |word: &str| control.split(',').any(|directive| directive.trim() == word);
+    let least = text(headers, "x-mainstay-cache-similarity").and_then(|value| value.parse().ok());
+    Wish {
+        reads: !says("no-cache") && !says("no-store"),
+        stores: !says("no-store"),
+        // What is no number asks for what cannot be had: the same question.
+        least_similarity: least.map_or(0.0, |least: f32| if least.is_finite() { least } else { 1.0 }),
+    }
+}
 
 /// Where a connection comes from, as [`crate::serve`] notes it.
 #[derive(Clone, Copy, Debug)]

@@ -56,6 +56,7 @@ fn turn(number: u64) -> TurnRecord {
         failed_cost: NanoUsd::ZERO,
         team: None,
         feature: None,
+        cache: None,
     }
 }
 

@@ -286,6 +286,7 @@ fn turn(id: &str) -> TurnRecord {
         failed_cost: NanoUsd::ZERO,
         team: None,
         feature: None,
+        cache: None,
     }
 }
 

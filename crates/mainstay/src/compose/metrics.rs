@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use mainstay_cache::AnswerCache;
 use mainstay_gateway::Admission;
 use mainstay_models::Upstreams;
 use mainstay_ops::{Budgets, measure};
@@ -34,6 +35,7 @@ pub(super) fn render_metrics(
     upstreams: Arc<Upstreams>,
     admission: Arc<Admission>,
     budgets: Arc<Budgets>,
+    answers: Arc<AnswerCache>,
 ) -> impl Fn() -> String {
     move || {
         let lag = library.lag();
@@ -68,6 +70,17 @@ pub(super) fn render_metrics(
         for (budget, share) in used {
             measure::budget_used(&budget, share);
         }
+        let stats = answers.stats();
+        let (checks, wrong) = stats.checks;
+        measure::cache(&measure::CacheCounts {
+            lookups: stats.lookups,
+            hits: [stats.exact_hits, stats.semantic_hits],
+            shared: stats.shared,
+            saved: stats.saved,
+            checks: [u64::from(checks - wrong), u64::from(wrong)],
+            error_bound: mainstay_cache::error_bound(checks, wrong),
+            questions: stats.questions,
+        });
         measure::pressure(admission.capacity(), admission.level() as u8);
         metrics.render()
     }

@@ -29,6 +29,7 @@ pub(crate) use diagnostics::Diagnostics;
 pub(crate) use load::{FILE_NAME, check_text, load};
 pub(crate) use secrets::Surroundings;
 use sections::assistants::{Assistant, RawAssistant, ReadFile};
+use sections::cache::{Cache, RawCache};
 use sections::corpora::{Corpus, RawCorpus};
 use sections::budgets::{RawAttribution, RawBudget};
 use sections::limits::RawLimits;
@@ -64,6 +65,8 @@ pub(crate) struct RawConfig {
     budgets: BTreeMap<String, RawBudget>,
     /// Whom requests are charged to.
     attribution: RawAttribution,
+    /// Answers that are given again.
+    cache: RawCache,
     /// Where data is kept.
     storage: RawStorage,
     /// Who runs the models, by a name of your choice.
@@ -104,6 +107,8 @@ pub(crate) struct Checked {
     pub(crate) budgets: BTreeMap<String, BudgetSettings>,
     /// What of its attributes every request must say.
     pub(crate) required_attribution: Vec<Attribute>,
+    /// Answers that are given again.
+    pub(crate) cache: Cache,
     /// Where data is kept.
     pub(crate) storage: Storage,
     /// Who runs the models, by name. `builtin` is not among them.
@@ -185,6 +190,7 @@ impl RawConfig {
             limits: self.limits.check(&root.key("limits"), findings),
             budgets: check_each(self.budgets, "budgets", |raw, at| raw.check(at, findings)),
             required_attribution: self.attribution.required(),
+            cache: self.cache.check(),
             storage: self.storage.check(folder),
             slo,
             constraints,

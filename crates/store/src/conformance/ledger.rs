@@ -53,6 +53,7 @@ fn record(number: u32) -> TurnRecord {
         failed_cost: NanoUsd::new(i64::from(number % 5)),
         team: number.is_multiple_of(2).then(|| format!("team-{}", number % 3)),
         feature: number.is_multiple_of(3).then(|| format!("feature-{}", number % 2)),
+        cache: number.is_multiple_of(7).then(|| "exact".to_owned()),
     }
 }
 

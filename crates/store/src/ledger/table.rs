@@ -15,14 +15,14 @@ macro_rules! columns {
          assistant, answered_model, streamed, outcome, error_code, prompt_tokens, cache_read_tokens, \
          cache_write_tokens, completion_tokens, reasoning_tokens, usage_source, cost_nano_usd, price_date, passages, \
          citations, citations_removed, client_retries, failed_attempts, failed_cost_nano_usd, \
-         team, feature"
+         team, feature, cache"
     };
 }
 pub(super) use columns;
 
 static INSERT: MultiRowInsert = MultiRowInsert::new(
     concat!("INSERT INTO ledger (", columns!(), ")"),
-    30,
+    31,
     "ON CONFLICT (turn) DO NOTHING",
 );
 
@@ -65,6 +65,7 @@ fn bind(record: &TurnRecord, row: &mut Row<'_>) {
         failed_cost,
         team,
         feature,
+        cache,
     } = record;
     row.add(turn.as_str()).add(request.as_str()).add(started_at.as_micros());
     row.add(sql_number(*duration_micros)).add(first_token_micros.map(sql_number));
@@ -80,6 +81,7 @@ fn bind(record: &TurnRecord, row: &mut Row<'_>) {
         row.add(i64::from(*count));
     }
     row.add(failed_cost.as_nanos()).add(team.as_deref()).add(feature.as_deref());
+    row.add(cache.as_deref());
 }
 
 pub(super) fn record_of(row: &SqliteRow) -> Result<TurnRecord, StorageError> {
@@ -117,6 +119,7 @@ pub(super) fn record_of(row: &SqliteRow) -> Result<TurnRecord, StorageError> {
         failed_cost: NanoUsd::new(column(row, 27)?),
         team: column(row, 28)?,
         feature: column(row, 29)?,
+        cache: column(row, 30)?,
     })
 }
 

@@ -42,6 +42,7 @@ pub(super) fn record(turn: &str) -> TurnRecord {
         failed_cost: NanoUsd::new(7),
         team: Some("search".to_owned()),
         feature: None,
+        cache: None,
     }
 }
 
@@ -92,6 +93,7 @@ prop_compose! {
             failed_cost: NanoUsd::new(small[1].into()),
             team: absent[1].then(|| "a team".to_owned()),
             feature: absent[2].then(|| "a feature".to_owned()),
+            cache: absent[3].then(|| "exact".to_owned()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use mainstay_cache::CacheSettings;
 use mainstay_domain::config::{Findings, KeyPath, Ratio, closest};
 use mainstay_domain::{CorpusName, Filter, ServiceTier, When};
 use mainstay_models::RetrievalSettings;
@@ -11,6 +12,7 @@ use mainstay_wire::filter::decode_filter;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::cache::RawAnswers;
 use super::model_name::{BUILTIN, ModelName};
 use super::onnx::ONNX;
 use super::providers::Provider;
@@ -59,6 +61,8 @@ pub(crate) struct RawAssistant {
     citation_judge: Option<ModelName>,
     /// How passages are chosen.
     retrieval: RawRetrieval,
+    /// Whether and how long its answers are given again.
+    cache: RawAnswers,
 }
 
 /// How passages are chosen.
@@ -128,6 +132,8 @@ pub(crate) struct Assistant {
     pub(crate) filter: Option<Filter>,
     /// The model that judges citations.
     pub(crate) citation_judge: Option<ModelName>,
+    /// Whether and how long its answers are given again.
+    pub(crate) cache: CacheSettings,
 }
 
 /// Reads a file that the configuration names, by the path written there.
@@ -148,6 +154,7 @@ impl Assistant {
             retrieval: RetrievalSettings::default(),
             filter: None,
             citation_judge: None,
+            cache: CacheSettings::default(),
         }
     }
 }
@@ -184,6 +191,7 @@ impl RawAssistant {
             citation_judge: check_judge(self.citation_judge, at, providers, findings),
             filter: check_filter(self.retrieval.filter.take(), &at.key("retrieval").key("filter"), findings),
             retrieval: self.retrieval.check(),
+            cache: self.cache.check(&at.key("cache"), findings),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The sections whose owners are the parts that the binary composes.
 
 pub(crate) mod budgets;
+pub(crate) mod cache;
 pub(crate) mod limits;
 pub(crate) mod server;
 pub(crate) mod storage;

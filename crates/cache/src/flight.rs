@@ -1,0 +1,66 @@
+//! Identical questions at the same time: one is answered, the others wait for its answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+/// What has become of the question that is being answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Landing {
+    /// It is still being answered.
+    Flying,
+    /// Its answer is in the cache.
+    Stored,
+    /// Its answer is nobody else's: those who wait ask themselves.
+    Kept,
+    /// There is no answer: one of those who wait asks next.
+    Lost,
+}
+
+/// The questions that are being answered.
+#[derive(Debug, Default)]
+pub(crate) struct Flights {
+    under_way: Mutex<HashMap<[u8; 32], watch::Sender<Landing>>>,
+}
+
+/// The turn to answer a question. Dropped without a word, another one has it.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    flights: Arc<Flights>,
+    key: [u8; 32],
+}
+
+impl Flights {
+    /// The turn to answer the question, or what is to be waited for.
+    pub(crate) fn board(self: &Arc<Self>, key: [u8; 32]) -> Result<Flight, watch::Receiver<Landing>> {
+        let mut under_way = self.under_way();
+        if let Some(flight) = under_way.get(&key) {
+            return Err(flight.subscribe());
+        }
+        under_way.insert(key, watch::Sender::new(Landing::Flying));
+        Ok(Flight { flights: self.clone(), key })
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<[u8; 32], watch::Sender<Landing>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    pub(crate) fn land(self, landing: Landing) {
+        self.tell(landing);
+    }
+
+    fn tell(&self, landing: Landing) {
+        if let Some(flight) = self.flights.under_way().remove(&self.key) {
+            flight.send_replace(landing);
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.tell(Landing::Lost);
+    }
+}
