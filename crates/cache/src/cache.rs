@@ -142,7 +142,7 @@ pub enum Found {
     /// An answer, and who knew it.
     Answer(Arc<CachedAnswer>, Layer),
     /// Nothing that may be given: it is to be asked, and the answer to be brought here.
-    Nothing(Inquiry),
+    Nothing(Box<Inquiry>),
 }
 
 impl AnswerCache {
@@ -188,7 +188,7 @@ impl AnswerCache {
             check: None,
         };
         if !wish.reads {
-            return Some(Found::Nothing(inquiry));
+            return Some(Found::Nothing(Box::new(inquiry)));
         }
         loop {
             if let Some(answer) = self.fresh(&key, lifetime) {
@@ -208,7 +208,7 @@ impl AnswerCache {
                         Ok(Landing::Stored) => {
                             self.shared.fetch_add(1, Ordering::Relaxed);
                         }
-                        Ok(Landing::Kept) => return Some(Found::Nothing(inquiry)),
+                        Ok(Landing::Kept) => return Some(Found::Nothing(Box::new(inquiry))),
                         Ok(Landing::Lost | Landing::Flying) | Err(_) => {}
                     }
                 }
@@ -233,7 +233,7 @@ impl AnswerCache {
             }
             inquiry.meaning = Some((place, vector));
         }
-        Some(Found::Nothing(inquiry))
+        Some(Found::Nothing(Box::new(inquiry)))
     }
 
     /// What it has done.

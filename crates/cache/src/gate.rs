@@ -94,8 +94,8 @@ impl Gate {
                 tokens.insert(format!("q:{asked} {}", measure.unwrap_or_default()));
             }
             if RELATIONS.contains(&plain) {
-                let after = words[position + 1..].iter().map(|(word, _)| word.to_lowercase());
-                let next = after.skip_while(|word| ARTICLES.contains(&word.as_str())).next();
+                let mut after = words[position + 1..].iter().map(|(word, _)| word.to_lowercase());
+                let next = after.find(|word| !ARTICLES.contains(&word.as_str()));
                 tokens.insert(format!("r:{plain} {}", next.unwrap_or_default()));
             }
             if is_name(word, *begins) {

@@ -52,7 +52,7 @@ impl Gateway {
         let found = self.caching.answers.find(settings, partition, question, context.cache, context.deadline);
         Some(match found.await? {
             Found::Answer(answer, layer) => Ok((answer, layer)),
-            Found::Nothing(inquiry) => Err(Keeping { inquiry, model: assistant.model.to_string() }),
+            Found::Nothing(inquiry) => Err(Keeping { inquiry: *inquiry, model: assistant.model.to_string() }),
         })
     }
 

@@ -416,7 +416,7 @@ impl Degraded {
 
 impl Summary {
     /// Of a stream that begins: what it will cost and which citations will hold is not known.
-    fn at_start(turn: &Turn, terms: Terms) -> Self {
+    pub(crate) fn at_start(turn: &Turn, terms: Terms) -> Self {
         let record = turn.so_far();
         Self {
             assistant: record.assistant.as_ref().map(ToString::to_string),

@@ -46,6 +46,7 @@ pub struct AnswerStream {
     /// The place among those that are answered; given back when the answer has ended.
     admitted: Option<Admitted>,
     degraded: Option<Degraded>,
+    has_news: bool,
     /// Where the answer may be kept, and what of it has been sent.
     keeping: Option<(Keeping, Collected)>,
     gaps: Histogram,
@@ -86,6 +87,7 @@ impl AnswerStream {
             last_content: None,
             admitted: Some(opened.admitted),
             degraded: opened.degraded,
+            has_news: false,
             keeping: opened.keeping.filter(|_| opened.degraded.is_none()).map(|keeping| (keeping, Collected::default())),
             summary: None,
         }
@@ -110,6 +112,7 @@ impl AnswerStream {
             last_content: None,
             admitted: None,
             degraded: None,
+            has_news: false,
             keeping: None,
             summary: Some(summary),
         }
@@ -120,6 +123,14 @@ impl AnswerStream {
         if let Some(turn) = self.turn.take() {
             turn.complete();
         }
+    }
+
+    /// What is to be told anew, since another model has taken over.
+    pub fn news(&mut self) -> Option<Summary> {
+        let turn = self.turn.as_ref()?;
+        let standing = self.admitted.as_ref().map(Admitted::standing).unwrap_or_default();
+        let terms = Terms { standing, degraded: self.degraded, cache: None };
+        std::mem::take(&mut self.has_news).then(|| Summary::at_start(turn, terms))
     }
 
     /// What was booked, once the stream has ended with `None`.
@@ -171,7 +182,9 @@ impl AnswerStream {
         attempts::enter(turn, &*self.prices, self.prompt, note);
         match note {
             Note::Began(model) => {
-                self.model = model.to_string();
+                let model = model.to_string();
+                self.has_news |= model != self.model;
+                self.model = model;
                 self.gaps = measure::chunk_gap(&self.model);
                 self.tally = self.prompt;
                 self.reported = false;

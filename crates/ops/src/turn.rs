@@ -153,7 +153,7 @@ impl Turn {
     pub fn attempt_failed(&mut self, cost: NanoUsd) {
         let record = self.record();
         record.failed_attempts = record.failed_attempts.saturating_add(1);
-        record.failed_cost = record.failed_cost + cost;
+        record.failed_cost += cost;
     }
 
     /// The answer was given before: this layer of the cache knew it.

@@ -185,7 +185,12 @@ impl EventBody {
                 }
                 Source::Flowing { stream, encoder } => {
                     match std::task::ready!(Pin::new(stream.as_mut()).poll_next(cx)) {
-                        Some(Ok(event)) => encoder.encode(&event, &mut self.buffer),
+                        Some(Ok(event)) => {
+                            if let Some(summary) = stream.news() {
+                                encoder.attach(describe(&summary));
+                            }
+                            encoder.encode(&event, &mut self.buffer);
+                        }
                         Some(Err(error)) => {
                             self.tag.fail(error).write_event(&mut self.buffer);
                             self.source = Source::Ended;

@@ -144,12 +144,11 @@ impl Attempts {
         error
     }
 
-    /// What follows the failure of the call that was begun last: the next one after so long, or the end. `is_midway`:
-    /// content was sent, so that only a stream that goes on exactly is worth a call.
-    pub(super) fn after(&mut self, error: ModelError, is_midway: bool) -> Result<Duration, ModelError> {
+    /// What follows the failure of the call that was begun last: the next one after so long, or the end.
+    pub(super) fn after(&mut self, error: ModelError) -> Result<Duration, ModelError> {
         let now = self.upstreams.now();
         let left = self.call.deadline.remaining(&self.upstreams.clock);
-        let class = self.class_of(error.kind, is_midway);
+        let class = self.class_of(error.kind);
         let Some(candidate) = self.candidates.get(self.at).cloned() else { return Err(error) };
         if error.kind == ModelErrorKind::ContextTooLong {
             self.too_small = Some(candidate.abilities.context_tokens.unwrap_or(0));
@@ -169,7 +168,7 @@ impl Attempts {
                 || error.retry_after.is_some_and(|asked| asked > PATIENCE);
             // One call is kept for each of those that come after.
             let is_worth = self.most - self.made > others && !(is_slow && others > 0);
-            if is_worth && wait < left && candidate.health.would_admit(now) && candidate.health.may_repeat() {
+            if is_worth && wait < left && candidate.health.would_admit(now) && candidate.health.may_repeat(now) {
                 return Ok(wait);
             }
         }
@@ -192,12 +191,12 @@ impl Attempts {
         self.made < self.most && !self.call.deadline.has_passed(&self.upstreams.clock)
     }
 
-    fn class_of(&self, kind: ModelErrorKind, is_midway: bool) -> Class {
+    fn class_of(&self, kind: ModelErrorKind) -> Class {
         match kind {
             ModelErrorKind::ContentFilter if !self.upstreams.policy.refusals_fall_back => Class::Final,
             ModelErrorKind::InvalidRequest => Class::Final,
-            // What spoke its own format until here will do so again.
-            ModelErrorKind::Malformed if is_midway => Class::Transient,
+            // What is no answer of the provider's may be one cut short, or come from something in between.
+            ModelErrorKind::Malformed => Class::Transient,
             kind if kind.is_transient() => Class::Transient,
             _ => Class::Elsewhere,
         }

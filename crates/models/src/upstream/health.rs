@@ -72,8 +72,8 @@ impl Health {
     }
 
     /// Whether one more call of the same request fits into the budget; if so it counts.
-    pub(super) fn may_repeat(&self) -> bool {
-        self.state().budget.withdraw()
+    pub(super) fn may_repeat(&self, now: Duration) -> bool {
+        self.state().budget.withdraw(now)
     }
 
     pub(super) fn record(&self, now: Duration, permit: Permit, result: CallResult) {

@@ -169,7 +169,7 @@ impl Upstreams {
                     let error = attempts.blame(error);
                     attempt.failed(&error);
                     note(Note::of_failure(&error, None, 0));
-                    let wait = attempts.after(error, false)?;
+                    let wait = attempts.after(error)?;
                     self.clock.sleep_unless_zero(wait).await;
                 }
             }

@@ -278,7 +278,7 @@ impl AttemptedStream {
                 return self.give_up(error);
             }
         }
-        match self.attempts.after(error, self.sent.anything) {
+        match self.attempts.after(error) {
             Ok(wait) => {
                 let clock = self.attempts.upstreams().clock;
                 self.state = State::Waiting(Box::pin(async move { clock.sleep_unless_zero(wait).await }));
