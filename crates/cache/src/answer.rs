@@ -60,10 +60,40 @@ pub enum Freshness {
 
 /// Words of questions whose answers change by the hour, in the languages that are likeliest here.
 const VOLATILE: [&str; 34] = [
-    "today", "tonight", "now", "current", "currently", "latest", "recent", "recently", "yesterday", "tomorrow",
-    "weather", "price", "prices", "stock", "status", "live", "outage", "heute", "jetzt", "aktuell", "aktuelle",
-    "gestern", "morgen", "wetter", "aujourd'hui", "maintenant", "actuel", "actuelle", "hier", "demain", "hoy",
-    "ahora", "actual", "ayer",
+    "today",
+    "tonight",
+    "now",
+    "current",
+    "currently",
+    "latest",
+    "recent",
+    "recently",
+    "yesterday",
+    "tomorrow",
+    "weather",
+    "price",
+    "prices",
+    "stock",
+    "status",
+    "live",
+    "outage",
+    "heute",
+    "jetzt",
+    "aktuell",
+    "aktuelle",
+    "gestern",
+    "morgen",
+    "wetter",
+    "aujourd'hui",
+    "maintenant",
+    "actuel",
+    "actuelle",
+    "hier",
+    "demain",
+    "hoy",
+    "ahora",
+    "actual",
+    "ayer",
 ];
 
 impl Freshness {
@@ -87,8 +117,8 @@ impl Freshness {
 
 /// Words by which a question is about who asks it.
 const PERSONAL: [&str; 24] = [
-    "i", "my", "mine", "me", "i'm", "i've", "myself", "our", "we", "us", "ich", "mein", "meine", "meinen", "mir",
-    "mich", "mon", "ma", "mes", "je", "moi", "mi", "mis", "yo",
+    "i", "my", "mine", "me", "i'm", "i've", "myself", "our", "we", "us", "ich", "mein", "meine", "meinen",
+    "mir", "mich", "mon", "ma", "mes", "je", "moi", "mi", "mis", "yo",
 ];
 
 /// Whether a question is about who asks it, so that its answer is nobody else's.

@@ -148,7 +148,8 @@ pub enum Found {
 impl AnswerCache {
     /// An empty one that holds so many bytes of answers.
     pub fn new(bytes: u64, clock: Clock) -> Arc<Self> {
-        let weigh = |_: &[u8; 32], answer: &Arc<CachedAnswer>| u32::try_from(answer.size()).unwrap_or(u32::MAX);
+        let weigh =
+            |_: &[u8; 32], answer: &Arc<CachedAnswer>| u32::try_from(answer.size()).unwrap_or(u32::MAX);
         Arc::new(Self {
             answers: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
             semantic: Mutex::default(),
@@ -219,7 +220,8 @@ impl AnswerCache {
             let vector = vector_of(question);
             let least = settings.least_similarity.max(wish.least_similarity);
             let near = self.semantic().nearest(&place, &vector, least, settings.most_wrong);
-            if let Some((near, answer)) = near.and_then(|near| Some((near, self.fresh(&near.key, lifetime)?))) {
+            if let Some((near, answer)) = near.and_then(|near| Some((near, self.fresh(&near.key, lifetime)?)))
+            {
                 // Some of what could be given is checked all the same: what is asked changes, and so may the error.
                 if near.is_trusted && !is_drawn(&key, settings.checked_share) {
                     self.semantic_hits.fetch_add(1, Ordering::Relaxed);
@@ -280,7 +282,9 @@ fn is_drawn(key: &[u8; 32], share: f64) -> bool {
 impl Inquiry {
     /// The answer, where it may be given to others; else that it may not.
     pub fn answered(mut self, answer: Option<CachedAnswer>) {
-        if let (Some((near, known)), Some(answer), Some((place, _))) = (self.check.take(), &answer, &self.meaning) {
+        if let (Some((near, known)), Some(answer), Some((place, _))) =
+            (self.check.take(), &answer, &self.meaning)
+        {
             let was_right = agree(known.text(), answer.text());
             self.cache.semantic().checked(place, &near, was_right);
         }

@@ -66,7 +66,13 @@ pub(crate) struct Near {
 
 impl Semantic {
     /// The nearest answered question that is at least so similar.
-    pub(crate) fn nearest(&mut self, place: &Place, vector: &[f32], least: f32, most_wrong: f64) -> Option<Near> {
+    pub(crate) fn nearest(
+        &mut self,
+        place: &Place,
+        vector: &[f32],
+        least: f32,
+        most_wrong: f64,
+    ) -> Option<Near> {
         self.clock += 1;
         let bucket = self.buckets.get_mut(place)?;
         bucket.used = self.clock;
@@ -107,7 +113,8 @@ impl Semantic {
         self.checks[bin].0 += 1;
         self.checks[bin].1 += u32::from(!was_right);
         let entries = self.buckets.get_mut(place).map(|bucket| &mut bucket.entries);
-        if let Some(entry) = entries.and_then(|entries| entries.iter_mut().find(|entry| entry.key == near.key))
+        if let Some(entry) =
+            entries.and_then(|entries| entries.iter_mut().find(|entry| entry.key == near.key))
             && !was_right
         {
             entry.wrong_at = entry.wrong_at.max(near.similarity);
@@ -140,7 +147,8 @@ impl Semantic {
 
     /// Forgets the buckets that were unused for the longest time, an eighth of all.
     fn make_room(&mut self) {
-        let mut used: Vec<(u64, Place)> = self.buckets.iter().map(|(place, bucket)| (bucket.used, *place)).collect();
+        let mut used: Vec<(u64, Place)> =
+            self.buckets.iter().map(|(place, bucket)| (bucket.used, *place)).collect();
         used.sort_unstable();
         for (_, place) in used {
             if self.questions <= MOST - MOST / 8 {
@@ -215,8 +223,13 @@ mod tests {
 
     #[test]
     fn the_bound_is_clopper_and_pearsons() {
-        for (checks, wrong, bound) in [(299, 0, 0.01), (59, 0, 0.0495), (100, 1, 0.0466), (1000, 10, 0.0169)] {
-            assert!((error_bound(checks, wrong) - bound).abs() < 5e-4, "{checks} {wrong} {}", error_bound(checks, wrong));
+        for (checks, wrong, bound) in [(299, 0, 0.01), (59, 0, 0.0495), (100, 1, 0.0466), (1000, 10, 0.0169)]
+        {
+            assert!(
+                (error_bound(checks, wrong) - bound).abs() < 5e-4,
+                "{checks} {wrong} {}",
+                error_bound(checks, wrong)
+            );
         }
         assert_eq!((error_bound(0, 0), error_bound(5, 5)), (1.0, 1.0));
     }

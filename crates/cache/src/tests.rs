@@ -123,15 +123,15 @@ fn whatever_an_answer_depends_on_is_another_partition() {
         ChatRequest { seed: Some(1), ..base.clone() },
         ChatRequest { stop: vec!["x".to_owned()], ..base.clone() },
         ChatRequest { tools: vec![Tool::Opaque(serde_json::json!({}))], ..base.clone() },
-        ChatRequest { response_format: Some(mainstay_domain::chat::ResponseFormat::JsonObject), ..base.clone() },
+        ChatRequest {
+            response_format: Some(mainstay_domain::chat::ResponseFormat::JsonObject),
+            ..base.clone()
+        },
         ChatRequest {
             messages: vec![Message::text(Role::System, "Be long."), Message::text(Role::User, "q")],
             ..base.clone()
         },
-        ChatRequest {
-            messages: vec![Message::text(Role::User, "q")],
-            ..base.clone()
-        },
+        ChatRequest { messages: vec![Message::text(Role::User, "q")], ..base.clone() },
         ChatRequest { extra: serde_json::Map::from_iter([("x".to_owned(), 1.into())]), ..base.clone() },
     ];
     let (t, u) = (tenant("t"), tenant("u"));
@@ -154,11 +154,8 @@ fn whatever_an_answer_depends_on_is_another_partition() {
 #[test]
 fn the_order_of_unknown_fields_and_the_end_user_change_nothing() {
     let fields = |order: [&str; 2]| order.iter().map(|name| ((*name).to_owned(), 1.into())).collect();
-    let with = |order, user: &str| ChatRequest {
-        extra: fields(order),
-        user: Some(user.to_owned()),
-        ..request("q")
-    };
+    let with =
+        |order, user: &str| ChatRequest { extra: fields(order), user: Some(user.to_owned()), ..request("q") };
     let t = tenant("t");
     assert_eq!(partition_of(&with(["a", "b"], "x"), &t), partition_of(&with(["b", "a"], "y"), &t));
 }
@@ -171,7 +168,9 @@ async fn a_caller_may_refuse_what_is_stored_and_that_it_is() {
     assert!(site.find_as(no_store, "t", question).await.is_none());
     site.ask(question, "Two years.").await;
     let no_cache = Wish { reads: false, ..Wish::default() };
-    let Some(Found::Nothing(inquiry)) = site.find_as(no_cache, "t", question).await else { panic!("it was read") };
+    let Some(Found::Nothing(inquiry)) = site.find_as(no_cache, "t", question).await else {
+        panic!("it was read")
+    };
     inquiry.answered(Some(CachedAnswer { at: site.clock.now(), ..answer("Three years.") }));
     let Found::Answer(answer, _) = site.find(question).await else { panic!("it was not kept") };
     assert_eq!(answer.text(), "Three years.");
@@ -207,7 +206,9 @@ async fn identical_questions_at_once_are_asked_once() {
     let waiting: Vec<_> = (0..50)
         .map(|_| {
             let site = site.clone();
-            tokio::spawn(async move { matches!(site.find("How long?").await, Found::Answer(_, Layer::Exact)) })
+            tokio::spawn(
+                async move { matches!(site.find("How long?").await, Found::Answer(_, Layer::Exact)) },
+            )
         })
         .collect();
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -61,7 +61,8 @@ impl Gateway {
         turn.cached(layer.as_str());
         turn.answered_by(answer.model.clone());
         turn.grounded_in(answer.passages as usize);
-        let citations = answer.completion.choices.iter().map(|choice| choice.message.citations.len()).sum::<usize>();
+        let citations =
+            answer.completion.choices.iter().map(|choice| choice.message.citations.len()).sum::<usize>();
         turn.cited(u32::try_from(citations).unwrap_or(u32::MAX), 0);
         attempts::charge(turn, &*self.prices, &answer.model, Usage::default(), UsageSource::Estimated);
     }
@@ -69,7 +70,13 @@ impl Gateway {
 
 impl Keeping {
     /// The answer, as it goes to the caller. `passages`, `not_in_documents`: what is to be known of it.
-    pub(crate) fn answered(self, gateway_clock: mainstay_domain::Clock, turn: &Turn, completion: &Completion, not_in_documents: bool) {
+    pub(crate) fn answered(
+        self,
+        gateway_clock: mainstay_domain::Clock,
+        turn: &Turn,
+        completion: &Completion,
+        not_in_documents: bool,
+    ) {
         let record = turn.so_far();
         let is_its_own = record.answered_model.as_deref() == Some(self.model.as_str());
         let answer = (is_its_own && is_cacheable(completion)).then(|| CachedAnswer {
@@ -111,7 +118,10 @@ pub(crate) fn replay(answer: &CachedAnswer) -> Vec<ChatEvent> {
             last.citations.clone_from(&message.citations);
         }
         events.extend(pieces.into_iter().map(ChatEvent::Delta));
-        events.push(ChatEvent::Delta(ChoiceDelta { choice: choice.index, ..ChoiceDelta::finish(choice.finish.clone()) }));
+        events.push(ChatEvent::Delta(ChoiceDelta {
+            choice: choice.index,
+            ..ChoiceDelta::finish(choice.finish.clone())
+        }));
     }
     events.extend(completion.usage.map(ChatEvent::Usage));
     events

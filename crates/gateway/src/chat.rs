@@ -17,6 +17,7 @@ use mainstay_ops::turn::Opening;
 use mainstay_ops::{Turn, measure};
 use mainstay_rag::assemble::{self, Grounding};
 use mainstay_rag::citations::{CitationCounts, CitationFilters};
+use mainstay_reliability::ServiceLevel;
 use tokio::sync::watch;
 
 use crate::admission::{Admitted, Applicant, Standing};
@@ -137,7 +138,7 @@ impl Gateway {
             }
             Ok(Reply::Stream(opened)) => {
                 let summary = Summary::at_start(&turn, opened.terms());
-                let stream = Box::new(AnswerStream::new(opened, turn, self.prices.clone(), self.clock));
+                let stream = Box::new(AnswerStream::new(*opened, turn, self.prices.clone(), self.clock));
                 Ok(Answer::Stream { stream, summary })
             }
             Err(error) => {
@@ -184,8 +185,13 @@ impl Gateway {
         turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.sources().len()));
         let judge = self.judge(&route, &caller, &context);
 
+        // Degrade: while something fails, those answer who can.
+        let level = self.service.level(self.admission.place_of(&caller));
+        let candidates = self.offered(level, &route, route.candidates.clone());
+
         // Reserve: the most that the call can cost is held before it is made, so that no budget is ever overspent.
-        let (candidates, degraded) = self.reserve(turn, &route, &mut request)?;
+        let (candidates, unpaid) = self.reserve(turn, &route, candidates, &mut request)?;
+        let degraded = unpaid.or_else(|| Degraded::by(level));
 
         // Call: attempt by attempt, at one upstream and the next (see `mainstay_models::upstream`). Each is entered before
         // it is made.
@@ -198,16 +204,26 @@ impl Gateway {
             request,
         };
         let (upstreams, retries) = (self.registry.upstreams(), context.client_retries);
-        let mut enter = |note: Note| attempts::enter(turn, &*self.prices, prompt, &note);
+        let mut enter = |note: Note| {
+            if let Note::Failed { kind, .. } = &note {
+                self.service.called(Some(*kind));
+            }
+            attempts::enter(turn, &*self.prices, prompt, &note);
+        };
         if streamed {
             let mut upstream = upstreams.stream(candidates, model_call, retries);
-            upstream.accepted(&mut enter).await.inspect_err(|_| admitted.used(0))?;
+            let accepted = upstream.accepted(&mut enter).await.inspect_err(|_| admitted.used(0));
+            accepted.map_err(|error| self.service.explain(level, error))?;
+            self.service.called(None);
             // Filter and settle happen piece by piece: see `stream`.
-            return Ok(Reply::Stream(Opened { upstream, grounding, judge, prompt, admitted, degraded, keeping }));
+            let opened = Opened { upstream, grounding, judge, prompt, admitted, degraded, keeping };
+            return Ok(Reply::Stream(Box::new(opened)));
         }
         let completion = upstreams.complete(candidates, model_call, retries, &mut enter).await;
         // What was not answered takes nothing of its caller's limits.
-        let mut completion = completion.inspect_err(|_| admitted.used(0))?;
+        let completion = completion.inspect_err(|_| admitted.used(0));
+        let mut completion = completion.map_err(|error| self.service.explain(level, error))?;
+        self.service.called(None);
 
         // Settle: the truth replaces the estimate, before anything else is waited for.
         let reported = completion.usage;
@@ -264,9 +280,8 @@ impl Gateway {
         tokens: u64,
     ) -> Result<Admitted, RequestError> {
         let Context { deadline, address, place, .. } = context;
-        let applicant =
-            Applicant { caller, user, address: *address, tokens, deadline: *deadline, place };
-        Ok(self.admission.admit(applicant).await?)
+        let applicant = Applicant { caller, user, address: *address, tokens, deadline: *deadline, place };
+        self.admission.admit(applicant).await.map_err(|refusal| RequestError::Refused(Box::new(refusal)))
     }
 
     /// Retrieves for an assistant with a corpus and puts the passages into the prompt. `None` where there is no corpus.
@@ -343,19 +358,19 @@ impl Gateway {
             clock: self.clock,
         })
     }
-
 }
 
 /// What a request calls the filter that it brings.
 const SENT_FILTER: &str = "mainstay.filter";
 
 /// A reply before its turn is closed.
+#[expect(clippy::large_enum_variant, reason = "there is one per request, and it is moved twice")]
 enum Reply {
     /// With what became of its citations.
     Whole(Completion, CitationCounts, Terms),
     /// It was given before.
     Cached(Arc<CachedAnswer>, Terms),
-    Stream(Opened),
+    Stream(Box<Opened>),
 }
 
 /// A stream that the upstream has opened.
@@ -403,13 +418,30 @@ impl Terms {
 pub enum Degraded {
     /// A budget is used up: a model answers that costs nothing.
     Budget,
+    /// Something fails, or there is too much to do: a lesser model may answer.
+    Reduced,
+    /// No provider answers: what answers needs none.
+    Emergency,
 }
 
 impl Degraded {
+    /// What a level of service means for an answer.
+    const fn by(level: ServiceLevel) -> Option<Self> {
+        match level {
+            ServiceLevel::Full => None,
+            ServiceLevel::Reduced => Some(Self::Reduced),
+            ServiceLevel::Emergency => Some(Self::Emergency),
+        }
+    }
+
     /// What the caller is told.
     pub const fn notice(self) -> &'static str {
         match self {
             Self::Budget => "The budget for this is used up: a simpler model answers.",
+            Self::Reduced => "High demand or a disturbance: answers may come from a faster, simpler model.",
+            Self::Emergency => {
+                "Our models cannot be reached: this answer may be put together from the documents alone."
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How a request fails, in domain terms. `mainstay-server` maps it to a status in one place.
 
+use std::time::Duration;
+
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::RetrievalError;
 use mainstay_domain::{AssistantName, Filter, ModelError, ModelErrorKind};
@@ -25,7 +27,7 @@ pub enum RequestError {
     },
     /// It asks too much, or there is no room.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(Box<Refusal>),
     /// The `model` stands for nothing.
     #[error(transparent)]
     UnknownModel(#[from] UnknownModel),
@@ -55,7 +57,9 @@ pub enum RequestError {
     #[error(transparent)]
     Budget(Box<BudgetExceeded>),
     /// Nobody knows what it would cost, so that no budget could hold.
-    #[error("the price of {model} is not known, and the request falls under a budget: add [prices.\"{model}\"] to mainstay.toml")]
+    #[error(
+        "the price of {model} is not known, and the request falls under a budget: add [prices.\"{model}\"] to mainstay.toml"
+    )]
     Unpriced {
         /// The model.
         model: String,
@@ -63,9 +67,29 @@ pub enum RequestError {
     /// What it would cost could not be noted.
     #[error("the cost of the request could not be reserved: {0}")]
     NotBooked(String),
+    /// No model can be asked, and nothing else answers.
+    #[error("{}", describe_outage(.contact, .expected_recovery))]
+    Outage {
+        /// Whom callers may turn to.
+        contact: Option<String>,
+        /// How long it usually takes.
+        expected_recovery: Option<Duration>,
+    },
     /// Mainstay is stopping and the time for running requests is over.
     #[error("the server is shutting down; repeat the request")]
     ShuttingDown,
+}
+
+/// What callers are told when nothing can be answered.
+fn describe_outage(contact: &Option<String>, expected: &Option<Duration>) -> String {
+    let mut text = "answers are temporarily unavailable, and we are working on it".to_owned();
+    if let Some(expected) = expected {
+        text.push_str(&format!("; it usually takes about {} minutes", expected.as_secs().div_ceil(60)));
+    }
+    if let Some(contact) = contact {
+        text.push_str(&format!("; until then: {contact}"));
+    }
+    text
 }
 
 /// Where the filter of a question comes from, which may be two places at once.
@@ -113,6 +137,7 @@ impl RequestError {
             Self::Budget(_) => "budget_exceeded",
             Self::Unpriced { .. } => "unpriced_model",
             Self::NotBooked(_) => "storage_failed",
+            Self::Outage { .. } => "service_unavailable",
             Self::ShuttingDown => "shutting_down",
         }
     }

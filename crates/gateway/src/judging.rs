@@ -7,9 +7,9 @@ use mainstay_domain::port::{ModelCall, Prices};
 use mainstay_domain::usage::{UsageSource, estimate_tokens};
 use mainstay_domain::{Caller, Citation, Clock, Deadline, ModelError, RequestId, Usage};
 use mainstay_models::{Candidate, ModelName, Note, Upstreams};
+use mainstay_ops::TurnBook;
 use mainstay_ops::measure::{self, Judgement};
 use mainstay_ops::turn::Opening;
-use mainstay_ops::TurnBook;
 use mainstay_rag::judge;
 
 use crate::attempts;

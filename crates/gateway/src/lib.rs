@@ -12,6 +12,7 @@ pub mod stream;
 mod attempts;
 pub mod caching;
 mod judging;
+pub mod service;
 mod spending;
 
 pub mod embeddings;
@@ -32,6 +33,7 @@ pub use admission::{Admission, Admitted};
 pub use caching::Caching;
 pub use chat::{Answer, ChatCall, Context};
 pub use error::RequestError;
+pub use service::Service;
 pub use stream::AnswerStream;
 
 /// What the request path is made of. The composition root fills it in; a test fills it in with other parts.
@@ -42,6 +44,8 @@ pub struct Gateway {
     pub admission: Arc<Admission>,
     /// What a name stands for.
     pub registry: Registry,
+    /// How much of the service is offered.
+    pub service: Arc<Service>,
     /// Answers that were given before.
     pub caching: Caching,
     /// Finds passages.

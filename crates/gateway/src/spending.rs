@@ -46,24 +46,25 @@ impl Gateway {
         &self,
         turn: &mut Turn,
         route: &Route,
+        candidates: Arc<[Candidate]>,
         request: &mut ChatRequest,
     ) -> Result<(Arc<[Candidate]>, Option<Degraded>), RequestError> {
         if !turn.is_budgeted() {
-            return Ok((route.candidates.clone(), None));
+            return Ok((candidates, None));
         }
         if request.max_tokens.is_none() {
             request.max_tokens = Some(MaxTokens { limit: MOST_BUDGETED, as_completion: true });
         }
         let usage = most(request);
-        let most = self.most_of(&route.candidates, &usage)?;
+        let most = self.most_of(&candidates, &usage)?;
         let exceeded = match turn.reserve(most) {
-            Ok(()) => return Ok((route.candidates.clone(), None)),
+            Ok(()) => return Ok((candidates, None)),
             Err(ReserveError::Ledger(error)) => return Err(RequestError::NotBooked(error)),
             Err(ReserveError::Exceeded(exceeded)) => exceeded,
         };
         if exceeded.at_limit == AtLimit::Degrade {
             let is_free = |one: &&Candidate| self.cost_of(one, &usage) == Some(NanoUsd::ZERO);
-            let free: Vec<Candidate> = route.candidates.iter().filter(is_free).cloned().collect();
+            let free: Vec<Candidate> = candidates.iter().filter(is_free).cloned().collect();
             let free = if free.is_empty() { self.extractive(route) } else { Some(free.into()) };
             if let Some(free) = free {
                 return Ok((free, Some(Degraded::Budget)));
@@ -73,7 +74,7 @@ impl Gateway {
     }
 
     /// The built-in model that answers with sentences of the documents, where there are any.
-    fn extractive(&self, route: &Route) -> Option<Arc<[Candidate]>> {
+    pub(crate) fn extractive(&self, route: &Route) -> Option<Arc<[Candidate]>> {
         route.assistant.as_ref()?.corpus.as_ref()?;
         self.registry.candidates_of(&"builtin/extractive".parse().ok()?)
     }
@@ -104,7 +105,9 @@ impl Gateway {
 fn most(request: &ChatRequest) -> Usage {
     let text = |content: &Content| content.text_len() as u64;
     let images = |content: &Content| match content {
-        Content::Parts(parts) => parts.iter().filter(|part| !matches!(part, Part::Text { .. })).count() as u64,
+        Content::Parts(parts) => {
+            parts.iter().filter(|part| !matches!(part, Part::Text { .. })).count() as u64
+        }
         Content::Absent | Content::Text(_) => 0,
     };
     let of_messages = request.messages.iter().map(|message| {

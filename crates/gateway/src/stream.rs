@@ -16,12 +16,12 @@ use mainstay_rag::citations::CitationFilters;
 use metrics::Histogram;
 use tokio::time::Instant;
 
-use crate::{Gateway, RequestError};
 use crate::admission::Admitted;
 use crate::attempts;
 use crate::caching::{Collected, Keeping};
 use crate::chat::{Degraded, Opened, Summary, Terms, conclude};
 use crate::judging::Judge;
+use crate::{Gateway, RequestError};
 
 /// The pieces of an answer. It ends with `None` only after the model said that it had finished and the turn was booked;
 /// a failure is an `Err`, and the last item. Dropping it before cancels the upstream and books what was used.
@@ -88,7 +88,10 @@ impl AnswerStream {
             admitted: Some(opened.admitted),
             degraded: opened.degraded,
             has_news: false,
-            keeping: opened.keeping.filter(|_| opened.degraded.is_none()).map(|keeping| (keeping, Collected::default())),
+            keeping: opened
+                .keeping
+                .filter(|_| opened.degraded.is_none())
+                .map(|keeping| (keeping, Collected::default())),
             summary: None,
         }
     }

@@ -206,6 +206,7 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
         corpus: Some(CorpusName::unnamed()),
         model: "scripted/m".parse().unwrap(),
         fallback: Vec::new(),
+        reduced_model: None,
         warm_share: 0.0,
         max_tokens: None,
         temperature: None,
@@ -229,6 +230,7 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
         ),
         retriever: retriever.clone(),
         turns: TurnBook::new(booked.clone(), clock),
+        service: crate::Service::new(Default::default(), 1, clock),
         caching: crate::Caching {
             answers: mainstay_cache::AnswerCache::new(1 << 20, clock),
             settings: Default::default(),
@@ -582,7 +584,8 @@ async fn a_thousand_at_once_overspend_nothing() {
         });
     }
     let answered = tasks.join_all().await.into_iter().filter(|answered| *answered).count();
-    let spent: NanoUsd = world.booked.0.lock().unwrap().iter().map(|record| record.cost + record.failed_cost).sum();
+    let spent: NanoUsd =
+        world.booked.0.lock().unwrap().iter().map(|record| record.cost + record.failed_cost).sum();
     assert_eq!(spent, NanoUsd::new(270 * answered as i64));
     assert!(spent <= NanoUsd::new(100_000) && answered > 300, "{spent} for {answered}");
 }
@@ -606,7 +609,10 @@ async fn a_request_that_does_not_say_whom_it_is_charged_to_is_refused_where_it_m
     call.context.feature = Some("summaries".to_owned());
     assert!(world.gateway.chat(call).await.is_ok());
     let booked = world.booked.0.lock().unwrap();
-    assert_eq!((booked[1].team.as_deref(), booked[1].feature.as_deref()), (Some("search"), Some("summaries")));
+    assert_eq!(
+        (booked[1].team.as_deref(), booked[1].feature.as_deref()),
+        (Some("search"), Some("summaries"))
+    );
 }
 
 /// With an assistant whose answers are kept.
@@ -696,4 +702,47 @@ async fn identical_questions_at_once_ask_the_model_once() {
     }
     assert!(tasks.join_all().await.iter().all(|text| text == "Two years [1]."));
     assert_eq!(world.seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_no_provider_answers_the_documents_do_or_the_caller_is_told_whom_to_ask() {
+    use mainstay_reliability::ServiceLevel;
+    let settings = crate::service::ServiceSettings {
+        contact: Some("help@acme.example".to_owned()),
+        expected_recovery: Some(Duration::from_secs(1_800)),
+        ..Default::default()
+    };
+    let mut world = world(Script::Refuse(ModelErrorKind::Provider));
+    world.gateway.service = crate::Service::new(settings, 1, world.clock);
+    let look = |world: &World| {
+        world.gateway.service.observe(&world.gateway.admission, world.gateway.registry.upstreams());
+        world.gateway.service.level(0)
+    };
+    assert_eq!(look(&world), ServiceLevel::Full);
+    let first = world.gateway.chat(world.call("scripted/m", Delivery::Whole)).await.err().unwrap();
+    assert_eq!(first.code(), "provider_error");
+    // Three failures have opened the only breaker.
+    assert_eq!(look(&world), ServiceLevel::Emergency);
+    let told = world.gateway.chat(world.call("scripted/m", Delivery::Whole)).await.err().unwrap();
+    assert_eq!(told.code(), "service_unavailable");
+    assert!(
+        told.to_string().contains("30 minutes") && told.to_string().contains("help@acme.example"),
+        "{told}"
+    );
+    // Set by hand, it stays so until it is cleared.
+    world.gateway.service.set(ServiceLevel::Full, None);
+    assert_eq!(look(&world), ServiceLevel::Full);
+    world.gateway.service.clear();
+    assert_eq!(look(&world), ServiceLevel::Emergency);
+}
+
+#[tokio::test]
+async fn a_reduced_service_says_so_and_its_answers_are_not_kept() {
+    use mainstay_reliability::ServiceLevel;
+    let world = keeping_world(Script::Say("Two years [1]."));
+    world.gateway.service.set(ServiceLevel::Reduced, None);
+    for _ in 0..2 {
+        let (_, _, summary) = answer_of(&world, Delivery::Whole).await;
+        assert_eq!((summary.degraded, summary.cache), (Some(crate::chat::Degraded::Reduced), None));
+    }
 }

@@ -16,7 +16,7 @@ use mainstay_cache::{AnswerCache, Mode};
 use mainstay_domain::port::{Embedder, Prices};
 use mainstay_domain::{Clock, TenantId};
 use mainstay_embed::StaticEmbedder;
-use mainstay_gateway::{Admission, Caching, Gateway};
+use mainstay_gateway::{Admission, Caching, Gateway, Service};
 use mainstay_models::registry::EmbedderFactory;
 use mainstay_models::{
     Assistant, ModelName, ModelSettings, Provider as ListedProvider, Registry, Route, UnknownModel, Upstreams,
@@ -110,11 +110,15 @@ impl Instance {
         let admission = Admission::new(config.limits.clone(), clock);
         let registry = registry(&config, clock)?;
         let upstreams = registry.upstreams().clone();
+        let service = Service::new(config.service.clone(), admission.tiers().count(), clock);
+        let watching = service.clone().watch(admission.clone(), upstreams.clone(), stop_background.clone());
+        background.spawn(watching);
         let app = Arc::new(App {
             gateway: Gateway {
                 keys: keys.table(),
                 admission: admission.clone(),
                 registry,
+                service: service.clone(),
                 caching,
                 retriever: library.clone(),
                 turns,
@@ -128,7 +132,15 @@ impl Instance {
             sessions: Sessions::new(clock),
             settings: settings(&config),
             clock,
-            metrics: Box::new(render_metrics(metrics, library.clone(), upstreams, admission, budgets, answers)),
+            metrics: Box::new(render_metrics(
+                metrics,
+                library.clone(),
+                upstreams,
+                admission,
+                service,
+                budgets,
+                answers,
+            )),
             readiness: Readiness::default(),
             abort: CancellationToken::new(),
         });
@@ -287,6 +299,7 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
         corpus: assistant.corpus.clone(),
         model: model_name(&assistant.models[0]),
         fallback: assistant.fallback.iter().map(model_name).collect(),
+        reduced_model: assistant.reduced_model.as_ref().map(model_name),
         warm_share: assistant.warm_share,
         max_tokens: assistant.max_tokens,
         temperature: assistant.temperature,

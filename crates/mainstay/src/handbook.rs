@@ -15,14 +15,8 @@ const CHAPTERS: &[(&str, &str)] = &[
     ("handbook/07-operating.md", include_str!("../../../docs/handbook/07-operating.md")),
     ("handbook/08-evaluation.md", include_str!("../../../docs/handbook/08-evaluation.md")),
     ("handbook/09-quality.md", include_str!("../../../docs/handbook/09-quality.md")),
-    (
-        "handbook/10-when-providers-fail.md",
-        include_str!("../../../docs/handbook/10-when-providers-fail.md"),
-    ),
-    (
-        "handbook/12-limits-and-budgets.md",
-        include_str!("../../../docs/handbook/12-limits-and-budgets.md"),
-    ),
+    ("handbook/10-when-providers-fail.md", include_str!("../../../docs/handbook/10-when-providers-fail.md")),
+    ("handbook/12-limits-and-budgets.md", include_str!("../../../docs/handbook/12-limits-and-budgets.md")),
     ("handbook/13-answers-again.md", include_str!("../../../docs/handbook/13-answers-again.md")),
 ];
 

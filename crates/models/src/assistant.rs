@@ -21,6 +21,8 @@ pub struct Assistant {
     pub model: ModelName,
     /// Those that answer when it fails, in this order.
     pub fallback: Vec<ModelName>,
+    /// The model that answers while the service is reduced; without it, the same as ever.
+    pub reduced_model: Option<ModelName>,
     /// What of the traffic goes to the first of those at once, so that it is warm when it is needed, 0 to 1.
     pub warm_share: f64,
     /// Most tokens of an answer where the caller sets no limit.

@@ -105,14 +105,21 @@ impl Registry {
     }
 
     fn route_of(&self, assistant: Assistant) -> AssistantRoute {
-        let fallback =
-            if assistant.fallback.is_empty() { self.fallback_of(&assistant.model) } else { &assistant.fallback };
+        let fallback = if assistant.fallback.is_empty() {
+            self.fallback_of(&assistant.model)
+        } else {
+            &assistant.fallback
+        };
         let candidates = self.candidates(&assistant.model, fallback);
         let mut warming = candidates.clone();
         if warming.len() > 1 {
             warming.swap(0, 1);
         }
-        AssistantRoute { assistant: Arc::new(assistant), candidates: candidates.into(), warming: warming.into() }
+        AssistantRoute {
+            assistant: Arc::new(assistant),
+            candidates: candidates.into(),
+            warming: warming.into(),
+        }
     }
 
     /// The models that exist, each once.
@@ -252,6 +259,7 @@ mod tests {
             corpus: None,
             model: "openai/gpt-4o-mini".parse().unwrap(),
             fallback: vec!["nobody/x".parse().unwrap(), "builtin/extractive".parse().unwrap()],
+            reduced_model: None,
             warm_share: 0.0,
             max_tokens: None,
             temperature: None,

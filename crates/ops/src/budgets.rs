@@ -94,7 +94,9 @@ impl Period {
         let next = match self {
             Self::Day => self.start(now).as_micros() + DAY,
             // A month has at most 31 days: the next one begins in the 32nd.
-            Self::Month => Timestamp::from_micros(self.start(now).as_micros() + 32 * DAY).start_of_month().as_micros(),
+            Self::Month => {
+                Timestamp::from_micros(self.start(now).as_micros() + 32 * DAY).start_of_month().as_micros()
+            }
             Self::Total => return None,
         };
         Some(Duration::from_micros(u64::try_from(next - now.as_micros()).unwrap_or(0)))
@@ -399,7 +401,10 @@ mod tests {
         assert_eq!(Period::Month.start(moment("2024-02-29T23:59:59Z")), moment("2024-02-01"));
         let left = Period::Month.remaining(moment("2024-02-29")).unwrap();
         assert_eq!(left, Duration::from_secs(86_400));
-        assert_eq!(Period::Month.remaining(moment("2023-12-31T12:00:00Z")).unwrap(), Duration::from_secs(43_200));
+        assert_eq!(
+            Period::Month.remaining(moment("2023-12-31T12:00:00Z")).unwrap(),
+            Duration::from_secs(43_200)
+        );
         assert_eq!(Period::Total.remaining(moment("2024-02-29")), None);
     }
 
@@ -426,7 +431,8 @@ mod tests {
 
     #[test]
     fn a_thousand_at_once_spend_no_more_than_the_limit() {
-        let budgets = Budgets::new(vec![BudgetSettings { period: Period::Total, ..budget(1_000) }], Clock::system());
+        let budgets =
+            Budgets::new(vec![BudgetSettings { period: Period::Total, ..budget(1_000) }], Clock::system());
         let spent = std::sync::atomic::AtomicI64::new(0);
         std::thread::scope(|scope| {
             for worker in 0..8 {

@@ -118,7 +118,8 @@ mod tests {
     async fn booked(remote: Remote, purpose: EmbeddingPurpose) -> TurnRecord {
         let ledger = Booked::new();
         let clock = Clock::starting_at(Timestamp::from_micros(0));
-        let payer = Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask, tier: None };
+        let payer =
+            Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask, tier: None };
         let turns = TurnBook::new(ledger.clone(), clock);
         let embedder = BookedEmbedder::new(Arc::new(remote), turns, Arc::new(TenEach), payer, clock);
         let deadline = Deadline::after(&clock, Duration::from_secs(1));

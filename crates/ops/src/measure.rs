@@ -104,6 +104,12 @@ metric_table! {
         "Requests that may be answered at once at this moment.";
     PRESSURE = "mainstay_backpressure_level", Gauge, None, [],
         "How close the limits are: 0 normal, 1 elevated, 2 high, 3 critical.";
+    SERVICE_LEVEL = "mainstay_service_level", Gauge, None, ["tier"],
+        "How much of the service is offered: 0 full, 1 reduced, 2 emergency.";
+    SERVICE_CHANGES = "mainstay_service_changes_total", Counter, None, [],
+        "Changes of that level, for each tier.";
+    SERVICE_OSCILLATIONS = "mainstay_service_oscillations_total", Counter, None, [],
+        "How often it fell again within half an hour of a recovery.";
     CACHE_LOOKUPS = "mainstay_cache_lookups_total", Counter, None, [],
         "Questions that were looked up in the cache of answers.";
     CACHE_HITS = "mainstay_cache_hits_total", Counter, None, ["layer"],
@@ -241,6 +247,17 @@ pub fn judged(model: &str, judgement: Judgement) {
 /// Counts a question that needed a second search; `result` is `merged`, `nothing_to_ask`, `no_time` or `failed`.
 pub fn searched_again(result: &'static str) {
     metrics::counter!(SECOND_SEARCHES, "result" => result).increment(1);
+}
+
+/// Counts a change of the level of service.
+pub fn service_changed() {
+    metrics::counter!(SERVICE_CHANGES).increment(1);
+}
+
+/// Shows how much of the service a tier is offered, 0 to 2, and how often it fell again soon.
+pub fn service(tier: &str, level: u8, oscillations: u64) {
+    metrics::gauge!(SERVICE_LEVEL, "tier" => tier.to_owned()).set(f64::from(level));
+    metrics::counter!(SERVICE_OSCILLATIONS).absolute(oscillations);
 }
 
 /// What the cache of answers has done since the process began.

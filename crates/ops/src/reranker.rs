@@ -118,7 +118,8 @@ mod tests {
     async fn booked(answer: Result<Relevance, ModelErrorKind>, bills_searches: bool) -> TurnRecord {
         let ledger = Booked::new();
         let clock = Clock::starting_at(Timestamp::from_micros(0));
-        let payer = Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask, tier: None };
+        let payer =
+            Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask, tier: None };
         let turns = TurnBook::new(ledger.clone(), clock);
         let prices = Arc::new(List { bills_searches });
         let reranker = BookedReranker::new(Arc::new(Remote(answer)), turns, prices, payer, clock);

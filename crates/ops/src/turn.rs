@@ -106,7 +106,12 @@ impl TurnBook {
             feature: opening.feature,
             cache: None,
         };
-        Turn { book: self.clone(), opened: self.clock.instant(), record: Some(Box::new(record)), reservation: None }
+        Turn {
+            book: self.clone(),
+            opened: self.clock.instant(),
+            record: Some(Box::new(record)),
+            reservation: None,
+        }
     }
 }
 

@@ -240,7 +240,8 @@ impl OpenCorpus {
         let revisions: Vec<Revision> = ours.map(|event| event.revision).collect();
         if !revisions.is_empty() {
             let documents = library.maintenance.visible(&revisions).await?;
-            let first = documents.iter().flat_map(|document| &document.chunks).map(|chunk| chunk.chunk.0).min();
+            let first =
+                documents.iter().flat_map(|document| &document.chunks).map(|chunk| chunk.chunk.0).min();
             if let Some(first) = first {
                 upgrade.missing_from.store(first, Ordering::Relaxed);
             }

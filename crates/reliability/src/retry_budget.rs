@@ -61,7 +61,8 @@ mod tests {
         let mut repeated = 0;
         for _ in 0..1_000 {
             budget.deposit();
-            repeated += u32::from(budget.withdraw(Duration::ZERO)) + u32::from(budget.withdraw(Duration::ZERO));
+            repeated +=
+                u32::from(budget.withdraw(Duration::ZERO)) + u32::from(budget.withdraw(Duration::ZERO));
         }
         assert_eq!(repeated, 200 + PER_SECOND as u32);
     }

@@ -85,7 +85,10 @@ fn check_tier(app: &App, tier: Option<&TierName>) -> Result<(), HttpError> {
         return Ok(());
     }
     Err(HttpError::Invalid {
-        message: format!("there is no tier {tier:?}; [limits.tiers] of mainstay.toml has: {}", known.join(", ")),
+        message: format!(
+            "there is no tier {tier:?}; [limits.tiers] of mainstay.toml has: {}",
+            known.join(", ")
+        ),
         param: Some("tier".to_owned()),
     })
 }
@@ -172,7 +175,7 @@ pub(crate) async fn rebuild_index(
 
 /// Who administers, and how its errors are tagged.
 pub(crate) fn administrator(app: &App, request: &Request<Body>) -> Result<(Caller, Tag), Failure> {
-    let context = context_of(app, &request);
+    let context = context_of(app, request);
     let tag = Tag::of(&context);
     let caller = app.gateway.caller(&context, Scope::Admin).map_err(|error| tag.fail(error))?;
     Ok((caller, tag))

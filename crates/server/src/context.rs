@@ -7,8 +7,8 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
-use mainstay_domain::{Deadline, RequestId, ServiceTier};
 use mainstay_cache::Wish;
+use mainstay_domain::{Deadline, RequestId, ServiceTier};
 use mainstay_gateway::Context;
 use tokio::sync::watch;
 

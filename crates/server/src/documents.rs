@@ -398,7 +398,7 @@ pub(crate) async fn corpora(
 }
 
 fn reader(app: &App, request: &Request<Body>) -> Result<(Caller, Tag), Failure> {
-    let context = context_of(app, &request);
+    let context = context_of(app, request);
     let tag = Tag::of(&context);
     let caller = app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     Ok((caller, tag))

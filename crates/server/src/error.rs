@@ -147,6 +147,9 @@ fn request_appearance(error: &RequestError) -> Appearance {
         RequestError::Retrieval(RetrievalError::Embedding(error)) | RequestError::Model(error) => {
             model_appearance(error)
         }
+        RequestError::Outage { expected_recovery, .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some(expected_recovery.unwrap_or(Duration::from_secs(30))))
+        }
         RequestError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1))),
     };
     let param = match error {
@@ -308,7 +311,13 @@ impl IntoResponse for Failure {
             limits::refused(headers, refusal);
         }
         // What the provider will refuse again, the SDKs must not repeat.
-        if matches!(look.code, "provider_quota_exhausted" | "provider_authentication_failed" | "request_exceeds_limit" | "budget_exceeded") {
+        if matches!(
+            look.code,
+            "provider_quota_exhausted"
+                | "provider_authentication_failed"
+                | "request_exceeds_limit"
+                | "budget_exceeded"
+        ) {
             headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
         }
         response

@@ -14,6 +14,7 @@ mod openai;
 mod operations;
 mod quality;
 mod search;
+mod service;
 
 mod context;
 pub mod error;
@@ -21,8 +22,8 @@ mod extract;
 mod json;
 mod sse;
 
-pub mod limits;
-mod listen;
+mod limits;
+pub mod listen;
 
 pub use app::{App, Readiness, ServerSettings};
 pub use listen::serve;

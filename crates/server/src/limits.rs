@@ -39,10 +39,7 @@ fn allowance(headers: &mut HeaderMap, allowance: &Allowance, [limit, remaining, 
 }
 
 fn level(headers: &mut HeaderMap, level: Level) {
-    headers.insert(
-        HeaderName::from_static("x-backpressure-level"),
-        HeaderValue::from_static(level.header()),
-    );
+    headers.insert(HeaderName::from_static("x-backpressure-level"), HeaderValue::from_static(level.header()));
 }
 
 /// As OpenAI writes it: `120ms`, `1s`, `6m0s`.
@@ -62,7 +59,9 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_openai_writes_them() {
-        for (milliseconds, text) in [(0, "0ms"), (120, "120ms"), (1_900, "1s"), (60_000, "1m0s"), (366_000, "6m6s")] {
+        for (milliseconds, text) in
+            [(0, "0ms"), (120, "120ms"), (1_900, "1s"), (60_000, "1m0s"), (366_000, "6m6s")]
+        {
             assert_eq!(duration(Duration::from_millis(milliseconds)), text);
         }
         assert_eq!(duration(Duration::MAX), "525600m0s");

@@ -138,7 +138,7 @@ pub(crate) async fn model(
 }
 
 fn entries(app: &App, request: &Request<Body>) -> Result<Vec<Model>, Failure> {
-    let context = context_of(app, &request);
+    let context = context_of(app, request);
     app.gateway.caller(&context, Scope::Ask).map_err(|error| Tag::of(&context).fail(error))?;
     let entry = |listed: mainstay_models::Listed| Model { id: listed.id, owned_by: listed.owner, created: 0 };
     Ok(app.gateway.registry.list().into_iter().map(entry).collect())

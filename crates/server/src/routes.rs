@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
 
-use crate::{App, admin, anthropic, console, documents, openai, operations, quality, search};
+use crate::{App, admin, anthropic, console, documents, openai, operations, quality, search, service};
 
 /// Routes that need no key: they tell nothing about anybody's data. Those of a session are how a browser shows its key.
 pub const PUBLIC: &[&str] = &[
@@ -43,6 +43,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/admin/keys/{id}", delete(admin::revoke_key))
         .route("/admin/keys/{id}/rotate", post(admin::rotate_key))
         .route("/admin/budgets", get(admin::budgets))
+        .route("/admin/service", get(service::levels).put(service::set).delete(service::clear))
         .route("/admin/index/rebuild", post(admin::rebuild_index))
         .route("/admin/quarantine", get(quality::list))
         .route("/admin/quarantine/release", post(quality::release))

@@ -262,10 +262,10 @@ enum Called {
 impl Admission {
     /// With nobody in it.
     pub fn new(settings: AdmissionSettings, clock: Clock) -> Arc<Self> {
-        let tiers = settings.tiers.iter().map(|tier| TierPolicy {
-            max_running: tier.max_running,
-            ..TierPolicy::new(tier.max_waiting)
-        });
+        let tiers = settings
+            .tiers
+            .iter()
+            .map(|tier| TierPolicy { max_running: tier.max_running, ..TierPolicy::new(tier.max_waiting) });
         let policy = QueuePolicy {
             max_waiting: settings.max_waiting,
             ..QueuePolicy::new(settings.concurrency, tiers.collect())
@@ -374,6 +374,11 @@ impl Admission {
         self.state().queue.capacity()
     }
 
+    /// The caller's tier by its place, 0 for the one that is answered first.
+    pub fn place_of(&self, caller: &Caller) -> usize {
+        self.tier_of(caller)
+    }
+
     /// A key's tier; the last where it has none or one that the configuration does not have any more.
     fn tier_of(&self, caller: &Caller) -> usize {
         let named = caller.tier.as_ref();
@@ -394,7 +399,12 @@ impl Admission {
             (self.settings.tiers[tier].limits, Some(Holder::Tier(tenant.clone()))),
         ];
         let now = self.now();
-        let mut charged = Charged { tokens: applicant.tokens, requests_of: Vec::new(), tokens_of: Vec::new(), standing: None };
+        let mut charged = Charged {
+            tokens: applicant.tokens,
+            requests_of: Vec::new(),
+            tokens_of: Vec::new(),
+            standing: None,
+        };
         let (mut requests, mut tokens) = (None, None);
         for (limits, holder) in holders {
             let Some(holder) = holder else { continue };

@@ -17,8 +17,12 @@ fn caller(tenant: &str, tier: Option<&str>) -> Caller {
 }
 
 fn tiers() -> Vec<TierSettings> {
-    let tier = |name: &str, max_waiting| TierSettings { max_waiting, ..TierSettings::named(TierName::new(name)) };
-    vec![tier("enterprise", 10), TierSettings { upgrade_url: Some("https://x/y".to_owned()), ..tier("free", 2) }]
+    let tier =
+        |name: &str, max_waiting| TierSettings { max_waiting, ..TierSettings::named(TierName::new(name)) };
+    vec![
+        tier("enterprise", 10),
+        TierSettings { upgrade_url: Some("https://x/y".to_owned()), ..tier("free", 2) },
+    ]
 }
 
 fn admission(settings: AdmissionSettings) -> Arc<Admission> {
@@ -214,7 +218,8 @@ async fn who_is_to_be_told_hears_the_place_in_the_queue() {
 
 #[tokio::test]
 async fn never_more_are_answered_at_once_than_there_are_places() {
-    let admission = admission(AdmissionSettings { concurrency: 7, tiers: tiers(), ..AdmissionSettings::default() });
+    let admission =
+        admission(AdmissionSettings { concurrency: 7, tiers: tiers(), ..AdmissionSettings::default() });
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut tasks = JoinSet::new();
     for number in 0..500 {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use mainstay_cache::AnswerCache;
-use mainstay_gateway::Admission;
+use mainstay_gateway::{Admission, Service};
 use mainstay_models::Upstreams;
 use mainstay_ops::{Budgets, measure};
 use mainstay_rag::Library;
@@ -34,6 +34,7 @@ pub(super) fn render_metrics(
     library: Arc<Library>,
     upstreams: Arc<Upstreams>,
     admission: Arc<Admission>,
+    service: Arc<Service>,
     budgets: Arc<Budgets>,
     answers: Arc<AnswerCache>,
 ) -> impl Fn() -> String {
@@ -58,8 +59,9 @@ pub(super) fn render_metrics(
             };
             measure::breaker(&report.model, state, report.opens, report.oscillations);
         }
-        for (tier, running, waiting) in admission.load() {
+        for (at, (tier, running, waiting)) in admission.load().into_iter().enumerate() {
             measure::tier_load(tier.as_str(), running, waiting);
+            measure::service(tier.as_str(), service.level(at) as u8, service.oscillations());
         }
         let mut used: BTreeMap<String, f64> = BTreeMap::new();
         for standing in budgets.standings() {

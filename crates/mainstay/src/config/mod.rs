@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 
 use mainstay_domain::config::{Findings, KeyPath};
 use mainstay_domain::{AssistantName, CorpusName};
+use mainstay_gateway::admission::AdmissionSettings;
+use mainstay_gateway::service::ServiceSettings;
+use mainstay_models::CallPolicy;
+use mainstay_ops::budgets::{Attribute, BudgetSettings};
 use mainstay_planner::requirements::{
     Constraints, Product, RawConstraints, RawProduct, RawSlo, RawTraffic, Slo, Traffic,
 };
-use mainstay_gateway::admission::AdmissionSettings;
-use mainstay_models::CallPolicy;
-use mainstay_ops::budgets::{Attribute, BudgetSettings};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -29,9 +30,9 @@ pub(crate) use diagnostics::Diagnostics;
 pub(crate) use load::{FILE_NAME, check_text, load};
 pub(crate) use secrets::Surroundings;
 use sections::assistants::{Assistant, RawAssistant, ReadFile};
+use sections::budgets::{RawAttribution, RawBudget};
 use sections::cache::{Cache, RawCache};
 use sections::corpora::{Corpus, RawCorpus};
-use sections::budgets::{RawAttribution, RawBudget};
 use sections::limits::RawLimits;
 use sections::models::{Model, RawModel};
 use sections::onnx::{Onnx, RawOnnx};
@@ -39,6 +40,7 @@ use sections::prices::{Price, RawPrice};
 use sections::providers::{Provider, RawProvider};
 use sections::reliability::RawReliability;
 use sections::server::{RawServer, Server};
+use sections::service::RawService;
 use sections::storage::{RawStorage, Storage};
 
 /// The defaults, commented, for people.
@@ -75,6 +77,8 @@ pub(crate) struct RawConfig {
     onnx: BTreeMap<String, RawOnnx>,
     /// What happens when a provider fails.
     reliability: RawReliability,
+    /// How much is offered while something fails.
+    service: RawService,
     /// What is known of models, by `provider/model`.
     models: BTreeMap<String, RawModel>,
     /// What clients name as `model`, by a name of your choice.
@@ -117,6 +121,8 @@ pub(crate) struct Checked {
     pub(crate) onnx: BTreeMap<String, Onnx>,
     /// What happens when a provider fails.
     pub(crate) reliability: CallPolicy,
+    /// How much is offered while something fails.
+    pub(crate) service: ServiceSettings,
     /// What is known of models, by `provider/model`.
     pub(crate) models: BTreeMap<String, Model>,
     /// The assistants by name; at least one.
@@ -198,6 +204,7 @@ impl RawConfig {
             providers,
             onnx,
             reliability,
+            service: self.service.check(&root.key("service"), findings),
             models,
             assistants,
             corpora,

@@ -187,6 +187,9 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("reliability.breaker.recovery", "\"0s\""),
     ("reliability.breaker.longest_recovery", "\"1s\""),
     ("reliability.breaker.probes", "0"),
+    ("service.automatic", "\"yes\""),
+    ("service.contact", "\"\""),
+    ("service.expected_recovery", "\"0s\""),
     ("models.*.context_tokens", "0"),
     ("models.*.tools", "\"yes\""),
     ("models.*.images", "\"yes\""),
@@ -205,6 +208,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("assistants.*.model", "\"gpt-4o\""),
     ("assistants.*.cascade", "[]"),
     ("assistants.*.fallback", "[]"),
+    ("assistants.*.reduced_model", "\"small\""),
     ("assistants.*.warm_share", "\"much\""),
     ("assistants.*.prompt", "\"\""),
     ("assistants.*.prompt_file", "\"no/such/file.md\""),
@@ -301,7 +305,9 @@ fn every_table_refuses_keys_that_it_does_not_know() {
         let at = key.iter().map(String::as_str).collect::<Vec<_>>();
         matches!(
             at.as_slice(),
-            ["slo" | "limits", "tiers"] | ["budgets" | "providers" | "onnx" | "models" | "assistants" | "corpora" | "prices"] | [.., "headers"]
+            ["slo" | "limits", "tiers"]
+                | ["budgets" | "providers" | "onnx" | "models" | "assistants" | "corpora" | "prices"]
+                | [.., "headers"]
         )
     };
     for key in tables.iter().filter(|key| !takes_any_name(key)) {

@@ -168,7 +168,11 @@ impl Attempts {
                 || error.retry_after.is_some_and(|asked| asked > PATIENCE);
             // One call is kept for each of those that come after.
             let is_worth = self.most - self.made > others && !(is_slow && others > 0);
-            if is_worth && wait < left && candidate.health.would_admit(now) && candidate.health.may_repeat(now) {
+            if is_worth
+                && wait < left
+                && candidate.health.would_admit(now)
+                && candidate.health.may_repeat(now)
+            {
                 return Ok(wait);
             }
         }
@@ -228,8 +232,7 @@ impl Attempts {
                 retry_after: None,
             });
         }
-        let is_no_larger =
-            |most: u64| self.too_small.is_some_and(|too_small| most <= too_small);
+        let is_no_larger = |most: u64| self.too_small.is_some_and(|too_small| most <= too_small);
         if candidate.abilities.context_tokens.is_some_and(is_no_larger) {
             return Some(ModelError {
                 kind: ModelErrorKind::ContextTooLong,

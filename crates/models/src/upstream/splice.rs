@@ -61,7 +61,11 @@ impl Splice {
 
     /// What of a piece is new to the caller; `None` where nothing is. Once there was text, reasoning is not compared: it
     /// was only the way there.
-    pub(super) fn take(&mut self, sent: &Sent, mut delta: ChoiceDelta) -> Result<Option<ChoiceDelta>, Diverged> {
+    pub(super) fn take(
+        &mut self,
+        sent: &Sent,
+        mut delta: ChoiceDelta,
+    ) -> Result<Option<ChoiceDelta>, Diverged> {
         if delta.choice != 0 || delta.refusal.is_some() || !delta.tool_calls.is_empty() {
             return Err(Diverged);
         }
@@ -131,7 +135,8 @@ mod tests {
 
     #[test]
     fn reasoning_alone_is_compared_and_with_text_it_is_not() {
-        let reasoning = |text: &str| ChoiceDelta { reasoning: Some(text.to_owned()), ..ChoiceDelta::default() };
+        let reasoning =
+            |text: &str| ChoiceDelta { reasoning: Some(text.to_owned()), ..ChoiceDelta::default() };
         let mut only = Sent::default();
         only.note(&reasoning("hm"));
         assert_eq!(Splice::default().take(&only, reasoning("ha")), Err(Diverged));

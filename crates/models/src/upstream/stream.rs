@@ -22,6 +22,7 @@ use super::splice::{Diverged, Sent, Splice};
 
 /// What comes out of an answer over several attempts.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a piece of the answer is what nearly all of them are")]
 pub enum Step {
     /// Something happened that is to be booked.
     Note(Note),
@@ -53,7 +54,11 @@ type Open = Pin<Box<dyn Future<Output = Result<ChatStream, ModelError>> + Send>>
 enum State {
     Begin,
     Waiting(Wait),
-    Opening { open: Open, attempt: Attempt, splice: Option<Splice> },
+    Opening {
+        open: Open,
+        attempt: Attempt,
+        splice: Option<Splice>,
+    },
     Reading(Reading),
     /// Nothing comes after what is in the queue but this.
     Failing(ModelError),
@@ -231,7 +236,10 @@ impl AttemptedStream {
         let is_first = delta.has_content() && !self.sent.anything && self.held.is_none();
         if is_first && !hold_back.is_zero() {
             let clock = self.attempts.upstreams().clock;
-            self.held = Some(Held { until: Box::pin(async move { clock.sleep(hold_back).await }), steps: Vec::new() });
+            self.held = Some(Held {
+                until: Box::pin(async move { clock.sleep(hold_back).await }),
+                steps: Vec::new(),
+            });
         }
         let is_last = delta.finish.is_some();
         self.push(Step::Event(ChatEvent::Delta(delta)));

@@ -11,7 +11,9 @@ use mainstay_domain::chat::{
     Role, StreamStart, Tool, ToolCallDelta,
 };
 use mainstay_domain::port::{ChatModel, ChatStream, ModelCall};
-use mainstay_domain::{Clock, Completion as Whole, Deadline, ModelError, ModelErrorKind, TimeoutPhase, Usage};
+use mainstay_domain::{
+    Clock, Completion as Whole, Deadline, ModelError, ModelErrorKind, TimeoutPhase, Usage,
+};
 use mainstay_reliability::BreakerState;
 
 use super::*;
@@ -118,7 +120,9 @@ impl ChatModel for Scripted {
         let begin = std::iter::once(Ok(start));
         Ok(match act {
             Act::Say => Box::pin(stream::iter(begin.chain(say(ANSWER)).chain(end).collect::<Vec<_>>())),
-            Act::Differ(text) => Box::pin(stream::iter(begin.chain(say(text)).chain(end).collect::<Vec<_>>())),
+            Act::Differ(text) => {
+                Box::pin(stream::iter(begin.chain(say(text)).chain(end).collect::<Vec<_>>()))
+            }
             Act::Refuse(kind, retry_after) => return Err(self.error(kind, retry_after)),
             Act::Break(after, kind) => {
                 let broken = [Err(self.error(kind, None))];
@@ -126,7 +130,8 @@ impl ChatModel for Scripted {
             }
             Act::Hang => Box::pin(stream::iter(begin.collect::<Vec<_>>()).chain(stream::pending())),
             Act::BreakTool => {
-                let call = ChoiceDelta { tool_calls: vec![ToolCallDelta::default()], ..ChoiceDelta::default() };
+                let call =
+                    ChoiceDelta { tool_calls: vec![ToolCallDelta::default()], ..ChoiceDelta::default() };
                 let broken = [Ok(ChatEvent::Delta(call)), Err(self.error(ModelErrorKind::Truncated, None))];
                 Box::pin(stream::iter(begin.chain(broken).collect::<Vec<_>>()))
             }
@@ -212,7 +217,8 @@ impl World {
                 }
             }
         }
-        let finish = |step: &Step| matches!(step, Step::Event(ChatEvent::Delta(delta)) if delta.finish.is_some());
+        let finish =
+            |step: &Step| matches!(step, Step::Event(ChatEvent::Delta(delta)) if delta.finish.is_some());
         assert_eq!(steps.iter().filter(|step| finish(step)).count(), 1, "a finished answer says so once");
         (text, Ok(()), steps)
     }
@@ -232,7 +238,9 @@ async fn what_passes_is_tried_again_and_what_does_not_is_not() {
     assert_eq!(world_of_one.complete().await, Ok("a".to_owned()));
     assert_eq!(model.calls(), 3);
     assert!(world_of_one.clock.instant() - began >= Duration::from_secs(7), "Retry-After was not waited");
-    for kind in [ModelErrorKind::InvalidRequest, ModelErrorKind::ContentFilter, ModelErrorKind::Authentication] {
+    for kind in
+        [ModelErrorKind::InvalidRequest, ModelErrorKind::ContentFilter, ModelErrorKind::Authentication]
+    {
         let model = Scripted::new("a", [Act::Refuse(kind, None)]);
         assert_eq!(world(&[&model]).complete().await, Err(kind));
         assert_eq!(model.calls(), 1);
@@ -257,7 +265,8 @@ async fn one_call_is_kept_for_each_that_comes_after() {
     let (a, b) = (Scripted::new("a", vec![DOWN; 9]), Scripted::new("b", []));
     assert_eq!(world(&[&a, &b]).complete().await, Ok("b".to_owned()));
     assert_eq!((a.calls(), b.calls()), (2, 1));
-    let (a, b, c) = (Scripted::new("a", vec![DOWN; 9]), Scripted::new("b", vec![DOWN; 9]), Scripted::new("c", []));
+    let (a, b, c) =
+        (Scripted::new("a", vec![DOWN; 9]), Scripted::new("b", vec![DOWN; 9]), Scripted::new("c", []));
     assert_eq!(world(&[&a, &b, &c]).complete().await, Ok("c".to_owned()));
     assert_eq!((a.calls(), b.calls(), c.calls()), (1, 1, 1));
 }
@@ -328,7 +337,8 @@ async fn an_open_breaker_costs_no_request_its_answer_where_there_is_another_mode
 
 #[tokio::test(start_paused = true)]
 async fn limits_and_refusals_open_no_breaker() {
-    for kind in [ModelErrorKind::RateLimited, ModelErrorKind::InvalidRequest, ModelErrorKind::Authentication] {
+    for kind in [ModelErrorKind::RateLimited, ModelErrorKind::InvalidRequest, ModelErrorKind::Authentication]
+    {
         let model = Scripted::new("a", vec![Act::Refuse(kind, None); 1_000]);
         let world = world(&[&model]);
         for _ in 0..30 {
@@ -437,7 +447,10 @@ async fn an_answer_that_cannot_go_on_exactly_ends_with_its_error() {
     // One that ends before it has said what was said is another answer too.
     let (a, b) = (Scripted::new("a", [broken]), Scripted::new("b", [Act::Differ("The ferry")]));
     let (text, end) = World::new(
-        CallPolicy { retries: RetryPolicy { attempts: 2, ..RetryPolicy::default() }, ..CallPolicy::default() },
+        CallPolicy {
+            retries: RetryPolicy { attempts: 2, ..RetryPolicy::default() },
+            ..CallPolicy::default()
+        },
         &[&a, &b],
     )
     .stream()

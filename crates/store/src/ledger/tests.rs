@@ -122,7 +122,8 @@ async fn what_is_left_in_the_journal_is_booked_at_the_next_start() {
 async fn what_was_under_way_at_a_kill_is_booked_by_its_reservation_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(&folder).await;
-    let reserved = |turn: &str| TurnRecord { cost: NanoUsd::new(50), outcome: Outcome::Cancelled, ..record(turn) };
+    let reserved =
+        |turn: &str| TurnRecord { cost: NanoUsd::new(50), outcome: Outcome::Cancelled, ..record(turn) };
     for turn in ["finished", "under way"] {
         ledger.reserve(&reserved(turn)).unwrap();
     }

@@ -40,6 +40,9 @@ pub(crate) struct RawAssistant {
     /// The models that answer when that one fails, in this order.
     #[schemars(example = ["anthropic/claude-haiku-4-5", "builtin/extractive"], length(min = 1), extend("uniqueItems" = true))]
     fallback: Option<Vec<ModelName>>,
+    /// The model that answers while the service is reduced; others follow if it fails.
+    #[schemars(example = "openai/gpt-4o-mini")]
+    reduced_model: Option<ModelName>,
     /// What of the traffic goes to the first of those at once, so that it is warm when it is needed.
     #[schemars(example = "5%")]
     warm_share: Option<Ratio>,
@@ -118,6 +121,8 @@ pub(crate) struct Assistant {
     pub(crate) models: Vec<ModelName>,
     /// The models that answer when that one fails.
     pub(crate) fallback: Vec<ModelName>,
+    /// The model that answers while the service is reduced.
+    pub(crate) reduced_model: Option<ModelName>,
     /// What of the traffic goes to the first of those at once, 0 to 1.
     pub(crate) warm_share: f64,
     /// What the model is told before the conversation.
@@ -147,6 +152,7 @@ impl Assistant {
             corpus: Some(corpus),
             models: vec![ModelName::builtin(BUILTIN_MODELS[0])],
             fallback: Vec::new(),
+            reduced_model: None,
             warm_share: 0.0,
             prompt: None,
             max_tokens: None,
@@ -174,14 +180,19 @@ impl RawAssistant {
             check_corpus(corpus, &at.key("corpus"), findings);
         }
         let models = check_models(self.model, self.cascade, at, providers, findings);
-        let fallback = check_fallback(self.fallback, models.first(), &at.key("fallback"), providers, findings);
+        let fallback =
+            check_fallback(self.fallback, models.first(), &at.key("fallback"), providers, findings);
         if self.warm_share.is_some() && !findings.is_present(&at.key("fallback")) {
             let hint = "name one. For example: fallback = [\"anthropic/claude-haiku-4-5\"]";
             findings.report(&at.key("warm_share"), "there is no other model to keep warm", hint);
         }
+        if let Some(model) = &self.reduced_model {
+            check_model(model, &at.key("reduced_model"), providers, findings);
+        }
         Assistant {
             models,
             fallback,
+            reduced_model: self.reduced_model,
             warm_share: self.warm_share.map_or(0.0, Ratio::as_f64),
             prompt: check_prompt(self.prompt, self.prompt_file, at, read_file, findings),
             description: self.description,

@@ -129,12 +129,18 @@ impl RawBudget {
         .filter_map(|(name, attribute, value)| Some((name, attribute, value?)))
         .collect();
         if let [(first, ..), (second, ..), ..] = only.as_slice() {
-            let hint = "keep one: a budget is for one of them, and a request falls under every budget that fits";
+            let hint =
+                "keep one: a budget is for one of them, and a request falls under every budget that fits";
             findings.contradiction(&at.key(*second), &at.key(*first), "a budget is for one thing", hint);
         }
         if let (Some(_), Some((first, ..))) = (self.for_each, only.first()) {
             let hint = "keep one: `for_each` gives every one of them a budget, the other is for one alone";
-            findings.contradiction(&at.key("for_each"), &at.key(*first), "a budget is for one or for each", hint);
+            findings.contradiction(
+                &at.key("for_each"),
+                &at.key(*first),
+                "a budget is for one or for each",
+                hint,
+            );
         }
         BudgetSettings {
             name: at.last_key().unwrap_or_default().to_owned(),

@@ -75,9 +75,10 @@ impl RawAnswers {
             let hint = "no number of checks can show that. For example: most_wrong = \"1%\"";
             findings.report(&at.key("most_wrong"), "nothing would ever be given", hint);
         }
-        let lifetime = |raw: Option<HumanDuration>, default: Duration, name: &str, findings: &mut Findings| {
-            positive(raw, default, &at.key(name), findings)
-        };
+        let lifetime =
+            |raw: Option<HumanDuration>, default: Duration, name: &str, findings: &mut Findings| {
+                positive(raw, default, &at.key(name), findings)
+            };
         CacheSettings {
             mode: match self.mode {
                 None => defaults.mode,
@@ -93,7 +94,9 @@ impl RawAnswers {
                 findings,
             ),
             most_wrong: self.most_wrong.map_or(defaults.most_wrong, Ratio::as_f64),
-            least_similarity: self.least_similarity.map_or(defaults.least_similarity, |least| least.as_f64() as f32),
+            least_similarity: self
+                .least_similarity
+                .map_or(defaults.least_similarity, |least| least.as_f64() as f32),
             checked_share: self.checked_share.map_or(defaults.checked_share, Ratio::as_f64),
         }
     }

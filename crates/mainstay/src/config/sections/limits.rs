@@ -110,7 +110,8 @@ fn check_tiers(tiers: BTreeMap<String, RawTier>, at: &KeyPath, findings: &mut Fi
             findings.report(&at.key("priority"), "the priority is missing", hint);
             u32::MAX
         });
-        if let Some((_, other)) = checked.iter().find(|(taken, _)| *taken == priority && priority != u32::MAX) {
+        if let Some((_, other)) = checked.iter().find(|(taken, _)| *taken == priority && priority != u32::MAX)
+        {
             let message = format!("the tier {:?} has the same priority", other.name.as_str());
             findings.report(&at.key("priority"), message, "give each tier a priority of its own");
         }
@@ -132,11 +133,9 @@ fn check_tiers(tiers: BTreeMap<String, RawTier>, at: &KeyPath, findings: &mut Fi
 impl RawRates {
     fn check(self, at: &KeyPath, findings: &mut Findings) -> Limits {
         let mut rate = |name: &str, per_minute: Option<u64>, burst: Option<u64>| {
-            let burst_key = at.key(&format!("burst_{name}"));
+            let burst_key = at.key(format!("burst_{name}"));
             match (per_minute, burst) {
-                (Some(per_minute), burst) => {
-                    Some(Rate { per_minute, burst: burst.unwrap_or(per_minute) })
-                }
+                (Some(per_minute), burst) => Some(Rate { per_minute, burst: burst.unwrap_or(per_minute) }),
                 (None, Some(_)) => {
                     let hint = format!("say how many come back in a minute: {name}_per_minute");
                     findings.report(&burst_key, "a burst needs a limit that it goes beyond", hint);

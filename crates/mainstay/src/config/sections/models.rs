@@ -114,7 +114,8 @@ pub(crate) fn known_abilities(name: &ModelName, providers: &BTreeMap<String, Pro
     let is_anthropic =
         providers.get(&name.provider).is_some_and(|provider| provider.kind == ProviderKind::Anthropic);
     let is_prefilled = is_anthropic
-        && (name.model.starts_with("claude-haiku-4-5") || PREFILLED.iter().any(|known| name.model.starts_with(known)));
+        && (name.model.starts_with("claude-haiku-4-5")
+            || PREFILLED.iter().any(|known| name.model.starts_with(known)));
     let prefill = if is_prefilled { Prefill::LastMessage } else { Prefill::No };
     Abilities { prefill, ..Abilities::default() }
 }
