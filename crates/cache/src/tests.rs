@@ -10,6 +10,7 @@ use mainstay_domain::chat::{
 use mainstay_domain::{Clock, Deadline, NanoUsd, ServiceTier, TenantId, Timestamp};
 use mainstay_embed::StaticEmbedder;
 use serde::Deserialize;
+use tokio_util::task::TaskTracker;
 
 use super::*;
 
@@ -206,7 +207,7 @@ async fn identical_questions_at_once_are_asked_once() {
     let waiting: Vec<_> = (0..50)
         .map(|_| {
             let site = site.clone();
-            tokio::spawn(
+            TaskTracker::new().spawn(
                 async move { matches!(site.find("How long?").await, Found::Answer(_, Layer::Exact)) },
             )
         })
@@ -225,7 +226,7 @@ async fn where_the_first_fails_the_next_one_asks_and_nobody_hangs() {
     let Found::Nothing(leader) = site.find("How long?").await else { panic!("an empty cache knew it") };
     let next = {
         let site = site.clone();
-        tokio::spawn(async move { site.find("How long?").await })
+        TaskTracker::new().spawn(async move { site.find("How long?").await })
     };
     tokio::task::yield_now().await;
     drop(leader);
@@ -239,7 +240,7 @@ async fn where_the_first_fails_the_next_one_asks_and_nobody_hangs() {
     // An answer that is nobody else's lets the others ask for themselves.
     let other = {
         let site = site.clone();
-        tokio::spawn(async move { matches!(site.find("How long?").await, Found::Nothing(_)) })
+        TaskTracker::new().spawn(async move { matches!(site.find("How long?").await, Found::Nothing(_)) })
     };
     tokio::task::yield_now().await;
     leader.answered(None);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mainstay_domain::identity::Scope;
 use tokio::task::{JoinHandle, JoinSet, yield_now};
+use tokio_util::task::TaskTracker;
 
 use super::*;
 
@@ -48,7 +49,7 @@ async fn ask_later(
     tier: &str,
 ) -> JoinHandle<Result<Admitted, Refusal>> {
     let (admission, caller) = (admission.clone(), caller(tenant, Some(tier)));
-    let asking = tokio::spawn(async move { ask(&admission, &caller, 10).await });
+    let asking = TaskTracker::new().spawn(async move { ask(&admission, &caller, 10).await });
     for _ in 0..5 {
         yield_now().await;
     }
@@ -201,7 +202,7 @@ async fn who_is_to_be_told_hears_the_place_in_the_queue() {
     let mut seen = place.subscribe();
     let last = {
         let (admission, place, caller) = (admission.clone(), place.clone(), caller("c", Some("free")));
-        tokio::spawn(async move {
+        TaskTracker::new().spawn(async move {
             let deadline = Deadline::after(&Clock::system(), Duration::from_secs(600));
             let applicant =
                 Applicant { caller: &caller, user: None, address: None, tokens: 1, deadline, place: &place };
