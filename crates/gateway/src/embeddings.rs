@@ -57,6 +57,9 @@ impl Gateway {
         let texts: Vec<&str> = call.texts.iter().map(String::as_str).collect();
         let usage = |tokens| Usage { prompt: tokens, ..Usage::default() };
         let sent = usage(tokens);
+        // No token is shorter than a byte.
+        let most = usage(texts.iter().map(|text| text.len() as u64).sum());
+        self.reserve_for_embedding(turn, &call.model, &most)?;
         let prices = &*self.prices;
         attempts::charge(turn, prices, &call.model, sent, UsageSource::Estimated);
         let embeddings = embedder

@@ -73,6 +73,24 @@ impl Gateway {
         Err(RequestError::Budget(Box::new(exceeded)))
     }
 
+    /// Holds the most that embedding texts can cost.
+    pub(crate) fn reserve_for_embedding(
+        &self,
+        turn: &mut Turn,
+        model: &str,
+        most: &Usage,
+    ) -> Result<(), RequestError> {
+        if !turn.is_budgeted() {
+            return Ok(());
+        }
+        let unpriced = || RequestError::Unpriced { model: model.to_owned() };
+        let (cost, _) = self.prices.cost(model, most).ok_or_else(unpriced)?;
+        turn.reserve(cost).map_err(|error| match error {
+            ReserveError::Ledger(error) => RequestError::NotBooked(error),
+            ReserveError::Exceeded(exceeded) => RequestError::Budget(Box::new(exceeded)),
+        })
+    }
+
     /// The built-in model that answers with sentences of the documents, where there are any.
     pub(crate) fn extractive(&self, route: &Route) -> Option<Arc<[Candidate]>> {
         route.assistant.as_ref()?.corpus.as_ref()?;
