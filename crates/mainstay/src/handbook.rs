@@ -19,6 +19,10 @@ const CHAPTERS: &[(&str, &str)] = &[
         "handbook/10-when-providers-fail.md",
         include_str!("../../../docs/handbook/10-when-providers-fail.md"),
     ),
+    (
+        "handbook/11-testing-against-failures.md",
+        include_str!("../../../docs/handbook/11-testing-against-failures.md"),
+    ),
 ];
 
 /// Adds the handbook to the corpus "default".

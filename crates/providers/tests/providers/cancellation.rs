@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use mainstay_domain::Clock;
 use mainstay_providers::Provider;
 use mainstay_providers::http::Network;
-use mainstay_testkit::StandIn;
+use mainstay_provider_sim::StandIn;
 
 /// What a provider does when the caller goes away.
 const MOMENTS: [&str; 3] = ["stall-headers", "stall-first", "stall"];

@@ -6,7 +6,7 @@ use crate::support::Bench;
 use mainstay_domain::port::{Embedder, EmbeddingPurpose};
 use mainstay_domain::{Deadline, ModelErrorKind};
 use mainstay_providers::{EmbeddingOptions, ProviderKind, RemoteEmbedder};
-use mainstay_testkit::stand_in::embedding;
+use mainstay_provider_sim::embedding;
 
 const KINDS: [ProviderKind; 3] = [ProviderKind::OpenAi, ProviderKind::OpenAiCompatible, ProviderKind::Gemini];
 

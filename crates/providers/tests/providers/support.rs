@@ -12,7 +12,7 @@ use mainstay_domain::port::{ChatModel, ChatStream, ModelCall};
 use mainstay_domain::{Clock, Deadline, ModelError, Usage};
 use mainstay_providers::http::{Dial, Dialling, Link, Timeouts};
 use mainstay_providers::{Provider, ProviderKind, ProviderOptions, ProviderSettings};
-use mainstay_testkit::StandIn;
+use mainstay_provider_sim::StandIn;
 use serde_json::json;
 
 /// The kinds that answer conversations.
