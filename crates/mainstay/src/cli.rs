@@ -9,7 +9,9 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
-use crate::verbs::{ask, bench, corpus, eval, index, ingest, init, keys, provider_sim, search, serve, spec, up};
+use crate::verbs::{
+    ask, bench, corpus, eval, index, ingest, init, keys, provider_sim, search, serve, spec, up,
+};
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
 #[derive(Parser)]

@@ -15,10 +15,7 @@ const CHAPTERS: &[(&str, &str)] = &[
     ("handbook/07-operating.md", include_str!("../../../docs/handbook/07-operating.md")),
     ("handbook/08-evaluation.md", include_str!("../../../docs/handbook/08-evaluation.md")),
     ("handbook/09-quality.md", include_str!("../../../docs/handbook/09-quality.md")),
-    (
-        "handbook/10-when-providers-fail.md",
-        include_str!("../../../docs/handbook/10-when-providers-fail.md"),
-    ),
+    ("handbook/10-when-providers-fail.md", include_str!("../../../docs/handbook/10-when-providers-fail.md")),
     (
         "handbook/11-testing-against-failures.md",
         include_str!("../../../docs/handbook/11-testing-against-failures.md"),

@@ -295,8 +295,8 @@ pub(super) fn fingerprint(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::prompt::{Tool, Turn};
     use super::*;
+    use crate::prompt::{Tool, Turn};
 
     fn asked(question: &str) -> Prompt {
         Prompt {

@@ -231,8 +231,8 @@ impl<'de> Deserialize<'de> for Fault {
 
 #[cfg(test)]
 mod tests {
-    use crate::catalogue::FAULTS;
     use super::*;
+    use crate::catalogue::FAULTS;
 
     #[test]
     fn faults_are_read_as_they_are_written() {
@@ -242,7 +242,8 @@ mod tests {
         }
         assert_eq!("429".parse::<Fault>().unwrap().to_string(), "429:1");
         assert_eq!("latency:9".parse::<Fault>().unwrap().to_string(), "latency:9,0");
-        for text in ["", "200", "4291", "slow:x", "429:soon", "explode", "slices:0", "bandwidth:0", "429:-3"] {
+        for text in ["", "200", "4291", "slow:x", "429:soon", "explode", "slices:0", "bandwidth:0", "429:-3"]
+        {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }
     }

@@ -20,9 +20,7 @@ use super::record::{OpenRecord, Outcome};
 use super::rerank::{self, Shape};
 use super::script::Script;
 use super::steps::{self, Outgoing, stream_error};
-use super::{
-    Fault, Shared, UnknownFault, anthropic, control, embedding, gemini, network, openai,
-};
+use super::{Fault, Shared, UnknownFault, anthropic, control, embedding, gemini, network, openai};
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 

@@ -97,8 +97,7 @@ mod tests {
 
     #[test]
     fn the_faults_of_all_requests_come_in_turn() {
-        let settings =
-            Settings { faults: vec!["500".parse().unwrap(), Fault::None], ..Settings::default() };
+        let settings = Settings { faults: vec!["500".parse().unwrap(), Fault::None], ..Settings::default() };
         assert_eq!(faults(&settings, 4), ["500", "none", "500", "none"]);
         assert_eq!(faults(&Settings::default(), 2), ["none", "none"]);
     }

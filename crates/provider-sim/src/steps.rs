@@ -56,16 +56,11 @@ pub(super) fn whole(answer: &Value, fault: Fault) -> Outgoing {
     let half = || Step::Send(bytes.slice(..length / 2));
     let page = vec![Step::Send(Bytes::from_static(PAGE))];
     match fault {
-        Fault::HtmlError => {
-            Outgoing { status: StatusCode::BAD_GATEWAY, ..Outgoing::ok("text/html", page) }
-        }
+        Fault::HtmlError => Outgoing { status: StatusCode::BAD_GATEWAY, ..Outgoing::ok("text/html", page) },
         Fault::HtmlOk => Outgoing::ok("text/html; charset=utf-8", page),
         Fault::Redirect => Outgoing {
             status: StatusCode::TEMPORARY_REDIRECT,
-            header: Some((
-                LOCATION,
-                HeaderValue::from_static("https://elsewhere.example/v1?token=secret"),
-            )),
+            header: Some((LOCATION, HeaderValue::from_static("https://elsewhere.example/v1?token=secret"))),
             ..Outgoing::ok("text/html", Vec::new())
         },
         Fault::Empty | Fault::EmptyStream => Outgoing::ok(JSON, Vec::new()),

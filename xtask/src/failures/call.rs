@@ -176,9 +176,11 @@ pub(super) fn send(
         .position(|four| four == b"\r\n\r\n")
         .ok_or_else(|| anyhow!("the connection ended without an answer"))?;
     let head = String::from_utf8_lossy(&raw[..end_of_head]).to_ascii_lowercase();
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("there is no status")?;
+    let status =
+        head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("there is no status")?;
     let rest = &raw[end_of_head + 4..];
-    let body = if head.contains("transfer-encoding: chunked") { without_chunks(rest)? } else { rest.to_vec() };
+    let body =
+        if head.contains("transfer-encoding: chunked") { without_chunks(rest)? } else { rest.to_vec() };
     Ok((status, String::from_utf8(body).context("the answer is not UTF-8")?))
 }
 
@@ -216,7 +218,9 @@ mod tests {
     #[test]
     fn a_part_of_an_answer_is_not_the_whole_one() {
         let finish = json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] });
-        assert!(stream(&[piece("{\"city\":"), piece("\"Paris\"}"), finish.clone()], "data: [DONE]\n").is_whole());
+        assert!(
+            stream(&[piece("{\"city\":"), piece("\"Paris\"}"), finish.clone()], "data: [DONE]\n").is_whole()
+        );
         let told = stream(&[piece("{\"city\":"), finish], "data: [DONE]\n");
         assert!(matches!(told, Told::Answer { text: Text::Other(_), .. }), "{told:?}");
     }

@@ -151,7 +151,8 @@ impl Deployment {
             bail!("the metrics are not to be had: status {status}");
         }
         let sum = |name: &str| -> u64 {
-            let lines = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{')));
+            let lines =
+                text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{')));
             lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>() as u64
         };
         Ok(Booked {

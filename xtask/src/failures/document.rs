@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::failures::Row;
 use crate::failures::deployment::Way;
 use crate::failures::verdict::Outcome;
-use crate::failures::Row;
 
 const HEAD: &str = "\
 # What becomes of every failure

@@ -92,7 +92,8 @@ fn measure(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result<Vec<Ro
             .collect::<anyhow::Result<Vec<_>>>()
     })?;
     let mut ways = outcomes.into_iter();
-    let (Some((faults, first)), Some((_, second)), Some((_, third))) = (ways.next(), ways.next(), ways.next())
+    let (Some((faults, first)), Some((_, second)), Some((_, third))) =
+        (ways.next(), ways.next(), ways.next())
     else {
         bail!("a way was not measured");
     };
@@ -181,9 +182,9 @@ fn no_problems(rows: &[Row]) -> anyhow::Result<()> {
         for (form, outcomes) in [("whole", &row.whole), ("stream", &row.streamed)] {
             for (way, outcome) in Way::ALL.iter().zip(outcomes.iter().flatten()) {
                 let found = outcome.problems.iter();
-                problems.extend(found.map(|problem| {
-                    format!("{}, {form}, {}: {problem}", row.fault.example, way.name())
-                }));
+                problems.extend(
+                    found.map(|problem| format!("{}, {form}, {}: {problem}", row.fault.example, way.name())),
+                );
             }
         }
     }

@@ -47,7 +47,9 @@ impl Outcome {
                 "whole answer".to_owned()
             }
             Told::Answer { text: Text::Whole, finish } => format!("answer, finish `{finish}`"),
-            Told::Answer { text: Text::Other(_), finish } => format!("**part as if whole**, finish `{finish}`"),
+            Told::Answer { text: Text::Other(_), finish } => {
+                format!("**part as if whole**, finish `{finish}`")
+            }
             Told::Error { status, code } => format!("{status} `{code}`"),
             Told::ErrorEvent { code, after_content: true } => format!("part, then error `{code}`"),
             Told::ErrorEvent { code, after_content: false } => format!("error event `{code}`"),
@@ -99,12 +101,16 @@ mod tests {
     #[test]
     fn a_part_as_if_whole_a_hang_and_a_second_bill_are_problems() {
         let fine = judged(answer(Text::Whole), [2, 1], 100, 150);
-        assert_eq!((fine.problems.len(), fine.in_words().as_str()), (0, "whole answer; 2 + 1 calls; billed 1 + 1.5 failed"));
+        assert_eq!(
+            (fine.problems.len(), fine.in_words().as_str()),
+            (0, "whole answer; 2 + 1 calls; billed 1 + 1.5 failed")
+        );
         assert_eq!(judged(answer(Text::Other("half".to_owned())), [1, 0], 100, 0).problems.len(), 1);
         assert_eq!(judged(Told::Hung, [1, 0], 0, 0).problems.len(), 1);
         assert!(!judged(answer(Text::Whole), [1, 0], 200, 0).problems.is_empty());
         assert!(!judged(answer(Text::Whole), [1, 0], 100, 100).problems.is_empty());
-        let booked_twice = Outcome::judge(answer(Text::Whole), [1, 0], Booked { turns: 2, cost: 0, failed: 0 }, None);
+        let booked_twice =
+            Outcome::judge(answer(Text::Whole), [1, 0], Booked { turns: 2, cost: 0, failed: 0 }, None);
         assert_eq!(booked_twice.problems.len(), 1);
     }
 }

@@ -65,7 +65,7 @@ fn after_help() -> String {
         .to_owned();
     for described in FAULTS {
         // Writing to a String does not fail.
-        let _ = writeln!(help, "  {:<22}{}", described.example, described.what);
+        let _ = writeln!(help, "  {:<23}{}", described.example, described.what);
     }
     help + "Numbers may be others. Models called \"slow-…\" are ten times as slow."
 }

@@ -47,7 +47,8 @@ impl Answer {
     /// The JSON of every event of a stream.
     pub(crate) fn events(&self) -> Vec<Value> {
         let text = self.text();
-        let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+        let data =
+            text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
         data.map(|data| serde_json::from_str(data).unwrap()).collect()
     }
 
@@ -58,7 +59,13 @@ impl Answer {
 }
 
 /// A question to one of the APIs, with a fault.
-pub(crate) async fn ask(stand_in: &StandIn, api: Api, question: &str, streamed: bool, fault: &str) -> Option<Answer> {
+pub(crate) async fn ask(
+    stand_in: &StandIn,
+    api: Api,
+    question: &str,
+    streamed: bool,
+    fault: &str,
+) -> Option<Answer> {
     ask_with(stand_in, api, question, streamed, fault, false).await
 }
 
@@ -78,7 +85,11 @@ async fn ask_with(
     let schema = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
     let (path, mut body, tools) = match api {
         Api::OpenAi | Api::Compatible => (
-            if api == Api::OpenAi { "/openai/v1/chat/completions" } else { "/compatible/v1/chat/completions" },
+            if api == Api::OpenAi {
+                "/openai/v1/chat/completions"
+            } else {
+                "/compatible/v1/chat/completions"
+            },
             json!({ "model": "m", "stream": streamed, "messages": [{ "role": "user", "content": question }] }),
             json!([{ "type": "function", "function": { "name": "weather", "parameters": schema } }]),
         ),
@@ -153,7 +164,9 @@ pub(crate) async fn send(
 fn chunks(mut rest: &[u8]) -> (Vec<Vec<u8>>, bool) {
     let mut pieces = Vec::new();
     loop {
-        let Some(end_of_size) = rest.windows(2).position(|two| two == b"\r\n") else { return (pieces, false) };
+        let Some(end_of_size) = rest.windows(2).position(|two| two == b"\r\n") else {
+            return (pieces, false);
+        };
         let size = std::str::from_utf8(&rest[..end_of_size]).unwrap();
         let size = usize::from_str_radix(size, 16).unwrap();
         rest = &rest[end_of_size + 2..];

@@ -40,7 +40,10 @@ async fn it_goes_back_to_what_it_was_started_with() {
     let wanted = json!({ "always": ["none"], "share": 0.5, "pause_ms": 9, "timing": { "ttft_ms": 5 } });
     let (_, held) = control(&stand_in, "POST", "/control", &wanted).await;
     assert_eq!(held, control(&stand_in, "GET", "/control", &Value::Null).await.1);
-    assert_eq!((&held["always"], &held["share"], &held["pause_ms"]), (&json!(["none"]), &json!(0.5), &json!(9)));
+    assert_eq!(
+        (&held["always"], &held["share"], &held["pause_ms"]),
+        (&json!(["none"]), &json!(0.5), &json!(9))
+    );
     control(&stand_in, "DELETE", "/control", &Value::Null).await;
     assert_eq!(status(&stand_in).await, 418);
 }
@@ -70,8 +73,12 @@ async fn all_faults_are_listed() {
 #[tokio::test(start_paused = true)]
 async fn the_same_seed_has_the_same_luck() {
     let run = async |seed| {
-        let settings =
-            Settings { faults: vec!["500".parse::<Fault>().unwrap()], share: Some(0.5), seed, ..Settings::default() };
+        let settings = Settings {
+            faults: vec!["500".parse::<Fault>().unwrap()],
+            share: Some(0.5),
+            seed,
+            ..Settings::default()
+        };
         let stand_in = StandIn::with(settings);
         let mut statuses = Vec::new();
         for _ in 0..24 {
@@ -86,8 +93,9 @@ async fn the_same_seed_has_the_same_luck() {
 #[tokio::test(start_paused = true)]
 async fn a_model_may_be_named_after_its_fault() {
     let body = json!({ "model": "fault-429:700ms", "messages": [{ "role": "user", "content": "Hello" }] });
-    let answer =
-        send(&StandIn::new(), "POST", "/compatible/v1/chat/completions", "", &body.to_string()).await.unwrap();
+    let answer = send(&StandIn::new(), "POST", "/compatible/v1/chat/completions", "", &body.to_string())
+        .await
+        .unwrap();
     assert_eq!((answer.status, answer.header("retry-after-ms")), (429, Some("700")));
     assert_eq!(ask(&StandIn::new(), Api::Gemini, "Hello", false, "none").await.unwrap().status, 200);
 }
