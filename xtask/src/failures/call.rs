@@ -1,14 +1,18 @@
 //! A caller of Mainstay: plain HTTP on a connection of its own, with a limit of time, and what it was told.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
-/// How long a caller waits for the next byte, and in all: more than every limit in the configuration adds up to.
-const PATIENCE: Duration = Duration::from_secs(40);
+use crate::process::now;
+
+/// How long a caller waits in all: more than every limit in the configuration adds up to.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it looks at the time: signs of life without end are a hang as well.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +59,12 @@ pub(super) enum Told {
         finish: String,
     },
     /// A status and an error instead of an answer.
-    Error { status: u16, code: String },
+    Error {
+        status: u16,
+        code: String,
+        /// The header `Retry-After`.
+        retry_after: Option<String>,
+    },
     /// A stream that ended with an error event.
     ErrorEvent {
         code: String,
@@ -86,21 +95,20 @@ impl Told {
 pub(super) fn ask(address: &str, key: &str, model: &str, question: Question, streamed: bool) -> Told {
     let body = question.body(model, streamed).to_string();
     match send(address, "POST", "/v1/chat/completions", Some(key), &body) {
-        Err(error) => match error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
-            Some(std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => Told::Hung,
-            _ => Told::Nonsense(format!("{error:#}")),
-        },
-        Ok((200, text)) if streamed => read_stream(&text, question),
-        Ok((status, text)) => read_whole(status, &text, question),
+        Err(error) if error.is::<Hangs>() => Told::Hung,
+        Err(error) => Told::Nonsense(format!("{error:#}")),
+        Ok(Answer { status: 200, body, .. }) if streamed => read_stream(&body, question),
+        Ok(answer) => read_whole(answer, question),
     }
 }
 
-fn read_whole(status: u16, text: &str, question: Question) -> Told {
-    let Ok(body) = serde_json::from_str::<Value>(text) else {
+fn read_whole(answer: Answer, question: Question) -> Told {
+    let Answer { status, retry_after, body } = answer;
+    let Ok(body) = serde_json::from_str::<Value>(&body) else {
         return Told::Nonsense(format!("status {status} with something that is no JSON"));
     };
     if status != 200 {
-        return Told::Error { status, code: code_of(&body["error"]) };
+        return Told::Error { status, code: code_of(&body["error"]), retry_after };
     }
     let choice = &body["choices"][0];
     let arguments = choice["message"]["tool_calls"][0]["function"]["arguments"].as_str();
@@ -146,16 +154,36 @@ fn code_of(error: &Value) -> String {
     error["code"].as_str().or(error["type"].as_str()).unwrap_or("no code").to_owned()
 }
 
-/// One request; returns the status and the body.
+/// An answer over HTTP.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    retry_after: Option<String>,
+    pub(super) body: String,
+}
+
+/// Nothing more came within [`PATIENCE`], or no end of it.
+#[derive(Debug)]
+struct Hangs;
+
+impl std::fmt::Display for Hangs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "there was no end of an answer within {PATIENCE:?}")
+    }
+}
+
+impl std::error::Error for Hangs {}
+
+/// One request.
 pub(super) fn send(
     address: &str,
     method: &str,
     path: &str,
     key: Option<&str>,
     body: &str,
-) -> anyhow::Result<(u16, String)> {
+) -> anyhow::Result<Answer> {
+    let began = now();
     let mut stream = TcpStream::connect(address).with_context(|| format!("cannot reach {address}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(LOOK))?;
     let authorization = key.map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
     write!(
         stream,
@@ -164,12 +192,18 @@ pub(super) fn send(
         body.len()
     )?;
     let mut raw = Vec::new();
-    // What is not from a socket's limit of time is kept: a connection that breaks off is an end as well.
-    let end = stream.read_to_end(&mut raw);
-    if let Err(error) = end
-        && matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
-    {
-        return Err(error.into());
+    let mut piece = [0; 64 << 10];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => raw.extend_from_slice(&piece[..count]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            // A connection that breaks off is an end as well.
+            Err(_) => break,
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(Hangs.into());
+        }
     }
     let end_of_head = raw
         .windows(4)
@@ -181,7 +215,8 @@ pub(super) fn send(
     let rest = &raw[end_of_head + 4..];
     let body =
         if head.contains("transfer-encoding: chunked") { without_chunks(rest)? } else { rest.to_vec() };
-    Ok((status, String::from_utf8(body).context("the answer is not UTF-8")?))
+    let retry_after = head.lines().find_map(|line| Some(line.strip_prefix("retry-after: ")?.to_owned()));
+    Ok(Answer { status, retry_after, body: String::from_utf8(body).context("the answer is not UTF-8")? })
 }
 
 fn without_chunks(mut rest: &[u8]) -> anyhow::Result<Vec<u8>> {

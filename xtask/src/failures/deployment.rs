@@ -117,7 +117,7 @@ impl Deployment {
         struct Listed {
             faults: Vec<Fault>,
         }
-        let (_, text) = send(&self.first.address, "GET", "/control/faults", None, "")?;
+        let text = send(&self.first.address, "GET", "/control/faults", None, "")?.body;
         Ok(serde_json::from_str::<Listed>(&text).context("cannot read the list of faults")?.faults)
     }
 
@@ -146,10 +146,11 @@ impl Deployment {
 
     /// What was booked since it was started.
     pub(super) fn booked(&self) -> anyhow::Result<Booked> {
-        let (status, text) = send(&self.address, "GET", "/metrics", Some(&self.api_key), "")?;
-        if status != 200 {
-            bail!("the metrics are not to be had: status {status}");
+        let answer = send(&self.address, "GET", "/metrics", Some(&self.api_key), "")?;
+        if answer.status != 200 {
+            bail!("the metrics are not to be had: status {}", answer.status);
         }
+        let text = answer.body;
         let sum = |name: &str| -> u64 {
             let lines =
                 text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{')));
@@ -194,10 +195,11 @@ impl Deployment {
 
 impl Simulator {
     fn control(&self, method: &str, path: &str, body: &str) -> anyhow::Result<Value> {
-        let (status, text) = send(&self.address, method, path, None, body)?;
-        if status != 200 {
-            bail!("the simulator refuses {method} {path} {body}: {text}");
+        let answer = send(&self.address, method, path, None, body)?;
+        if answer.status != 200 {
+            bail!("the simulator refuses {method} {path} {body}: {}", answer.body);
         }
+        let text = answer.body;
         serde_json::from_str(&text).with_context(|| format!("the simulator answers something else: {text}"))
     }
 }

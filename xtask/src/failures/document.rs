@@ -19,7 +19,8 @@ finished which is not whole, where a request hung, and where something was bille
 
 Each cell says what the caller got, how many calls the first provider (and the second) saw, and what was billed, in answers
 without a fault: `1` is the price of one, `+ 0.5 failed` half of one for calls that failed. \"part, then error\" is a stream that
-had begun and ended with an error event, without `[DONE]`. The provider speaks OpenAI's API; its time limits are `headers` and
+had begun and ended with an error event, without `[DONE]`. A cell in bold is a defect. Where a provider counts no tokens
+(`missing-usage`), Mainstay's estimate is billed. The provider speaks OpenAI's API; its time limits are `headers` and
 `first_token` 800 ms, `idle` 500 ms, `total` 3 s. What each fault does stands below, and in `mainstay provider-sim --help`.
 ";
 

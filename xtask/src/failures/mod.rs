@@ -17,8 +17,8 @@ use serde::Deserialize;
 
 use crate::failures::call::{Question, ask};
 use crate::failures::deployment::{Booked, Deployment, Way};
-use crate::failures::verdict::Outcome;
-use crate::process::{Steps, run as run_program};
+use crate::failures::verdict::{Outcome, Price};
+use crate::process::{Steps, now, run as run_program};
 use crate::workspace::Workspace;
 
 /// What is measured.
@@ -130,10 +130,10 @@ fn measure_way(
     let mut models = deployment.models();
     let mut price = |question| -> anyhow::Result<u64> {
         let (outcome, booked) = measure_one(&deployment, &mut models, "none", question, false, None)?;
-        match outcome.told.is_whole() {
-            true => Ok(booked.cost),
-            false => bail!("{way:?}: without a fault the answer is {:?}", outcome.told),
+        if !outcome.told.is_whole() || booked.cost == 0 {
+            bail!("{way:?}: without a fault there is {:?}, billed {}", outcome.told, booked.cost);
         }
+        Ok(booked.cost)
     };
     let (of_text, of_tool) = (price(Question::Text)?, price(Question::Tool)?);
     let mut pairs = Vec::with_capacity(faults.len());
@@ -148,7 +148,8 @@ fn measure_way(
             let (outcome, _) = measure_one(&deployment, &mut models, name, question, streamed, Some(price))
                 .with_context(|| format!("{way:?}: {name}"))?;
             let form = if streamed { "stream" } else { "whole" };
-            println!("{:<9} {name:<20} {form:<7} {}", way.name(), outcome.in_words());
+            let took = outcome.took.as_secs_f64();
+            println!("{:<9} {name:<20} {form:<7} {took:>5.1} s  {}", way.name(), outcome.in_words());
             Ok(Some(outcome))
         };
         pairs.push(Pair { whole: one(false)?, streamed: one(true)? });
@@ -156,6 +157,12 @@ fn measure_way(
     deployment.stop()?;
     Ok((faults, pairs))
 }
+
+/// The fault after which Mainstay estimates what an answer cost.
+const NO_COUNTS: &str = "missing-usage";
+/// What an answer may be billed, in answers without a fault. Booked twice an estimate would be beyond it.
+const ESTIMATED: f64 = 1.9;
+const COUNTED: f64 = 1.05;
 
 /// Asks once. Each request has a model of its own: what Mainstay learns of one (its breaker, its rate limit) would change
 /// what becomes of the next.
@@ -170,10 +177,14 @@ fn measure_one(
     let model = models.next().context("there are more requests than models in the configuration")?;
     deployment.set_fault(fault)?;
     let before = deployment.booked()?;
+    let began = now();
     let told = ask(deployment.address(), deployment.api_key(), &model, question, streamed);
+    let took = began.elapsed();
     let booked = deployment.booked_since(&before)?;
     let calls = deployment.calls()?;
-    Ok((Outcome::judge(told, calls, booked, price), booked))
+    let answer_limit = if fault == NO_COUNTS { ESTIMATED } else { COUNTED };
+    let price = price.map(|of_one| Price { of_one, answer_limit });
+    Ok((Outcome::judge(told, took, calls, booked, price), booked))
 }
 
 fn no_problems(rows: &[Row]) -> anyhow::Result<()> {
