@@ -9,6 +9,7 @@
 
 mod check;
 mod clients;
+mod failures;
 mod measure;
 mod models;
 mod process;
@@ -42,6 +43,8 @@ enum Chore {
     Distill(models::ModelArgs),
     /// Makes the built-in transformer anew and compares it with the one that is compiled in.
     Quantise(models::ModelArgs),
+    /// What becomes of every fault of a provider, into docs/failures.md, with the real binary.
+    Failures(failures::FailuresArgs),
     /// Every figure of docs/benchmarks.md, from an optimised build. The machine should be quiet.
     Measure(measure::MeasureArgs),
     /// The rules that rustc and clippy cannot check: layers, manifests, licences, sources, documents.
@@ -65,6 +68,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Chore::Test(args) => test::run(&workspace, &args),
         Chore::Distill(args) => models::run(&workspace, &models::STATIC_TABLE, &args),
         Chore::Quantise(args) => models::run(&workspace, &models::TRANSFORMER, &args),
+        Chore::Failures(args) => failures::run(&workspace, &args),
         Chore::Measure(args) => measure::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace, &chores()),
     }

@@ -77,10 +77,11 @@ pub(crate) fn describe(command: &Command) -> String {
     parts.map(|part| part.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
+/// A point in time, to measure from.
 #[expect(
     clippy::disallowed_methods,
     reason = "how long a chore took for the person who waits: never part of the product"
 )]
-fn now() -> std::time::Instant {
+pub(crate) fn now() -> std::time::Instant {
     std::time::Instant::now()
 }

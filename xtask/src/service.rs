@@ -110,10 +110,11 @@ impl Drop for Service {
     }
 }
 
+/// Waits for another process.
 #[expect(
     clippy::disallowed_methods,
     reason = "a development tool that waits for another process: no runtime to block"
 )]
-fn pause_for(duration: Duration) {
+pub(crate) fn pause_for(duration: Duration) {
     std::thread::sleep(duration);
 }

@@ -91,9 +91,9 @@ impl Deployment {
         let logs = workspace.target.join("e2e");
         let documents = suites.join("documents");
 
-        let mut stand_in = Command::new(workspace.program("stand-in"));
-        stand_in.args(["--listen", "127.0.0.1:0"]);
-        let (stand_in, ready) = Service::start("stand-in", stand_in, &logs)?;
+        let mut stand_in = Command::new(workspace.program("mainstay"));
+        stand_in.args(["provider-sim", "--listen", "127.0.0.1:0", "--json"]);
+        let (stand_in, ready) = Service::start("provider-sim", stand_in, &logs)?;
         let stand_in_url = text_at(&ready, "url")?;
 
         let config = folder.path().join("mainstay.toml");

@@ -9,7 +9,9 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
-use crate::verbs::{ask, bench, budget, corpus, eval, index, ingest, init, keys, search, serve, spec, up};
+use crate::verbs::{
+    ask, bench, budget, corpus, eval, index, ingest, init, keys, provider_sim, search, serve, spec, up,
+};
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
 #[derive(Parser)]
@@ -59,6 +61,8 @@ enum Verb {
     Eval(eval::EvalVerb),
     /// Measures the parts of Mainstay on this machine.
     Bench(bench::BenchArgs),
+    /// Stands in for model providers in tests: real wire formats, no model, and every fault on request.
+    ProviderSim(provider_sim::ProviderSimArgs),
 }
 
 /// Runs the verb that the command line names.
@@ -80,6 +84,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Spec(verb) => spec::run(verb, config),
         Verb::Eval(verb) => eval::run(verb, config),
         Verb::Bench(args) => bench::run(args),
+        Verb::ProviderSim(args) => provider_sim::run(args),
     };
     result.unwrap_or_else(|error| terminal::report(&error))
 }

@@ -16,6 +16,10 @@ const CHAPTERS: &[(&str, &str)] = &[
     ("handbook/08-evaluation.md", include_str!("../../../docs/handbook/08-evaluation.md")),
     ("handbook/09-quality.md", include_str!("../../../docs/handbook/09-quality.md")),
     ("handbook/10-when-providers-fail.md", include_str!("../../../docs/handbook/10-when-providers-fail.md")),
+    (
+        "handbook/11-testing-against-failures.md",
+        include_str!("../../../docs/handbook/11-testing-against-failures.md"),
+    ),
     ("handbook/12-limits-and-budgets.md", include_str!("../../../docs/handbook/12-limits-and-budgets.md")),
     ("handbook/13-answers-again.md", include_str!("../../../docs/handbook/13-answers-again.md")),
 ];

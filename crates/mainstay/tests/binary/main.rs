@@ -8,5 +8,6 @@ mod corpus;
 mod evaluation;
 mod filters;
 mod kill;
+mod provider_sim;
 mod reranking;
 mod running;

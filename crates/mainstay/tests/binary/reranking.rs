@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mainstay_testkit::StandIn;
+use mainstay_provider_sim::StandIn;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::support::{Bench, CHAT_KINDS, question};
 use futures_util::StreamExt as _;
 use mainstay_domain::Clock;
+use mainstay_provider_sim::StandIn;
 use mainstay_providers::Provider;
 use mainstay_providers::http::Network;
-use mainstay_testkit::StandIn;
 
 /// What a provider does when the caller goes away.
 const MOMENTS: [&str; 3] = ["stall-headers", "stall-first", "stall"];

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::support::Bench;
 use mainstay_domain::port::{Embedder, EmbeddingPurpose};
 use mainstay_domain::{Deadline, ModelErrorKind};
+use mainstay_provider_sim::embedding;
 use mainstay_providers::{EmbeddingOptions, ProviderKind, RemoteEmbedder};
-use mainstay_testkit::stand_in::embedding;
 
 const KINDS: [ProviderKind; 3] = [ProviderKind::OpenAi, ProviderKind::OpenAiCompatible, ProviderKind::Gemini];
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use mainstay_domain::port::{Relevance, Reranker};
 use mainstay_domain::{ChunkId, Clock, Deadline, ModelError, ModelErrorKind, Passage};
+use mainstay_provider_sim::StandIn;
+use mainstay_provider_sim::relevance;
 use mainstay_providers::{EmbeddingOptions, Provider, ProviderKind, RemoteReranker};
-use mainstay_testkit::StandIn;
-use mainstay_testkit::stand_in::relevance;
 
 use crate::support::{Pipes, settings};
 

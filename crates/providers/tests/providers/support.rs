@@ -10,9 +10,9 @@ use mainstay_domain::chat::{ChatEvent, ChatRequest, FinishReason, Message, Role,
 use mainstay_domain::config::Secret;
 use mainstay_domain::port::{ChatModel, ChatStream, ModelCall};
 use mainstay_domain::{Clock, Deadline, ModelError, Usage};
+use mainstay_provider_sim::StandIn;
 use mainstay_providers::http::{Dial, Dialling, Link, Timeouts};
 use mainstay_providers::{Provider, ProviderKind, ProviderOptions, ProviderSettings};
-use mainstay_testkit::StandIn;
 use serde_json::json;
 
 /// The kinds that answer conversations.

@@ -20,6 +20,8 @@ use super::record::{OpenRecord, Outcome};
 pub(super) enum Step {
     /// Bytes are sent.
     Send(Bytes),
+    /// What was sent before leaves, and what comes after it leaves by itself.
+    Flush,
     /// Time passes.
     Wait(Duration),
     /// The connection breaks off; `reset` says how.
@@ -76,6 +78,11 @@ impl http_body::Body for Script {
                 Some(Step::Send(bytes)) => {
                     self.note_end();
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                Some(Step::Flush) => {
+                    // The connection writes out what it has whenever a body has nothing for it.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 Some(Step::Wait(time)) => self.pause = Some(Box::pin(tokio::time::sleep(time))),
                 Some(Step::Break { reset }) => {

@@ -86,21 +86,21 @@ fn texts(body: &Map<String, Value>, name: &str) -> Result<Vec<String>, ApiError>
 }
 
 /// The answer: the most relevant document first.
-pub(super) fn answer(shape: Shape, wanted: &Wanted, fault: Option<Fault>) -> Value {
+pub(super) fn answer(shape: Shape, wanted: &Wanted, fault: Fault) -> Value {
     let mut scores: Vec<(usize, f64)> =
         wanted.documents.iter().map(|document| relevance(&wanted.question, document)).enumerate().collect();
     scores.sort_by(|a, b| b.1.total_cmp(&a.1));
     scores.truncate(wanted.most);
     match fault {
-        Some(Fault::MissingScore) => drop(scores.pop()),
-        Some(Fault::DoubledScore) => scores[0].0 = scores[scores.len() - 1].0,
-        Some(Fault::StrangeIndex) => scores[0].0 = wanted.documents.len(),
+        Fault::MissingScore => drop(scores.pop()),
+        Fault::DoubledScore => scores[0].0 = scores[scores.len() - 1].0,
+        Fault::StrangeIndex => scores[0].0 = wanted.documents.len(),
         _ => {}
     }
     let name = if shape == Shape::Tei { "score" } else { "relevance_score" };
     let mut results: Vec<Value> =
         scores.into_iter().map(|(index, score)| json!({ "index": index, name: score })).collect();
-    if fault == Some(Fault::NullScore) {
+    if fault == Fault::NullScore {
         results[0][name] = Value::Null;
     }
     let words: usize = wanted.documents.iter().map(|document| document.split_whitespace().count()).sum();

@@ -1,11 +1,13 @@
 //! What a stand-in was asked, and how each request ended.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
+
+use super::fault::Fault;
 
 /// The requests that a stand-in received.
 pub struct Records {
@@ -39,6 +41,8 @@ pub struct Record {
     pub headers: Map<String, Value>,
     /// The body; a text where it is no JSON.
     pub body: Value,
+    /// What was done to it.
+    pub fault: Fault,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -78,7 +82,9 @@ impl Records {
     /// Waits until `reached` is true of the counts.
     pub async fn wait_for(&self, reached: impl FnMut(&Counts) -> bool) -> Counts {
         let mut receiver = self.counts.subscribe();
-        *receiver.wait_for(reached).await.expect("the sender lives as long as the records")
+        // It ends without a value only when the sender is gone, which lives as long as the records.
+        let reached = receiver.wait_for(reached).await.map(|counts| *counts);
+        reached.unwrap_or_else(|_| self.counts())
     }
 
     /// Forgets everything but what is under way.
@@ -106,7 +112,14 @@ impl Records {
         if kept.len() == KEPT {
             kept.pop_front();
         }
-        kept.push_back(Record { number, path: path.to_owned(), headers, body, outcome: Outcome::Open });
+        kept.push_back(Record {
+            number,
+            path: path.to_owned(),
+            headers,
+            body,
+            fault: Fault::None,
+            outcome: Outcome::Open,
+        });
         OpenRecord { records: self.clone(), number, closed: false }
     }
 
@@ -125,7 +138,7 @@ impl Records {
     }
 
     fn kept(&self) -> MutexGuard<'_, VecDeque<Record>> {
-        self.kept.lock().expect("nothing panics while it holds the records")
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,6 +150,18 @@ pub(super) struct OpenRecord {
 }
 
 impl OpenRecord {
+    /// Its number.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Notes what is done to it.
+    pub(super) fn note(&self, fault: Fault) {
+        if let Some(record) = self.records.kept().iter_mut().find(|record| record.number == self.number) {
+            record.fault = fault;
+        }
+    }
+
     /// Notes the end; only the first counts.
     pub(super) fn close(&mut self, outcome: Outcome) {
         if !std::mem::replace(&mut self.closed, true) {

@@ -1,5 +1,6 @@
 //! A server that speaks the APIs of OpenAI, Anthropic, Gemini and of rerankers as strictly as the real ones, answers the
-//! same question always the same way, and fails in every way that is asked for.
+//! same question always the same way, and fails in every way that is asked for: for the tests of those who build on such
+//! an API, as for our own.
 //!
 //! | path | what |
 //! |---|---|
@@ -8,51 +9,68 @@
 //! | `/anthropic/v1/…` | Anthropic: messages, count_tokens, models |
 //! | `/gemini/v1beta/…` | Gemini: generateContent, streamGenerateContent, batchEmbedContents, models |
 //! | `/cohere/v2/rerank`, `/jina/v1/rerank`, `/tei/rerank` | Cohere, Jina and text-embeddings-inference: reranking |
-//! | `POST /control` | `{"faults": ["429:2", "cut"], "pause_ms": 5}`: faults of the next requests, one each, and the pause between pieces from now on |
-//! | `DELETE /control` | no faults, no pause |
+//! | `POST /control` | `{"faults": ["429:2", "cut"]}`: faults of the next requests, one each; further fields are at `control.rs` |
+//! | `GET /control` | what is set |
+//! | `DELETE /control` | as it was started |
+//! | `GET /control/faults` | every fault, with what it does |
 //! | `GET /control/requests` | what was received; `?cancelled=1` waits until one was cancelled, also with `count`, `finished`, `broken` |
 //! | `DELETE /control/requests` | forgets what was received |
 //!
-//! A fault (see [`Fault`]) is also had by the header `x-stand-in: cut` or the model `fault-cut`. The key `wrong` is
-//! refused, any other taken. What is answered is described at the function `reply`.
+//! A fault (see [`Fault`]) is also had by the header `x-fault: cut` or the model `fault-cut`; a model `slow-…` is ten times as
+//! slow as the others. The key `wrong` is refused, any other taken. What is answered is described at the function `reply`.
+//!
+//! Nothing here uses `mainstay-wire`: the formats are written a second time, from the providers' own documentation, so
+//! that a mistake in one is not hidden by the same mistake in the other.
 
 mod answer;
 mod anthropic;
 mod api;
+mod catalogue;
+mod chance;
 mod connection;
 mod control;
 mod embedding;
 mod fault;
 mod gemini;
+mod network;
 mod openai;
 mod prompt;
 mod record;
 mod rerank;
 mod respond;
+mod retry_after;
 mod script;
+mod settings;
+mod steps;
+mod timing;
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use mainstay_domain::Clock;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use connection::Connection;
+use settings::Current;
 
+pub use catalogue::{Applies, Description, FAULTS};
 pub use embedding::embedding;
 pub use fault::{Fault, UnknownFault};
 pub use record::{Counts, Outcome, Record, Records};
 pub use rerank::relevance;
+pub use retry_after::RetryAfter;
+pub use settings::Settings;
+pub use timing::Timing;
 
-/// A stand-in. Dropping it closes its connections.
+/// A stand-in for model providers. Dropping it closes its connections.
 pub struct StandIn {
     shared: Arc<Shared>,
     tasks: Mutex<JoinSet<()>>,
@@ -61,20 +79,26 @@ pub struct StandIn {
 /// What all connections share.
 struct Shared {
     records: Arc<Records>,
-    script: Mutex<NextAnswers>,
-}
-
-/// What was asked for by `/control`.
-#[derive(Debug, Default)]
-struct NextAnswers {
-    faults: VecDeque<Fault>,
-    pause: Duration,
+    /// As it was started.
+    settings: Settings,
+    current: Mutex<Current>,
+    clock: Clock,
 }
 
 impl StandIn {
-    /// A stand-in that nobody can reach yet.
+    /// A stand-in without faults that nobody can reach yet.
     pub fn new() -> Self {
-        let shared = Shared { records: Arc::new(Records::new()), script: Mutex::default() };
+        Self::with(Settings::default())
+    }
+
+    /// A stand-in with these settings that nobody can reach yet.
+    pub fn with(settings: Settings) -> Self {
+        let shared = Shared {
+            records: Arc::new(Records::new()),
+            current: Mutex::new(Current::new(&settings)),
+            settings,
+            clock: Clock::system(),
+        };
         Self { shared: Arc::new(shared), tasks: Mutex::default() }
     }
 
@@ -101,15 +125,15 @@ impl StandIn {
 
     /// Lets the next requests fail, one each.
     pub fn fail_next(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.shared.script().faults.extend(faults);
+        self.shared.current().next.extend(faults);
     }
 
     /// Waits so long before each piece of a stream.
     pub fn set_pause(&self, pause: Duration) {
-        self.shared.script().pause = pause;
+        self.shared.current().pause = pause;
     }
 
-    fn tasks(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,20 +145,23 @@ impl Default for StandIn {
 }
 
 impl Shared {
-    fn script(&self) -> std::sync::MutexGuard<'_, NextAnswers> {
-        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
-    // A failure to accept (no file handles, say) concerns one client; the others are still served.
     loop {
-        if let Ok((stream, _)) = listener.accept().await {
-            let reset = Arc::new(AtomicBool::new(false));
-            // A failure only costs time: 40 ms per small write.
-            let _ = stream.set_nodelay(true);
-            connections.spawn(serve(Connection { stream, reset: reset.clone() }, shared.clone(), reset));
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let reset = Arc::new(AtomicBool::new(false));
+                // A failure only costs time: 40 ms per small write.
+                let _ = stream.set_nodelay(true);
+                connections.spawn(serve(Connection { stream, reset: reset.clone() }, shared.clone(), reset));
+            }
+            // No file handles, say: the others are still served, and their end makes room.
+            Err(_) => shared.clock.sleep(Duration::from_millis(20)).await,
         }
         while connections.try_join_next().is_some() {}
     }

@@ -331,7 +331,7 @@ pub(super) fn frames(checked: &Checked, reply: &Reply, usage: bool) -> Vec<Frame
     for call in &reply.calls {
         let block = json!({ "type": "tool_use", "id": call_id(call), "name": call.name, "input": {} });
         push(Part::Content, json!({ "type": "content_block_start", "index": index, "content_block": block }));
-        for fragment in std::iter::once(String::new()).chain(fragments(&call.arguments)) {
+        for fragment in std::iter::once(String::new()).chain(fragments(call)) {
             let delta = json!({ "type": "input_json_delta", "partial_json": fragment });
             push(Part::Content, json!({ "type": "content_block_delta", "index": index, "delta": delta }));
         }

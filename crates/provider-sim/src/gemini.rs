@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Finish, Reply};
 use super::api::{ApiError, Checked, Frame, Part, Target, data, number_within};
 use super::prompt::{Prompt, Speaker, Tool, Turn, text_of};
+use super::retry_after::RetryAfter;
 
 const KNOWN: &[&str] = &[
     "cachedContent",
@@ -306,8 +307,8 @@ pub(super) fn error(error: &ApiError) -> Value {
     if let Some(reason) = error.code {
         details.push(json!({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com" }));
     }
-    if let Some(wait) = error.retry_after {
-        details.push(json!({ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": format!("{}s", wait.as_secs()) }));
+    if let Some(wait) = error.retry_after.and_then(RetryAfter::duration) {
+        details.push(json!({ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": format!("{}s", wait.as_secs_f64()) }));
     }
     json!({ "error": { "code": error.status, "message": error.message, "status": status, "details": details } })
 }

@@ -1,20 +1,27 @@
-//! The ways in which a stand-in can fail.
+//! The ways in which a stand-in can fail, and how they are written.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::catalogue::closest;
+use super::retry_after::RetryAfter;
 
 /// What goes wrong with one answer. Written as in the list: `429:7`, `cut`, `slow:20`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Fault {
+    /// `none`: nothing.
+    #[default]
+    None,
     /// `400` … `599`: this status with the API's own error body. `429:7` asks for 7 seconds of patience.
     Status {
         /// The status.
         status: u16,
-        /// Seconds of `Retry-After`.
-        retry_after: Option<u32>,
+        /// What is asked for.
+        retry_after: Option<RetryAfter>,
     },
     /// `context-too-long`: the API's own way to say that a prompt is too long.
     ContextTooLong,
@@ -34,6 +41,8 @@ pub enum Fault {
     EmptyStream,
     /// `truncated-json`: half of the JSON, in a complete HTTP message.
     TruncatedJson,
+    /// `truncated-tool-call`: an answer that looks finished, with half of the arguments of its tool calls.
+    TruncatedToolCall,
     /// `malformed-chunk`: half of the stream, then an event that is no JSON.
     MalformedChunk,
     /// `stream-error`: half of the stream, then the API's own error event.
@@ -42,12 +51,16 @@ pub enum Fault {
     EndsEarly,
     /// `cut`: half of the answer, then the connection ends in the midst of the HTTP message.
     Cut,
+    /// `data-limit:200`: 200 bytes of the answer, then as `cut`.
+    DataLimit(u32),
     /// `reset`: the connection is reset before an answer.
     Reset,
     /// `reset-midway`: half of the answer, then the connection is reset.
     ResetMidway,
     /// `nothing`: the connection is closed without an answer.
     Nothing,
+    /// `timeout:2000`: as `nothing`, after 2 seconds.
+    Timeout(Duration),
     /// `stall-headers`: no answer, ever.
     StallHeaders,
     /// `stall-first`: headers, and nothing after them.
@@ -56,12 +69,27 @@ pub enum Fault {
     Pings,
     /// `stall`: half of the answer, and nothing after it.
     Stall,
+    /// `latency:200,50`: the answer begins after 200 ms, give or take up to 50.
+    Latency {
+        /// In the mean.
+        mean: Duration,
+        /// The most by which it differs from that.
+        jitter: Duration,
+    },
+    /// `bandwidth:2000`: at most 2000 bytes per second.
+    Bandwidth(NonZeroU32),
+    /// `slices:1`: one byte at a time.
+    Slices(NonZeroU32),
     /// `slow:20`: 20 ms before every piece.
     Slow(Duration),
+    /// `slow-close:2000`: everything, but the end of the HTTP message comes 2 seconds late.
+    SlowClose(Duration),
     /// `duplicate-finish`: the event that ends the answer comes twice.
     DuplicateFinish,
     /// `missing-usage`: no token counts.
     MissingUsage,
+    /// `long-line:10`: 10 megabytes of white space within one line, in the middle of the answer.
+    LongLine(u8),
     /// `endless`: a whole answer that does not end.
     Endless,
     /// `refuse-stream-options`: as servers of before 2024, which do not know the field.
@@ -82,11 +110,18 @@ pub enum Fault {
 
 /// A text that names no fault.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0:?} is no fault that a stand-in knows")]
-pub struct UnknownFault(String);
+#[error("{text:?} is no fault that a stand-in knows{}", hint(text))]
+pub struct UnknownFault {
+    text: String,
+}
+
+fn hint(text: &str) -> String {
+    closest(text).map_or_else(String::new, |known| format!("; did you mean {known:?}?"))
+}
 
 /// The faults without a parameter, by name.
 const NAMED: &[(&str, Fault)] = &[
+    ("none", Fault::None),
     ("context-too-long", Fault::ContextTooLong),
     ("quota", Fault::Quota),
     ("content-filter", Fault::ContentFilter),
@@ -96,6 +131,7 @@ const NAMED: &[(&str, Fault)] = &[
     ("empty", Fault::Empty),
     ("empty-stream", Fault::EmptyStream),
     ("truncated-json", Fault::TruncatedJson),
+    ("truncated-tool-call", Fault::TruncatedToolCall),
     ("malformed-chunk", Fault::MalformedChunk),
     ("stream-error", Fault::StreamError),
     ("ends-early", Fault::EndsEarly),
@@ -123,37 +159,67 @@ impl FromStr for Fault {
     type Err = UnknownFault;
 
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
-        let unknown = || UnknownFault(text.to_owned());
-        if let Some((_, fault)) = NAMED.iter().find(|(name, _)| *name == text) {
-            return Ok(*fault);
-        }
-        let (name, parameter) = text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
-        if name == "slow" {
-            let pause = parameter.unwrap_or("20").parse().map_err(|_| unknown())?;
-            return Ok(Self::Slow(Duration::from_millis(pause)));
-        }
-        match name.parse::<u16>() {
-            Ok(status @ 400..600) => {
-                let seconds = parameter.map(str::parse).transpose().map_err(|_| unknown())?;
-                let retry_after = seconds.or((status == 429).then_some(1));
-                Ok(Self::Status { status, retry_after })
-            }
-            _ => Err(unknown()),
-        }
+        let named = NAMED.iter().find(|(name, _)| *name == text).map(|(_, fault)| *fault);
+        named.or_else(|| with_parameter(text)).ok_or_else(|| UnknownFault { text: text.to_owned() })
     }
+}
+
+/// A fault with a parameter; most have a usual one.
+fn with_parameter(text: &str) -> Option<Fault> {
+    let (name, parameter) = text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
+    let milliseconds = |text: &str| text.parse::<u32>().ok().map(|ms| Duration::from_millis(ms.into()));
+    Some(match name {
+        "slow" => Fault::Slow(milliseconds(parameter.unwrap_or("20"))?),
+        "slow-close" => Fault::SlowClose(milliseconds(parameter.unwrap_or("2000"))?),
+        "timeout" => Fault::Timeout(milliseconds(parameter.unwrap_or("2000"))?),
+        "latency" => {
+            let parameter = parameter.unwrap_or("200,50");
+            let (mean, jitter) = parameter.split_once(',').unwrap_or((parameter, "0"));
+            Fault::Latency { mean: milliseconds(mean)?, jitter: milliseconds(jitter)? }
+        }
+        "bandwidth" => Fault::Bandwidth(parameter.unwrap_or("2000").parse().ok()?),
+        "slices" => Fault::Slices(parameter.unwrap_or("1").parse().ok()?),
+        "data-limit" => Fault::DataLimit(parameter.unwrap_or("200").parse().ok()?),
+        "long-line" => Fault::LongLine(parameter.unwrap_or("10").parse().ok()?),
+        _ => {
+            let status = name.parse().ok().filter(|status| (400..600).contains(status))?;
+            let retry_after = match parameter {
+                None => (status == 429).then_some(RetryAfter::Seconds(1)),
+                Some("none") => None,
+                Some(parameter) => Some(parameter.parse().ok()?),
+            };
+            Fault::Status { status, retry_after }
+        }
+    })
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Status { status: 429, retry_after: None } => f.write_str("429:none"),
             Self::Status { status, retry_after: None } => write!(f, "{status}"),
-            Self::Status { status, retry_after: Some(seconds) } => write!(f, "{status}:{seconds}"),
+            Self::Status { status, retry_after: Some(wait) } => write!(f, "{status}:{wait}"),
             Self::Slow(pause) => write!(f, "slow:{}", pause.as_millis()),
+            Self::SlowClose(late) => write!(f, "slow-close:{}", late.as_millis()),
+            Self::Timeout(after) => write!(f, "timeout:{}", after.as_millis()),
+            Self::Latency { mean, jitter } => {
+                write!(f, "latency:{},{}", mean.as_millis(), jitter.as_millis())
+            }
+            Self::Bandwidth(bytes) => write!(f, "bandwidth:{bytes}"),
+            Self::Slices(bytes) => write!(f, "slices:{bytes}"),
+            Self::DataLimit(bytes) => write!(f, "data-limit:{bytes}"),
+            Self::LongLine(megabytes) => write!(f, "long-line:{megabytes}"),
             named => {
                 let name = NAMED.iter().find(|(_, fault)| fault == named).map(|(name, _)| *name);
-                f.write_str(name.expect("every fault without a parameter has a name"))
+                f.write_str(name.unwrap_or_default())
             }
         }
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -166,15 +232,32 @@ impl<'de> Deserialize<'de> for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::FAULTS;
 
     #[test]
     fn faults_are_read_as_they_are_written() {
-        for text in ["429:7", "500", "slow:20", "cut", "stall-headers", "pings"] {
+        let further = ["429:7", "500", "503:2", "slices:7", "latency:5,0", "429:none"];
+        for text in FAULTS.iter().map(|described| described.example).chain(further) {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
         assert_eq!("429".parse::<Fault>().unwrap().to_string(), "429:1");
-        for text in ["", "200", "4291", "slow:x", "429:soon", "explode"] {
+        assert_eq!("latency:9".parse::<Fault>().unwrap().to_string(), "latency:9,0");
+        for text in ["", "200", "4291", "slow:x", "429:soon", "explode", "slices:0", "bandwidth:0", "429:-3"]
+        {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn every_fault_is_described() {
+        for (name, _) in NAMED {
+            assert!(FAULTS.iter().any(|described| described.example == *name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_typing_error_is_told_with_what_was_meant() {
+        let error = "stal".parse::<Fault>().unwrap_err().to_string();
+        assert_eq!(error, "\"stal\" is no fault that a stand-in knows; did you mean \"stall\"?");
     }
 }

@@ -282,7 +282,7 @@ pub(super) fn whole(checked: &Checked, reply: &Reply, usage: bool) -> Value {
         .map(|call| {
             json!({
                 "id": call_id(call), "type": "function",
-                "function": { "name": call.name, "arguments": call.arguments.to_string() },
+                "function": { "name": call.name, "arguments": call.arguments_text() },
             })
         })
         .collect();
@@ -365,7 +365,7 @@ fn call_deltas(calls: &[Call]) -> Vec<Value> {
             })
         })
         .collect();
-    let arguments: Vec<Vec<String>> = calls.iter().map(|call| fragments(&call.arguments)).collect();
+    let arguments: Vec<Vec<String>> = calls.iter().map(fragments).collect();
     let longest = arguments.iter().map(Vec::len).max().unwrap_or(0);
     for step in 0..longest {
         for (index, fragments) in arguments.iter().enumerate() {

@@ -1,14 +1,13 @@
 //! What the APIs have in common: a request that was checked, frames of a stream, and errors.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::request::Parts;
 use serde_json::{Map, Value};
 
-use super::answer::Reply;
+use super::answer::{Call, Reply};
 use super::prompt::Prompt;
 use super::rerank::{self, Shape};
+use super::retry_after::RetryAfter;
 use super::{anthropic, gemini, openai};
 
 /// The APIs.
@@ -62,7 +61,7 @@ pub(super) struct ApiError {
     pub(super) code: Option<&'static str>,
     /// The field.
     pub(super) param: Option<String>,
-    pub(super) retry_after: Option<Duration>,
+    pub(super) retry_after: Option<RetryAfter>,
 }
 
 impl ApiError {
@@ -190,9 +189,8 @@ pub(super) fn named(name: &str, value: &Value) -> Bytes {
 }
 
 /// The arguments of a call as fragments, cut where no tokeniser would cut them.
-pub(super) fn fragments(arguments: &Value) -> Vec<String> {
-    let text = arguments.to_string();
-    let characters: Vec<char> = text.chars().collect();
+pub(super) fn fragments(call: &Call) -> Vec<String> {
+    let characters: Vec<char> = call.arguments_text().chars().collect();
     characters.chunks(5).map(|chunk| chunk.iter().collect()).collect()
 }
 

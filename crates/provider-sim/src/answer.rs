@@ -26,8 +26,20 @@ pub(super) struct Reply {
 pub(super) struct Call {
     pub(super) name: String,
     pub(super) arguments: Value,
+    /// Whether only half of the arguments comes.
+    pub(super) truncated: bool,
     /// For its id.
     pub(super) fingerprint: String,
+}
+
+impl Call {
+    /// The arguments where they are sent as text.
+    pub(super) fn arguments_text(&self) -> String {
+        let text = self.arguments.to_string();
+        let length = text.chars().count();
+        let sent = if self.truncated { length / 2 } else { length };
+        text.chars().take(sent).collect()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -188,7 +200,7 @@ fn calls(prompt: &Prompt) -> Vec<Call> {
     let call = |(number, tool): (usize, &super::prompt::Tool)| {
         let arguments = instance(&tool.schema, &tool.schema, question, number);
         let fingerprint = fingerprint(&[question, &tool.name, &number.to_string()]);
-        Call { name: tool.name.clone(), arguments, fingerprint }
+        Call { name: tool.name.clone(), arguments, truncated: false, fingerprint }
     };
     called.into_iter().enumerate().map(call).collect()
 }
@@ -283,8 +295,8 @@ pub(super) fn fingerprint(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::prompt::{Tool, Turn};
     use super::*;
+    use crate::prompt::{Tool, Turn};
 
     fn asked(question: &str) -> Prompt {
         Prompt {
