@@ -207,9 +207,8 @@ async fn identical_questions_at_once_are_asked_once() {
     let waiting: Vec<_> = (0..50)
         .map(|_| {
             let site = site.clone();
-            TaskTracker::new().spawn(
-                async move { matches!(site.find("How long?").await, Found::Answer(_, Layer::Exact)) },
-            )
+            TaskTracker::new()
+                .spawn(async move { matches!(site.find("How long?").await, Found::Answer(_, Layer::Exact)) })
         })
         .collect();
     tokio::time::sleep(Duration::from_secs(1)).await;

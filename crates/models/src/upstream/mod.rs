@@ -12,6 +12,7 @@ mod splice;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -160,7 +161,13 @@ impl Upstreams {
             let attempt = attempts.begin()?;
             note(Note::Began(attempt.name().clone()));
             let model = attempt.model().clone();
-            match model.complete(attempts.call_of(&attempt)).await {
+            let answered = match model.complete(attempts.call_of(&attempt)).await {
+                Ok(completion) if tools::has_cut_call(&completion) => {
+                    Err(tools::cut_call(&attempt.name().provider))
+                }
+                other => other,
+            };
+            match answered {
                 Ok(completion) => {
                     attempt.succeeded();
                     return Ok(completion);

@@ -19,6 +19,7 @@ use super::Note;
 use super::ability::Prefill;
 use super::attempts::{Attempt, Attempts};
 use super::splice::{Diverged, Sent, Splice};
+use super::tools::{self, Arguments};
 
 /// What comes out of an answer over several attempts.
 #[derive(Clone, PartialEq, Debug)]
@@ -76,6 +77,8 @@ struct Reading {
     completion: u64,
     reported: Option<Usage>,
     has_content: bool,
+    /// Of the calls of tools.
+    arguments: Arguments,
 }
 
 /// The first content, held back for a moment.
@@ -190,6 +193,7 @@ impl AttemptedStream {
             completion: 0,
             reported: None,
             has_content: false,
+            arguments: Arguments::default(),
         });
     }
 
@@ -203,6 +207,10 @@ impl AttemptedStream {
                     reading.has_content = true;
                     reading.patience = None;
                     reading.attempt.began();
+                }
+                if reading.arguments.take(&delta) {
+                    let error = tools::cut_call(&reading.attempt.name().provider);
+                    return self.failed(error);
                 }
                 let Some(splice) = &mut reading.splice else { return self.pass(delta) };
                 match splice.take(&self.sent, delta) {
