@@ -7,7 +7,7 @@ use mainstay_domain::chat::{
     AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, FinishReason, StreamStart,
 };
 use mainstay_domain::usage::UsageSource;
-use mainstay_domain::{Caller, Citation, ServiceTier, Usage};
+use mainstay_domain::{Caller, Citation, Clock, ServiceTier, Usage};
 use mainstay_models::Route;
 use mainstay_ops::Turn;
 
@@ -69,14 +69,13 @@ impl Gateway {
 }
 
 impl Keeping {
-    /// The answer, as it goes to the caller. `passages`, `not_in_documents`: what is to be known of it.
-    pub(crate) fn answered(
-        self,
-        gateway_clock: mainstay_domain::Clock,
-        turn: &Turn,
-        completion: &Completion,
-        not_in_documents: bool,
-    ) {
+    /// What answers is not for everybody: those who wait for it ask for themselves, all at once.
+    pub(crate) fn refused(self) {
+        self.inquiry.answered(None);
+    }
+
+    /// The answer, as it goes to the caller. `not_in_documents`: whether it is that the documents do not contain one.
+    pub(crate) fn answered(self, clock: Clock, turn: &Turn, completion: &Completion, not_in_documents: bool) {
         let record = turn.so_far();
         let is_its_own = record.answered_model.as_deref() == Some(self.model.as_str());
         let answer = (is_its_own && is_cacheable(completion)).then(|| CachedAnswer {
@@ -85,7 +84,7 @@ impl Keeping {
             passages: record.passages,
             not_in_documents,
             cost: record.cost,
-            at: gateway_clock.now(),
+            at: clock.now(),
         });
         self.inquiry.answered(answer);
     }

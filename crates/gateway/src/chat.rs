@@ -192,6 +192,13 @@ impl Gateway {
         // Reserve: the most that the call can cost is held before it is made, so that no budget is ever overspent.
         let (candidates, unpaid) = self.reserve(turn, &route, candidates, &mut request)?;
         let degraded = unpaid.or_else(|| Degraded::by(level));
+        let keeping = match (keeping, degraded) {
+            (Some(keeping), Some(_)) => {
+                keeping.refused();
+                None
+            }
+            (keeping, _) => keeping,
+        };
 
         // Call: attempt by attempt, at one upstream and the next (see `mainstay_models::upstream`). Each is entered before
         // it is made.
@@ -252,7 +259,7 @@ impl Gateway {
             counts = filters.counts();
             turn.cited(counts.verified, counts.removed);
         }
-        if let Some(keeping) = keeping.filter(|_| degraded.is_none()) {
+        if let Some(keeping) = keeping {
             keeping.answered(self.clock, turn, &completion, counts.is_not_found());
         }
         Ok(Reply::Whole(completion, counts, Terms::of(&admitted, degraded)))

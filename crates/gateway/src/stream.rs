@@ -88,10 +88,7 @@ impl AnswerStream {
             admitted: Some(opened.admitted),
             degraded: opened.degraded,
             has_news: false,
-            keeping: opened
-                .keeping
-                .filter(|_| opened.degraded.is_none())
-                .map(|keeping| (keeping, Collected::default())),
+            keeping: opened.keeping.map(|keeping| (keeping, Collected::default())),
             summary: None,
         }
     }
@@ -314,10 +311,13 @@ impl Stream for AnswerStream {
                     if let Some(turn) = self.turn.take() {
                         let standing = self.admitted.as_ref().map(Admitted::standing).unwrap_or_default();
                         let terms = Terms { standing, degraded: self.degraded, cache: None };
-                        if let Some((keeping, collected)) = self.keeping.take()
-                            && let Some(whole) = collected.whole()
-                        {
-                            keeping.answered(self.clock, &turn, &whole, citations.is_not_found());
+                        if let Some((keeping, collected)) = self.keeping.take() {
+                            match collected.whole() {
+                                Some(whole) => {
+                                    keeping.answered(self.clock, &turn, &whole, citations.is_not_found());
+                                }
+                                None => keeping.refused(),
+                            }
                         }
                         self.summary = Some(conclude(turn, citations, terms));
                         self.admitted = None;
