@@ -21,6 +21,8 @@ pub struct Surroundings<'a> {
     pub tier: Option<ServiceTier>,
     /// The end user, for a question that is about them.
     pub user: Option<&'a str>,
+    /// What kind of question it is, where that is known: like ones of different kinds have different answers.
+    pub intent: Option<&'a str>,
 }
 
 impl Partition {
@@ -43,6 +45,7 @@ impl Partition {
         enter(&surroundings.documents.to_le_bytes());
         enter(format!("{:?}", surroundings.tier).as_bytes());
         enter(surroundings.user.unwrap_or_default().as_bytes());
+        enter(surroundings.intent.unwrap_or_default().as_bytes());
         enter(request.model.as_bytes());
         enter(format!("{:?}", last.name).as_bytes());
         for message in before {

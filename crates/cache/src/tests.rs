@@ -27,7 +27,8 @@ fn tenant(name: &str) -> TenantId {
 }
 
 fn partition_of(request: &ChatRequest, tenant: &TenantId) -> Partition {
-    let surroundings = Surroundings { tenant, assistant: "a", documents: 1, tier: None, user: None };
+    let surroundings =
+        Surroundings { tenant, assistant: "a", documents: 1, tier: None, user: None, intent: None };
     Partition::of(request, &surroundings).unwrap().0
 }
 
@@ -137,7 +138,8 @@ fn whatever_an_answer_depends_on_is_another_partition() {
     ];
     let (t, u) = (tenant("t"), tenant("u"));
     let mut partitions: Vec<Partition> = changed.iter().map(|request| partition_of(request, &t)).collect();
-    let surroundings = Surroundings { tenant: &t, assistant: "a", documents: 1, tier: None, user: None };
+    let surroundings =
+        Surroundings { tenant: &t, assistant: "a", documents: 1, tier: None, user: None, intent: None };
     for other in [
         surroundings.clone(),
         Surroundings { tenant: &u, ..surroundings.clone() },

@@ -60,6 +60,15 @@ pub struct TurnRecord {
     /// What providers charge for those, which `cost` does not contain.
     #[serde(default)]
     pub failed_cost: NanoUsd,
+    /// What kind of question the assistant's classifier took it for, where it was sure.
+    #[serde(default)]
+    pub intent: Option<String>,
+    /// Answers of cheaper models of the cascade that were not good enough to leave.
+    #[serde(default)]
+    pub escalations: u32,
+    /// What providers charge for those, which `cost` does not contain.
+    #[serde(default)]
+    pub escalated_cost: NanoUsd,
     /// The team that the caller says it works for.
     #[serde(default)]
     pub team: Option<String>,
@@ -69,6 +78,13 @@ pub struct TurnRecord {
     /// The layer of the cache that answered, `exact` or `semantic`; absent when a model did.
     #[serde(default)]
     pub cache: Option<String>,
+}
+
+impl TurnRecord {
+    /// All that providers charge for the turn: for its answer, for calls that failed and for answers that did not leave.
+    pub fn total_cost(&self) -> NanoUsd {
+        self.cost + self.failed_cost + self.escalated_cost
+    }
 }
 
 /// How a turn ended.

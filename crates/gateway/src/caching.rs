@@ -5,6 +5,7 @@ use mainstay_cache::{
 };
 use mainstay_domain::chat::{
     AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, FinishReason, StreamStart,
+    ToolCallDelta,
 };
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{Caller, Citation, Clock, ServiceTier, Usage};
@@ -25,7 +26,8 @@ pub struct Caching {
 /// A question whose answer may be kept, and whose answer that has to be: a lesser model's is not for everybody.
 pub(crate) struct Keeping {
     inquiry: Inquiry,
-    model: String,
+    /// Those whose answers are the assistant's own: its model, or those of its cascade.
+    models: Vec<String>,
 }
 
 impl Gateway {
@@ -36,6 +38,7 @@ impl Gateway {
         context: &Context,
         tier: Option<ServiceTier>,
         route: &Route,
+        intent: Option<&str>,
         request: &ChatRequest,
     ) -> Option<Result<(std::sync::Arc<CachedAnswer>, Layer), Keeping>> {
         let assistant = route.assistant.as_deref()?;
@@ -47,12 +50,16 @@ impl Gateway {
             documents: corpus.map_or(0, |corpus| self.retriever.version(&caller.tenant, corpus)),
             tier,
             user: None,
+            intent,
         };
         let (partition, question) = Partition::of(request, &surroundings)?;
         let found = self.caching.answers.find(settings, partition, question, context.cache, context.deadline);
         Some(match found.await? {
             Found::Answer(answer, layer) => Ok((answer, layer)),
-            Found::Nothing(inquiry) => Err(Keeping { inquiry: *inquiry, model: assistant.model.to_string() }),
+            Found::Nothing(inquiry) => {
+                let models = std::iter::once(&assistant.model).chain(&assistant.stronger);
+                Err(Keeping { inquiry: *inquiry, models: models.map(ToString::to_string).collect() })
+            }
         })
     }
 
@@ -77,13 +84,13 @@ impl Keeping {
     /// The answer, as it goes to the caller. `not_in_documents`: whether it is that the documents do not contain one.
     pub(crate) fn answered(self, clock: Clock, turn: &Turn, completion: &Completion, not_in_documents: bool) {
         let record = turn.so_far();
-        let is_its_own = record.answered_model.as_deref() == Some(self.model.as_str());
-        let answer = (is_its_own && is_cacheable(completion)).then(|| CachedAnswer {
+        let model = record.answered_model.as_ref().filter(|model| self.models.contains(model));
+        let answer = model.filter(|_| is_cacheable(completion)).map(|model| CachedAnswer {
             completion: completion.clone(),
-            model: self.model.clone(),
+            model: model.clone(),
             passages: record.passages,
             not_in_documents,
-            cost: record.cost,
+            cost: record.cost + record.escalated_cost,
             at: clock.now(),
         });
         self.inquiry.answered(answer);
@@ -93,9 +100,8 @@ impl Keeping {
 /// Characters of a piece of a stored answer that is streamed.
 const PIECE: usize = 32;
 
-/// A stored answer in pieces.
-pub(crate) fn replay(answer: &CachedAnswer) -> Vec<ChatEvent> {
-    let completion = &answer.completion;
+/// A whole answer in pieces.
+pub(crate) fn replay(completion: &Completion) -> Vec<ChatEvent> {
     let start = StreamStart {
         id: completion.id.clone(),
         model: completion.model.clone(),
@@ -106,6 +112,14 @@ pub(crate) fn replay(answer: &CachedAnswer) -> Vec<ChatEvent> {
     for choice in &completion.choices {
         let message = &choice.message;
         let mut pieces: Vec<ChoiceDelta> = Vec::new();
+        if message.reasoning.is_some() || message.refusal.is_some() {
+            pieces.push(ChoiceDelta {
+                choice: choice.index,
+                reasoning: message.reasoning.clone(),
+                refusal: message.refusal.clone(),
+                ..ChoiceDelta::default()
+            });
+        }
         for word in message.text.as_deref().unwrap_or_default().split_inclusive(char::is_whitespace) {
             match pieces.last_mut().and_then(|piece| piece.text.as_mut()) {
                 Some(piece) if piece.len() + word.len() <= PIECE => piece.push_str(word),
@@ -116,6 +130,18 @@ pub(crate) fn replay(answer: &CachedAnswer) -> Vec<ChatEvent> {
         if let Some(last) = pieces.last_mut() {
             last.citations.clone_from(&message.citations);
         }
+        let calls = message.tool_calls.iter().zip(0..).map(|(call, index)| ToolCallDelta {
+            index,
+            id: Some(call.id.clone()),
+            name: Some(call.name.clone()),
+            arguments: call.arguments.clone(),
+            extra: call.extra.clone(),
+        });
+        pieces.extend(calls.map(|call| ChoiceDelta {
+            choice: choice.index,
+            tool_calls: vec![call],
+            ..ChoiceDelta::default()
+        }));
         events.extend(pieces.into_iter().map(ChatEvent::Delta));
         events.push(ChatEvent::Delta(ChoiceDelta {
             choice: choice.index,

@@ -12,7 +12,7 @@ use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{Caller, Completion, Deadline, Filter, RequestId, ServiceTier, Usage};
-use mainstay_models::{Assistant, AttemptedStream, Note, Route};
+use mainstay_models::{Assistant, AttemptedStream, ModelName, Note, Route};
 use mainstay_ops::turn::Opening;
 use mainstay_ops::{Turn, measure};
 use mainstay_rag::assemble::{self, Grounding};
@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use crate::admission::{Admitted, Applicant, Standing};
 use crate::attempts;
 use crate::caching::{Keeping, replay};
+use crate::cascading::{Asked, Cheaper, Started};
 use crate::error::FilterOrigin;
 use crate::judging::Judge;
 use crate::sources::considered;
@@ -99,6 +100,10 @@ pub struct Summary {
     pub cost_nano_usd: Option<i64>,
     /// Calls of models that failed before one answered; absent of a stream that has only begun.
     pub failed_attempts: Option<u32>,
+    /// What kind of question it was taken for, where the assistant tells them apart and it was sure.
+    pub intent: Option<String>,
+    /// Answers of cheaper models that were not good enough to leave.
+    pub escalations: u32,
     /// Where the caller stands with its limits.
     pub standing: Standing,
     /// Why a lesser model answers than the one that was asked for.
@@ -122,6 +127,11 @@ impl Gateway {
         });
         let streamed = call.request.delivery.is_streamed();
         match self.answer(&mut turn, call).await {
+            Ok(Reply::Whole(completion, counts, terms)) if streamed => {
+                let summary = Summary::at_end(&turn, counts, terms);
+                let stream = AnswerStream::replayed(replay(&completion), turn, summary.clone(), self);
+                Ok(Answer::Stream { stream: Box::new(stream), summary })
+            }
             Ok(Reply::Whole(completion, counts, terms)) => {
                 let summary = conclude(turn, counts, terms);
                 Ok(Answer::Whole { completion, summary })
@@ -130,7 +140,8 @@ impl Gateway {
                 let mut summary = Summary::at_end(&turn, CitationCounts::default(), terms);
                 summary.not_in_documents = Some(answer.not_in_documents);
                 if streamed {
-                    let stream = AnswerStream::replayed(replay(&answer), turn, summary.clone(), self);
+                    let stream =
+                        AnswerStream::replayed(replay(&answer.completion), turn, summary.clone(), self);
                     return Ok(Answer::Stream { stream: Box::new(stream), summary });
                 }
                 turn.complete();
@@ -169,8 +180,12 @@ impl Gateway {
             apply_defaults(&mut request, assistant);
         }
 
+        // Cascade: which of several models it starts at.
+        let started = self.start_in_cascade(turn, &route, &caller, &request);
+        let intent = started.as_ref().and_then(Started::intent);
+
         // Cache: inside everything that the answer depends on, before the work that it saves.
-        let keeping = match self.look_up(&caller, &context, tier, &route, &request).await {
+        let keeping = match self.look_up(&caller, &context, tier, &route, intent, &request).await {
             Some(Ok((answer, layer))) => {
                 admitted.used(0);
                 self.answered_from_cache(turn, &answer, layer);
@@ -200,9 +215,40 @@ impl Gateway {
             (keeping, _) => keeping,
         };
 
+        // Cheaper models first: the answer of one leaves where it is good enough.
+        let prompt = sent(&request);
+        let (candidates, retries) = match started.filter(|_| degraded.is_none()) {
+            None => (candidates, context.client_retries),
+            Some(started) => {
+                let asked = Asked {
+                    request: &request,
+                    grounding: grounding.as_ref(),
+                    judge: judge.as_ref(),
+                    caller: &caller,
+                    context: &context,
+                    prompt,
+                };
+                match self
+                    .ask_cheaper(turn, &started, &route, &asked)
+                    .await
+                    .inspect_err(|_| admitted.used(0))?
+                {
+                    Cheaper::Answered(completion, counts) => {
+                        admitted.used(turn.so_far().usage.total());
+                        if let Some(keeping) = keeping {
+                            keeping.answered(self.clock, turn, &completion, counts.is_not_found());
+                        }
+                        return Ok(Reply::Whole(*completion, counts, Terms::of(&admitted, None)));
+                    }
+                    Cheaper::Ask(candidates, failed) => {
+                        (candidates, context.client_retries.saturating_add(failed))
+                    }
+                }
+            }
+        };
+
         // Call: attempt by attempt, at one upstream and the next (see `mainstay_models::upstream`). Each is entered before
         // it is made.
-        let prompt = sent(&request);
         let streamed = request.delivery.is_streamed();
         let model_call = ModelCall {
             model: route.first().name.model.to_string(),
@@ -210,13 +256,8 @@ impl Gateway {
             deadline: context.deadline,
             request,
         };
-        let (upstreams, retries) = (self.registry.upstreams(), context.client_retries);
-        let mut enter = |note: Note| {
-            if let Note::Failed { kind, .. } = &note {
-                self.service.called(Some(*kind));
-            }
-            attempts::enter(turn, &*self.prices, prompt, &note);
-        };
+        let upstreams = self.registry.upstreams();
+        let mut enter = |note: Note| self.enter(turn, prompt, &note);
         if streamed {
             let mut upstream = upstreams.stream(candidates, model_call, retries);
             let accepted = upstream.accepted(&mut enter).await.inspect_err(|_| admitted.used(0));
@@ -233,6 +274,27 @@ impl Gateway {
         self.service.called(None);
 
         // Settle: the truth replaces the estimate, before anything else is waited for.
+        self.settle(turn, &mut completion);
+        admitted.used(turn.so_far().usage.total());
+
+        // Filter: what leaves carries only citations that their source supports.
+        let (counts, _) = self.filter(turn, &mut completion, grounding, judge.as_ref()).await;
+        if let Some(keeping) = keeping {
+            keeping.answered(self.clock, turn, &completion, counts.is_not_found());
+        }
+        Ok(Reply::Whole(completion, counts, Terms::of(&admitted, degraded)))
+    }
+
+    /// Enters what happened on the way to an answer.
+    pub(crate) fn enter(&self, turn: &mut Turn, prompt: Usage, note: &Note) {
+        if let Note::Failed { kind, .. } = note {
+            self.service.called(Some(*kind));
+        }
+        attempts::enter(turn, &*self.prices, prompt, note);
+    }
+
+    /// Enters what a whole answer has used, as its provider reports it or, where it does not, as an estimate.
+    pub(crate) fn settle(&self, turn: &mut Turn, completion: &mut Completion) {
         let reported = completion.usage;
         let usage = reported.unwrap_or_else(|| Usage {
             completion: completion.choices.iter().map(|choice| said(choice.message.text.as_deref())).sum(),
@@ -242,27 +304,38 @@ impl Gateway {
         completion.usage = Some(usage);
         let model = turn.so_far().answered_model.clone().unwrap_or_default();
         attempts::charge(turn, &*self.prices, &model, usage, source);
-        admitted.used(usage.total());
+    }
 
-        // Filter: what leaves carries only citations that their source supports.
-        let mut counts = CitationCounts::default();
-        if let Some(grounding) = grounding {
-            let mut filters = CitationFilters::new(grounding);
-            for choice in &mut completion.choices {
-                let message = &mut choice.message;
-                let statements = filters.filter_message(choice.index, message);
-                if let Some(judge) = &judge {
-                    let holds = judge.verdicts(statements, &message.citations).await;
-                    filters.withdraw(choice.index, &mut message.text, &mut message.citations, &holds);
-                }
-            }
-            counts = filters.counts();
-            turn.cited(counts.verified, counts.removed);
+    /// Takes out of a whole answer what its sources do not support. Returns what became of its citations, and how many of
+    /// its statements have one that holds.
+    pub(crate) async fn filter(
+        &self,
+        turn: &mut Turn,
+        completion: &mut Completion,
+        grounding: Option<Grounding>,
+        judge: Option<&Judge>,
+    ) -> (CitationCounts, usize) {
+        let Some(grounding) = grounding else { return Default::default() };
+        let mut filters = CitationFilters::new(grounding);
+        let mut cited = 0;
+        for choice in &mut completion.choices {
+            let message = &mut choice.message;
+            let statements = filters.filter_message(choice.index, message);
+            let holds = match judge {
+                Some(judge) => judge.verdicts(statements.clone(), &message.citations).await,
+                None => vec![true; statements.len()],
+            };
+            filters.withdraw(choice.index, &mut message.text, &mut message.citations, &holds);
+            let supported: std::collections::HashSet<String> = statements
+                .into_iter()
+                .zip(holds)
+                .filter_map(|(statement, holds)| holds.then_some(statement))
+                .collect();
+            cited += supported.len();
         }
-        if let Some(keeping) = keeping {
-            keeping.answered(self.clock, turn, &completion, counts.is_not_found());
-        }
-        Ok(Reply::Whole(completion, counts, Terms::of(&admitted, degraded)))
+        let counts = filters.counts();
+        turn.cited(counts.verified, counts.removed);
+        (counts, cited)
     }
 
     /// Establishes who calls and that they may.
@@ -351,11 +424,15 @@ impl Gateway {
 
     /// What judges the citations of an answer, where the assistant has such a model.
     fn judge(&self, route: &Route, caller: &Caller, context: &Context) -> Option<Judge> {
-        let model = route.assistant.as_deref()?.citation_judge.clone()?;
+        self.judge_by(route.assistant.as_deref()?.citation_judge.as_ref()?, caller, context)
+    }
+
+    /// A model that judges for a caller, who pays for it.
+    pub(crate) fn judge_by(&self, model: &ModelName, caller: &Caller, context: &Context) -> Option<Judge> {
         Some(Judge {
-            candidates: self.registry.candidates_of(&model)?,
+            candidates: self.registry.candidates_of(model)?,
             upstreams: self.registry.upstreams().clone(),
-            model,
+            model: model.clone(),
             caller: caller.clone(),
             team: context.team.clone(),
             feature: context.feature.clone(),
@@ -373,7 +450,7 @@ const SENT_FILTER: &str = "mainstay.filter";
 /// A reply before its turn is closed.
 #[expect(clippy::large_enum_variant, reason = "there is one per request, and it is moved twice")]
 enum Reply {
-    /// With what became of its citations.
+    /// With what became of its citations. Where a stream was asked for, it leaves in pieces.
     Whole(Completion, CitationCounts, Terms),
     /// It was given before.
     Cached(Arc<CachedAnswer>, Terms),
@@ -465,6 +542,8 @@ impl Summary {
             not_in_documents: None,
             cost_nano_usd: None,
             failed_attempts: None,
+            intent: record.intent.clone(),
+            escalations: record.escalations,
             standing: terms.standing,
             degraded: terms.degraded,
             cache: terms.cache,
@@ -522,7 +601,7 @@ fn expected(request: &ChatRequest) -> u64 {
 }
 
 /// Tokens of an answer whose length nobody limits, until it is known.
-const USUAL_ANSWER: u64 = 256;
+pub(crate) const USUAL_ANSWER: u64 = 256;
 
 fn said(text: Option<&str>) -> u64 {
     text.map_or(0, mainstay_domain::usage::estimate_tokens)

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
+use mainstay_domain::chat::ChatRequest;
 use mainstay_domain::port::{ModelCall, Prices};
 use mainstay_domain::usage::{UsageSource, estimate_tokens};
-use mainstay_domain::{Caller, Citation, Clock, Deadline, ModelError, RequestId, Usage};
+use mainstay_domain::{Caller, Citation, Clock, Completion, Deadline, ModelError, RequestId, Usage};
 use mainstay_models::{Candidate, ModelName, Note, Upstreams};
 use mainstay_ops::TurnBook;
 use mainstay_ops::measure::{self, Judgement};
@@ -42,8 +43,21 @@ impl Judge {
         stream::iter(asked).buffered(AT_ONCE).collect().await
     }
 
+    /// How good an answer is, 0 to 1; `None` where the judge fails or gives no number.
+    pub(crate) async fn grade(&self, question: &str, sources: &[&str], answer: &str) -> Option<f64> {
+        let request = judge::grade_request(&self.model.to_string(), question, sources, answer);
+        match self.call(request).await {
+            Ok(completion) => judge::grade(&completion),
+            Err(error) => {
+                tracing::warn!(code = error.kind.code(), "an answer was not graded");
+                None
+            }
+        }
+    }
+
     async fn ask(&self, statement: String, quote: String) -> bool {
-        let judgement = match self.call(&statement, &quote).await {
+        let request = judge::request(&self.model.to_string(), &statement, &quote);
+        let judgement = match self.call(request).await.map(|completion| judge::verdict(&completion)) {
             Ok(Some(true)) => Judgement::Supported,
             Ok(Some(false)) => Judgement::Unsupported,
             Ok(None) => Judgement::Unclear,
@@ -57,8 +71,8 @@ impl Judge {
         judgement != Judgement::Unsupported
     }
 
-    /// Asks about one citation and books the call.
-    async fn call(&self, statement: &str, quote: &str) -> Result<Option<bool>, ModelError> {
+    /// Asks and books the call.
+    async fn call(&self, request: ChatRequest) -> Result<Completion, ModelError> {
         let model = self.model.to_string();
         let mut turn = self.turns.open(Opening {
             request: RequestId::generate(&self.clock),
@@ -70,7 +84,6 @@ impl Judge {
             feature: self.feature.clone(),
         });
         turn.identified(&self.caller);
-        let request = judge::request(&model, statement, quote);
         let prompt = request.messages.iter().map(|message| estimate_tokens(&message.content.text())).sum();
         let sent = Usage { prompt, ..Usage::default() };
         let call = ModelCall {
@@ -87,7 +100,7 @@ impl Judge {
                     attempts::charge(&mut turn, &*self.prices, &model, usage, UsageSource::Reported);
                 }
                 turn.complete();
-                Ok(judge::verdict(&completion))
+                Ok(completion)
             }
             Err(error) => {
                 turn.fail(error.kind.code());

@@ -11,6 +11,7 @@ pub mod stream;
 
 mod attempts;
 pub mod caching;
+pub mod cascading;
 mod judging;
 pub mod service;
 mod spending;
@@ -31,6 +32,7 @@ use mainstay_security::KeyTable;
 
 pub use admission::{Admission, Admitted};
 pub use caching::Caching;
+pub use cascading::{Cascade, Cascades};
 pub use chat::{Answer, ChatCall, Context};
 pub use error::RequestError;
 pub use service::Service;
@@ -48,6 +50,8 @@ pub struct Gateway {
     pub service: Arc<Service>,
     /// Answers that were given before.
     pub caching: Caching,
+    /// Which assistants ask cheaper models first.
+    pub cascades: Cascades,
     /// Finds passages.
     pub retriever: Arc<dyn Retriever>,
     /// Books turns.

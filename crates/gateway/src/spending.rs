@@ -9,7 +9,7 @@ use mainstay_ops::Turn;
 use mainstay_ops::budgets::{AtLimit, Attribute};
 use mainstay_ops::turn::ReserveError;
 
-use crate::chat::Degraded;
+use crate::chat::{Degraded, USUAL_ANSWER};
 use crate::{Gateway, RequestError};
 
 /// Tokens that the answer to a request may have that falls under a budget and sets no limit of its own: without one there
@@ -56,7 +56,7 @@ impl Gateway {
             request.max_tokens = Some(MaxTokens { limit: MOST_BUDGETED, as_completion: true });
         }
         let usage = most(request);
-        let most = self.most_of(&candidates, &usage)?;
+        let most = self.most_of(&candidates, &route.tiers, &usage)?;
         let exceeded = match turn.reserve(most) {
             Ok(()) => return Ok((candidates, None)),
             Err(ReserveError::Ledger(error)) => return Err(RequestError::NotBooked(error)),
@@ -97,8 +97,14 @@ impl Gateway {
         self.registry.candidates_of(&"builtin/extractive".parse().ok()?)
     }
 
-    /// The most that a request can cost: each of its calls may fail after it was paid for.
-    fn most_of(&self, candidates: &[Candidate], usage: &Usage) -> Result<NanoUsd, RequestError> {
+    /// The most that a request can cost: each of its calls may fail after it was paid for, and the answer of each cheaper
+    /// model of a cascade may not be good enough.
+    fn most_of(
+        &self,
+        candidates: &[Candidate],
+        tiers: &[Candidate],
+        usage: &Usage,
+    ) -> Result<NanoUsd, RequestError> {
         let mut most = NanoUsd::ZERO;
         for candidate in candidates {
             let cost = self
@@ -107,10 +113,21 @@ impl Gateway {
             most = most.max(cost);
         }
         let calls = i64::from(self.registry.upstreams().most_attempts());
-        Ok(NanoUsd::new(most.as_nanos().saturating_mul(calls)))
+        let cheaper = tiers.split_last().map_or(&[][..], |(_, cheaper)| cheaper);
+        let answers = cheaper.iter().filter_map(|one| self.cost_of(one, usage)).map(NanoUsd::as_nanos);
+        let answers = answers.fold(0_i64, i64::saturating_add);
+        Ok(NanoUsd::new(most.as_nanos().saturating_mul(calls).saturating_add(answers)))
     }
 
-    fn cost_of(&self, candidate: &Candidate, usage: &Usage) -> Option<NanoUsd> {
+    /// The usage that a request usually comes to.
+    pub(crate) fn usual(&self, request: &ChatRequest) -> Usage {
+        let prompt: usize = request.messages.iter().map(|message| message.content.text_len()).sum();
+        let completion = request.max_tokens.map_or(USUAL_ANSWER, |most| most.limit.min(USUAL_ANSWER));
+        Usage { prompt: prompt.div_ceil(4) as u64, completion, ..Usage::default() }
+    }
+
+    /// The most that a call of a model costs that uses so much; `None` where its price is not known.
+    pub(crate) fn cost_of(&self, candidate: &Candidate, usage: &Usage) -> Option<NanoUsd> {
         let name = candidate.name.to_string();
         let cost = |usage: &Usage| self.prices.cost(&name, usage).map(|(cost, _)| cost);
         // A provider may put the whole prompt into its cache, which may cost more than reading it.

@@ -205,6 +205,7 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
         prompt: Some("Be brief.".to_owned()),
         corpus: Some(CorpusName::unnamed()),
         model: "scripted/m".parse().unwrap(),
+        stronger: Vec::new(),
         fallback: Vec::new(),
         reduced_model: None,
         warm_share: 0.0,
@@ -235,11 +236,35 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
             answers: mainstay_cache::AnswerCache::new(1 << 20, clock),
             settings: Default::default(),
         },
+        cascades: crate::Cascades::new(),
         required_attribution: Vec::new(),
         prices: Arc::new(PerToken),
         clock,
     };
     World { gateway, booked, seen, retriever, clock }
+}
+
+/// With models that do this, the cheapest first: `t0/m`, `t1/m` and so on are the cascade of `support`.
+pub(crate) fn cascade_world(scripts: &[Script]) -> World {
+    cascade_world_of(scripts, scripts.len())
+}
+
+/// The same with further models beside the first so many, which are the cascade.
+pub(crate) fn cascade_world_of(scripts: &[Script], tiers: usize) -> World {
+    let mut world = world(Script::Hang);
+    let name = |number: usize| format!("t{number}/m").parse().unwrap();
+    let assistant = Assistant {
+        model: name(0),
+        stronger: (1..tiers).map(name).collect(),
+        ..(**world.gateway.registry.assistant("support").unwrap()).clone()
+    };
+    let providers = scripts.iter().enumerate().map(|(number, script)| {
+        let chat = Arc::new(Scripted { script: script.clone(), seen: world.seen.clone() });
+        (format!("t{number}"), Provider { chat, embedders: None, models: Vec::new(), closed: false })
+    });
+    let upstreams = Upstreams::new(CallPolicy::default(), [], world.clock);
+    world.gateway.registry = Registry::new([assistant], providers.collect::<Vec<_>>(), [], upstreams);
+    world
 }
 
 /// A filter to documents with the field.
@@ -252,7 +277,13 @@ impl World {
         self.call_with(model, delivery, "How long is the warranty?", Some(KEY))
     }
 
-    fn call_with(&self, model: &str, delivery: Delivery, question: &str, key: Option<&str>) -> ChatCall {
+    pub(crate) fn call_with(
+        &self,
+        model: &str,
+        delivery: Delivery,
+        question: &str,
+        key: Option<&str>,
+    ) -> ChatCall {
         ChatCall {
             request: ChatRequest {
                 model: model.to_owned(),
@@ -273,6 +304,16 @@ impl World {
                 cache: mainstay_cache::Wish::default(),
             },
         }
+    }
+
+    /// What has been booked.
+    pub(crate) fn records(&self) -> Vec<TurnRecord> {
+        self.booked.0.lock().unwrap().clone()
+    }
+
+    /// How many calls of models there were.
+    pub(crate) fn seen(&self) -> usize {
+        self.seen.lock().unwrap().len()
     }
 
     fn only_record(&self) -> TurnRecord {

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
 use crate::verbs::{
-    ask, bench, budget, corpus, eval, index, ingest, init, keys, provider_sim, search, serve, spec, up,
+    ask, bench, budget, corpus, eval, index, ingest, init, keys, provider_sim, search, serve, spec, train, up,
 };
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
@@ -59,6 +59,9 @@ enum Verb {
     /// Measures how good retrieval is on questions whose answers are known.
     #[command(subcommand, after_help = "Example: mainstay eval retrieval ./golden")]
     Eval(eval::EvalVerb),
+    /// Trains models on the team's own labels.
+    #[command(subcommand, after_help = "Example: mainstay train intent labels.csv --out intents.json")]
+    Train(train::TrainVerb),
     /// Measures the parts of Mainstay on this machine.
     Bench(bench::BenchArgs),
     /// Stands in for model providers in tests: real wire formats, no model, and every fault on request.
@@ -83,6 +86,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Init(args) => init::run(args),
         Verb::Spec(verb) => spec::run(verb, config),
         Verb::Eval(verb) => eval::run(verb, config),
+        Verb::Train(verb) => train::run(verb),
         Verb::Bench(args) => bench::run(args),
         Verb::ProviderSim(args) => provider_sim::run(args),
     };

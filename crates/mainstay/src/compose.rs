@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use mainstay_cache::{AnswerCache, Mode};
+use mainstay_cascade::{Gate, Guard, Router};
 use mainstay_domain::port::{Embedder, Prices};
 use mainstay_domain::{Clock, TenantId};
 use mainstay_embed::StaticEmbedder;
-use mainstay_gateway::{Admission, Caching, Gateway, Service};
+use mainstay_gateway::cascading::Grader;
+use mainstay_gateway::{Admission, Caching, Cascade, Cascades, Gateway, Service};
 use mainstay_models::registry::EmbedderFactory;
 use mainstay_models::{
     Assistant, ModelName, ModelSettings, Provider as ListedProvider, Registry, Route, UnknownModel, Upstreams,
@@ -120,6 +122,7 @@ impl Instance {
                 registry,
                 service: service.clone(),
                 caching,
+                cascades: cascades(&config, clock),
                 retriever: library.clone(),
                 turns,
                 required_attribution: config.required_attribution.clone(),
@@ -298,6 +301,7 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
         prompt: assistant.prompt.clone(),
         corpus: assistant.corpus.clone(),
         model: model_name(&assistant.models[0]),
+        stronger: assistant.models[1..].iter().map(model_name).collect(),
         fallback: assistant.fallback.iter().map(model_name).collect(),
         reduced_model: assistant.reduced_model.as_ref().map(model_name),
         warm_share: assistant.warm_share,
@@ -332,6 +336,23 @@ fn model_settings(config: &Checked) -> Vec<(ModelName, ModelSettings)> {
         Some((name.parse().ok()?, ModelSettings { abilities: model.abilities, fallback }))
     }));
     settings
+}
+
+/// Which assistants ask cheaper models first.
+fn cascades(config: &Checked, clock: Clock) -> Cascades {
+    let routed =
+        config.assistants.iter().filter_map(|(name, assistant)| Some((name, assistant.routing.as_ref()?)));
+    let cascades = routed.map(|(name, routing)| {
+        let router = Router::new(routing.router.clone(), routing.classifier.clone().map(Arc::new));
+        let grader = routing
+            .grader
+            .as_ref()
+            .map(|(model, least_quality)| Grader { model: model_name(model), least_quality: *least_quality });
+        let guard = Guard::new(routing.guard, routing.router.tiers);
+        let cascade = Cascade::new(router, routing.gate.map(Gate::new), grader, guard, clock);
+        (name.as_str().to_owned(), cascade)
+    });
+    cascades.collect()
 }
 
 /// Which assistants' answers are kept.

@@ -22,6 +22,7 @@ const CHAPTERS: &[(&str, &str)] = &[
     ),
     ("handbook/12-limits-and-budgets.md", include_str!("../../../docs/handbook/12-limits-and-budgets.md")),
     ("handbook/13-answers-again.md", include_str!("../../../docs/handbook/13-answers-again.md")),
+    ("handbook/14-cheap-models-first.md", include_str!("../../../docs/handbook/14-cheap-models-first.md")),
 ];
 
 /// Adds the handbook to the corpus "default".

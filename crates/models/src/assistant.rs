@@ -17,8 +17,10 @@ pub struct Assistant {
     pub prompt: Option<String>,
     /// The documents that it answers from; none for an assistant that only talks.
     pub corpus: Option<CorpusName>,
-    /// The model that answers.
+    /// The model that answers; the cheapest of a cascade.
     pub model: ModelName,
+    /// Models that are asked where the one before them was not good enough, the strongest last.
+    pub stronger: Vec<ModelName>,
     /// Those that answer when it fails, in this order.
     pub fallback: Vec<ModelName>,
     /// The model that answers while the service is reduced; without it, the same as ever.

@@ -22,6 +22,8 @@ struct AssistantRoute {
     candidates: Arc<[Candidate]>,
     /// The same with the second one first.
     warming: Arc<[Candidate]>,
+    /// The models of a cascade.
+    tiers: Arc<[Candidate]>,
 }
 
 /// What is known of a model.
@@ -54,8 +56,10 @@ pub struct Provider {
 pub struct Route {
     /// The assistant, where one was named.
     pub assistant: Option<Arc<Assistant>>,
-    /// Who may answer, in this order; never empty.
+    /// Who may answer, in this order; never empty. Of a cascade, all its models and what stands in for them.
     pub candidates: Arc<[Candidate]>,
+    /// The models of a cascade, the cheapest first; empty where there is one model.
+    pub tiers: Arc<[Candidate]>,
 }
 
 impl Route {
@@ -110,7 +114,12 @@ impl Registry {
         } else {
             &assistant.fallback
         };
-        let candidates = self.candidates(&assistant.model, fallback);
+        let tiers = match &assistant.stronger[..] {
+            [] => Vec::new(),
+            stronger => self.candidates(&assistant.model, stronger),
+        };
+        let after: Vec<ModelName> = assistant.stronger.iter().chain(fallback).cloned().collect();
+        let candidates = self.candidates(&assistant.model, &after);
         let mut warming = candidates.clone();
         if warming.len() > 1 {
             warming.swap(0, 1);
@@ -119,6 +128,7 @@ impl Registry {
             assistant: Arc::new(assistant),
             candidates: candidates.into(),
             warming: warming.into(),
+            tiers: tiers.into(),
         }
     }
 
@@ -151,12 +161,16 @@ impl Registry {
             if candidates.is_empty() {
                 return Err(self.unknown(name));
             }
-            return Ok(Route { assistant: Some(route.assistant.clone()), candidates: candidates.clone() });
+            return Ok(Route {
+                assistant: Some(route.assistant.clone()),
+                candidates: candidates.clone(),
+                tiers: route.tiers.clone(),
+            });
         }
         let model: ModelName = name.parse().map_err(|_| self.unknown(name))?;
         self.provider_of(&model).ok_or_else(|| self.unknown(name))?;
         let candidates = self.candidates(&model, self.fallback_of(&model));
-        Ok(Route { assistant: None, candidates: candidates.into() })
+        Ok(Route { assistant: None, candidates: candidates.into(), tiers: Arc::new([]) })
     }
 
     /// Who answers for a model that Mainstay itself asks, besides the one that answers. `None` where its provider does not
@@ -258,6 +272,7 @@ mod tests {
             prompt: None,
             corpus: None,
             model: "openai/gpt-4o-mini".parse().unwrap(),
+            stronger: Vec::new(),
             fallback: vec!["nobody/x".parse().unwrap(), "builtin/extractive".parse().unwrap()],
             reduced_model: None,
             warm_share: 0.0,

@@ -110,6 +110,16 @@ metric_table! {
         "Changes of that level, for each tier.";
     SERVICE_OSCILLATIONS = "mainstay_service_oscillations_total", Counter, None, [],
         "How often it fell again within half an hour of a recovery.";
+    CASCADE_STARTS = "mainstay_cascade_starts_total", Counter, None, ["assistant", "intent", "reason"],
+        "Questions that entered a cascade, by their intent (empty where it is not known) and by what decided where they start: `first`, `rule`, `intent`, `unsure`, `asked_again`, `compared`, `guarded`.";
+    CASCADE_ANSWERS = "mainstay_cascade_answers_total", Counter, None, ["assistant", "model", "result"],
+        "Answers of the models of a cascade: `accepted` or asked as the `last`; or why a stronger one was asked: `failed`, `empty`, `refused`, `not_in_documents`, `ungrounded`, `malformed`, `poor`.";
+    CASCADE_ESCALATED_COST = "mainstay_cascade_escalated_cost_nano_dollars_total", Counter, None, ["model"],
+        "What answers cost that did not leave, in 10⁻⁹ US dollars; the cost of turns does not contain it.";
+    CASCADE_ESCALATED_RATIO = "mainstay_cascade_escalated_ratio", Gauge, None, ["assistant", "model"],
+        "The share of a model's last 50 answers for which a stronger model was asked.";
+    CASCADE_ASKED_AGAIN = "mainstay_cascade_asked_again_total", Counter, None, ["assistant", "model", "compared"],
+        "Questions that the same user asked again within ten minutes, by the model whose answer was not good enough; `compared` where that had been asked to compare.";
     CACHE_LOOKUPS = "mainstay_cache_lookups_total", Counter, None, [],
         "Questions that were looked up in the cache of answers.";
     CACHE_HITS = "mainstay_cache_hits_total", Counter, None, ["layer"],
@@ -258,6 +268,40 @@ pub fn service_changed() {
 pub fn service(tier: &str, level: u8, oscillations: u64) {
     metrics::gauge!(SERVICE_LEVEL, "tier" => tier.to_owned()).set(f64::from(level));
     metrics::counter!(SERVICE_OSCILLATIONS).absolute(oscillations);
+}
+
+/// Counts a question that enters a cascade.
+pub fn cascade_started(assistant: &str, intent: Option<&str>, reason: &'static str) {
+    let intent = intent.unwrap_or_default().to_owned();
+    metrics::counter!(CASCADE_STARTS, "assistant" => assistant.to_owned(), "intent" => intent, "reason" => reason)
+        .increment(1);
+}
+
+/// Counts an answer of a model of a cascade, and what became of it.
+pub fn cascade_answered(assistant: &str, model: &str, result: &'static str) {
+    let (assistant, model) = (assistant.to_owned(), model.to_owned());
+    metrics::counter!(CASCADE_ANSWERS, "assistant" => assistant, "model" => model, "result" => result)
+        .increment(1);
+}
+
+/// Counts what an answer cost that did not leave.
+pub fn cascade_escalated(model: &str, cost: NanoUsd) {
+    metrics::counter!(CASCADE_ESCALATED_COST, "model" => model.to_owned())
+        .increment(u64::try_from(cost.as_nanos()).unwrap_or(0));
+}
+
+/// Shows what share of a model's answers was not good enough.
+pub fn cascade_share(assistant: &str, model: &str, share: f64) {
+    let (assistant, model) = (assistant.to_owned(), model.to_owned());
+    metrics::gauge!(CASCADE_ESCALATED_RATIO, "assistant" => assistant, "model" => model).set(share);
+}
+
+/// Counts a question that is asked again after this model answered it.
+pub fn cascade_asked_again(assistant: &str, model: &str, was_comparison: bool) {
+    let (assistant, model) = (assistant.to_owned(), model.to_owned());
+    let compared = if was_comparison { "yes" } else { "no" };
+    metrics::counter!(CASCADE_ASKED_AGAIN, "assistant" => assistant, "model" => model, "compared" => compared)
+        .increment(1);
 }
 
 /// What the cache of answers has done since the process began.

@@ -102,6 +102,9 @@ impl TurnBook {
             client_retries: opening.client_retries,
             failed_attempts: 0,
             failed_cost: NanoUsd::ZERO,
+            intent: None,
+            escalations: 0,
+            escalated_cost: NanoUsd::ZERO,
             team: opening.team,
             feature: opening.feature,
             cache: None,
@@ -159,6 +162,20 @@ impl Turn {
         let record = self.record();
         record.failed_attempts = record.failed_attempts.saturating_add(1);
         record.failed_cost += cost;
+    }
+
+    /// The question is of this kind.
+    pub fn meant(&mut self, intent: &str) {
+        self.record().intent = Some(intent.to_owned());
+    }
+
+    /// The answer does not leave, because it is not good enough: what it cost is kept apart, and another model is asked.
+    pub fn escalated(&mut self) {
+        let record = self.record();
+        record.escalations = record.escalations.saturating_add(1);
+        record.escalated_cost += std::mem::take(&mut record.cost);
+        record.usage = Usage::default();
+        (record.citations, record.citations_removed) = (0, 0);
     }
 
     /// The answer was given before: this layer of the cache knew it.
@@ -226,7 +243,7 @@ impl Turn {
         record.outcome = outcome;
         record.error_code = code.map(str::to_owned);
         record.duration_micros = elapsed;
-        let spent = record.cost + record.failed_cost;
+        let spent = record.total_cost();
         if record.tenant.is_none() {
             metrics::counter!(measure::REJECTED, "code" => code.unwrap_or("cancelled").to_owned())
                 .increment(1);

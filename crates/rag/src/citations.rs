@@ -15,6 +15,7 @@ use crate::evidence::{Evidence, Support};
 use crate::extractive::NOT_FOUND;
 use crate::markers::{Marker, Reading, Token, next_token};
 use crate::selection::Source;
+use crate::sentences::{Span, SpanKind, spans};
 
 /// How many citations held and how many did not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -129,6 +130,15 @@ impl CitationFilters {
         }
         counts
     }
+}
+
+/// How many statements a text makes: its sentences, list items and rows that have a word. Headings and code state nothing.
+pub fn count_statements(text: &str) -> usize {
+    let states = |span: &Span| {
+        matches!(span.kind, SpanKind::Prose | SpanKind::Row)
+            && text[span.range.clone()].chars().any(char::is_alphabetic)
+    };
+    spans(text).iter().filter(|span| states(span)).count()
 }
 
 /// Filters the text of one choice as it streams by.

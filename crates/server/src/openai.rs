@@ -81,6 +81,8 @@ pub(crate) fn describe(summary: &Summary) -> Value {
         "not_in_documents": summary.not_in_documents,
         "cost_nano_usd": summary.cost_nano_usd,
         "failed_attempts": summary.failed_attempts,
+        "intent": summary.intent,
+        "escalations": summary.escalations,
         "cache": summary.cache.map(mainstay_cache::Layer::as_str),
         "degraded": summary.degraded.is_some(),
         "notice": summary.degraded.map(mainstay_gateway::chat::Degraded::notice),

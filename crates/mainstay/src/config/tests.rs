@@ -229,6 +229,20 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("assistants.*.cache.most_wrong", "\"0%\""),
     ("assistants.*.cache.least_similarity", "2"),
     ("assistants.*.cache.checked_share", "\"some\""),
+    ("assistants.*.routing.intents_file", "\"no/such/file.json\""),
+    ("assistants.*.routing.least_confidence", "2"),
+    ("assistants.*.routing.unsure", "\"large\""),
+    ("assistants.*.routing.compared_share", "\"some\""),
+    ("assistants.*.routing.most_escalated", "\"most\""),
+    ("assistants.*.routing.gate", "\"strict\""),
+    ("assistants.*.routing.least_grounded", "\"half\""),
+    ("assistants.*.routing.judge", "\"judge\""),
+    ("assistants.*.routing.least_quality", "\"good\""),
+    ("assistants.*.routing.intents.*.start", "\"small\""),
+    ("assistants.*.routing.intents.*.most_cost", "\"cheap\""),
+    ("assistants.*.routing.rules.*.words", "[]"),
+    ("assistants.*.routing.rules.*.longer_than_words", "0"),
+    ("assistants.*.routing.rules.*.start", "\"large\""),
     ("corpora.*.embedder", "\"best\""),
     ("corpora.*.dimensions", "1"),
     ("corpora.*.chunking", "\"pages\""),
@@ -308,6 +322,7 @@ fn every_table_refuses_keys_that_it_does_not_know() {
             ["slo" | "limits", "tiers"]
                 | ["budgets" | "providers" | "onnx" | "models" | "assistants" | "corpora" | "prices"]
                 | [.., "headers"]
+                | ["assistants", _, "routing", "intents" | "rules"]
         )
     };
     for key in tables.iter().filter(|key| !takes_any_name(key)) {
@@ -340,11 +355,19 @@ fn defaults_with_examples() -> String {
 
 #[test]
 fn the_examples_in_the_file_of_defaults_are_good() {
+    let examples = (0..12).map(|number: usize| mainstay_cascade::intents::Example {
+        text: format!("question {number}"),
+        intent: if number.is_multiple_of(2) { "analysis" } else { "other" }.to_owned(),
+    });
+    let trained = mainstay_cascade::intents::train(&examples.collect::<Vec<_>>()).unwrap();
+    let intents = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(intents.path(), trained.model.to_json()).unwrap();
     let text = defaults_with_examples()
-        .replace("prompt_file = \"prompts/writer.md\"", "prompt_file = \"Cargo.toml\"");
-    assert!(text.contains("\"Cargo.toml\""));
+        .replace("prompt_file = \"prompts/writer.md\"", "prompt_file = \"Cargo.toml\"")
+        .replace("\"intents.json\"", &format!("{:?}", intents.path()));
+    assert!(text.contains("\"Cargo.toml\"") && !text.contains("\"intents.json\""));
     let checked = check(&text).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
-    assert_eq!(checked.assistants.len(), 2);
+    assert_eq!(checked.assistants.len(), 3);
     assert_eq!(checked.providers["openai"].timeouts, mainstay_providers::http::Timeouts::default());
 }
 

@@ -18,3 +18,4 @@ pub(crate) mod spec;
 pub(crate) mod bench;
 pub(crate) mod eval;
 pub(crate) mod provider_sim;
+pub(crate) mod train;

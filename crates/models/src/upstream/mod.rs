@@ -198,6 +198,11 @@ impl Upstreams {
         self.policy.retries.attempts.max(1)
     }
 
+    /// Whether an answer that a provider's safety filter refuses is asked of the next model.
+    pub fn refusals_fall_back(&self) -> bool {
+        self.policy.refusals_fall_back
+    }
+
     /// Since the upstreams were made; what the state machines of `mainstay-reliability` reckon with.
     fn now(&self) -> Duration {
         self.clock.instant().duration_since(self.origin)

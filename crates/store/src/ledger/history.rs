@@ -101,10 +101,12 @@ pub struct Totals {
     pub failed: u64,
     /// Of them, those whose caller went away.
     pub cancelled: u64,
-    /// What they cost, the calls that failed on the way included.
+    /// What they cost, with the calls that failed on the way and the answers that did not leave.
     pub cost: NanoUsd,
     /// Of that, what those calls cost.
     pub failed_cost: NanoUsd,
+    /// Of that, what those answers cost.
+    pub escalated_cost: NanoUsd,
     /// Tokens of their prompts.
     pub prompt_tokens: u64,
     /// Of them, those that providers read from their caches.
@@ -116,9 +118,9 @@ pub struct Totals {
 /// The columns of [`totals_of`].
 const SUMS: &str = "count(*), coalesce(sum(CASE WHEN outcome = 'failed' THEN 1 ELSE 0 END), 0), \
                     coalesce(sum(CASE WHEN outcome = 'cancelled' THEN 1 ELSE 0 END), 0), \
-                    coalesce(sum(cost_nano_usd + failed_cost_nano_usd), 0), coalesce(sum(prompt_tokens), 0), \
+                    coalesce(sum(cost_nano_usd + failed_cost_nano_usd + escalated_cost_nano_usd), 0), coalesce(sum(prompt_tokens), 0), \
                     coalesce(sum(cache_read_tokens), 0), coalesce(sum(completion_tokens), 0), \
-                    coalesce(sum(failed_cost_nano_usd), 0)";
+                    coalesce(sum(failed_cost_nano_usd), 0), coalesce(sum(escalated_cost_nano_usd), 0)";
 
 #[async_trait]
 impl TurnHistory for JournalLedger {
@@ -218,5 +220,6 @@ fn totals_of(row: &SqliteRow, first: usize) -> Result<Totals, StorageError> {
         cache_read_tokens: number(row, first + 5)?,
         completion_tokens: number(row, first + 6)?,
         failed_cost: NanoUsd::new(column(row, first + 7)?),
+        escalated_cost: NanoUsd::new(column(row, first + 8)?),
     })
 }

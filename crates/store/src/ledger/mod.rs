@@ -37,9 +37,10 @@ const FOLDER: &str = "ledger";
 const RESERVATIONS: &str = "reservations";
 /// Turns that are moved in one transaction.
 const RECORDS_PER_COMMIT: usize = 4_096;
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration { version: 1, sql: include_str!("../sqlite/schema/ledger_1.sql") },
     Migration { version: 2, sql: include_str!("../sqlite/schema/ledger_2.sql") },
+    Migration { version: 3, sql: include_str!("../sqlite/schema/ledger_3.sql") },
 ];
 
 /// What was booked, to be read.

@@ -15,14 +15,14 @@ macro_rules! columns {
          assistant, answered_model, streamed, outcome, error_code, prompt_tokens, cache_read_tokens, \
          cache_write_tokens, completion_tokens, reasoning_tokens, usage_source, cost_nano_usd, price_date, passages, \
          citations, citations_removed, client_retries, failed_attempts, failed_cost_nano_usd, \
-         team, feature, cache"
+         team, feature, cache, intent, escalations, escalated_cost_nano_usd"
     };
 }
 pub(super) use columns;
 
 static INSERT: MultiRowInsert = MultiRowInsert::new(
     concat!("INSERT INTO ledger (", columns!(), ")"),
-    31,
+    34,
     "ON CONFLICT (turn) DO NOTHING",
 );
 
@@ -66,6 +66,9 @@ fn bind(record: &TurnRecord, row: &mut Row<'_>) {
         team,
         feature,
         cache,
+        intent,
+        escalations,
+        escalated_cost,
     } = record;
     row.add(turn.as_str()).add(request.as_str()).add(started_at.as_micros());
     row.add(sql_number(*duration_micros)).add(first_token_micros.map(sql_number));
@@ -81,7 +84,8 @@ fn bind(record: &TurnRecord, row: &mut Row<'_>) {
         row.add(i64::from(*count));
     }
     row.add(failed_cost.as_nanos()).add(team.as_deref()).add(feature.as_deref());
-    row.add(cache.as_deref());
+    row.add(cache.as_deref()).add(intent.as_deref());
+    row.add(i64::from(*escalations)).add(escalated_cost.as_nanos());
 }
 
 pub(super) fn record_of(row: &SqliteRow) -> Result<TurnRecord, StorageError> {
@@ -120,6 +124,9 @@ pub(super) fn record_of(row: &SqliteRow) -> Result<TurnRecord, StorageError> {
         team: column(row, 28)?,
         feature: column(row, 29)?,
         cache: column(row, 30)?,
+        intent: column(row, 31)?,
+        escalations: count(32)?,
+        escalated_cost: NanoUsd::new(column(row, 33)?),
     })
 }
 

@@ -40,6 +40,9 @@ pub(super) fn record(turn: &str) -> TurnRecord {
         client_retries: 0,
         failed_attempts: 1,
         failed_cost: NanoUsd::new(7),
+        intent: None,
+        escalations: 0,
+        escalated_cost: NanoUsd::new(5),
         team: Some("search".to_owned()),
         feature: None,
         cache: None,
@@ -91,6 +94,9 @@ prop_compose! {
             client_retries: small[3],
             failed_attempts: small[0],
             failed_cost: NanoUsd::new(small[1].into()),
+            intent: absent[3].then(|| "faq".to_owned()),
+            escalations: small[1],
+            escalated_cost: NanoUsd::new(small[0].into()),
             team: absent[1].then(|| "a team".to_owned()),
             feature: absent[2].then(|| "a feature".to_owned()),
             cache: absent[3].then(|| "exact".to_owned()),
@@ -147,7 +153,7 @@ async fn a_turn_booked_twice_counts_once_as_it_was_first() {
     ledger.book(&record("a")).unwrap();
     ledger.settle().await.unwrap();
     let totals = ledger.totals(&everyone()).await.unwrap();
-    assert_eq!((totals.turns, totals.cost), (1, NanoUsd::new(1_000_007)));
+    assert_eq!((totals.turns, totals.cost), (1, NanoUsd::new(1_000_012)));
 }
 
 #[tokio::test]
@@ -253,7 +259,7 @@ proptest! {
             }
             ledger.settle().await.unwrap();
             let totals = ledger.totals(&everyone()).await.unwrap();
-            assert_eq!(totals.cost, booked.iter().map(|record| record.cost + record.failed_cost).sum());
+            assert_eq!(totals.cost, booked.iter().map(|record| record.total_cost()).sum());
             assert_eq!(totals.turns, booked.len() as u64);
             booked.sort_by(|a, b| (b.started_at, b.turn.as_str()).cmp(&(a.started_at, a.turn.as_str())));
             assert_eq!(ledger.recent(&everyone(), None, 1_000).await.unwrap(), booked);

@@ -16,6 +16,7 @@ use super::cache::RawAnswers;
 use super::model_name::{BUILTIN, ModelName};
 use super::onnx::ONNX;
 use super::providers::Provider;
+use super::routing::{RawRouting, Routing};
 use super::rules::check_name;
 
 /// The chat models that are built in; the first is the default.
@@ -34,7 +35,8 @@ pub(crate) struct RawAssistant {
     /// The model that answers.
     #[schemars(example = "openai/gpt-4o-mini")]
     model: Option<ModelName>,
-    /// Models instead of one: the first entry that is configured answers.
+    /// Models instead of one, the cheapest first: each but the last is asked where its answer is likely good enough, and the
+    /// next one where it was not.
     #[schemars(example = ["openai/gpt-4o-mini", "openai/gpt-4o"], length(min = 1), extend("uniqueItems" = true))]
     cascade: Option<Vec<ModelName>>,
     /// The models that answer when that one fails, in this order.
@@ -66,6 +68,8 @@ pub(crate) struct RawAssistant {
     retrieval: RawRetrieval,
     /// Whether and how long its answers are given again.
     cache: RawAnswers,
+    /// Which model of the cascade a question starts at, and which answers may leave.
+    routing: RawRouting,
 }
 
 /// How passages are chosen.
@@ -117,7 +121,7 @@ pub(crate) struct Assistant {
     pub(crate) description: Option<String>,
     /// The corpus that it answers from; it exists.
     pub(crate) corpus: Option<CorpusName>,
-    /// The models; never empty, and the first answers.
+    /// The models, the cheapest first; never empty.
     pub(crate) models: Vec<ModelName>,
     /// The models that answer when that one fails.
     pub(crate) fallback: Vec<ModelName>,
@@ -139,6 +143,8 @@ pub(crate) struct Assistant {
     pub(crate) citation_judge: Option<ModelName>,
     /// Whether and how long its answers are given again.
     pub(crate) cache: CacheSettings,
+    /// Which model of a cascade a question starts at; `None` where there is one model.
+    pub(crate) routing: Option<Routing>,
 }
 
 /// Reads a file that the configuration names, by the path written there.
@@ -161,6 +167,7 @@ impl Assistant {
             filter: None,
             citation_judge: None,
             cache: CacheSettings::default(),
+            routing: None,
         }
     }
 }
@@ -186,6 +193,16 @@ impl RawAssistant {
             let hint = "name one. For example: fallback = [\"anthropic/claude-haiku-4-5\"]";
             findings.report(&at.key("warm_share"), "there is no other model to keep warm", hint);
         }
+        if self.warm_share.is_some() && models.len() > 1 {
+            let hint = "leave the share out: questions that need it keep the stronger model warm";
+            findings.contradiction(
+                &at.key("warm_share"),
+                &at.key("cascade"),
+                "a cascade decides for itself which model a question starts at",
+                hint,
+            );
+        }
+        let routing = self.routing.check(&models, &at.key("routing"), providers, read_file, findings);
         if let Some(model) = &self.reduced_model {
             check_model(model, &at.key("reduced_model"), providers, findings);
         }
@@ -203,6 +220,7 @@ impl RawAssistant {
             filter: check_filter(self.retrieval.filter.take(), &at.key("retrieval").key("filter"), findings),
             retrieval: self.retrieval.check(),
             cache: self.cache.check(&at.key("cache"), findings),
+            routing,
         }
     }
 }
@@ -222,7 +240,12 @@ fn check_models(
         }
         (None, Some(models)) => {
             for (index, model) in models.iter().enumerate() {
-                check_model(model, &cascade_at.item(index), providers, findings);
+                let item = cascade_at.item(index);
+                if models[..index].contains(model) {
+                    let hint = "what was not good enough is not asked of the same model again: take it out";
+                    findings.report(&item, format!("{model} is in the cascade twice"), hint);
+                }
+                check_model(model, &item, providers, findings);
             }
             models
         }
@@ -241,7 +264,7 @@ fn check_models(
     }
 }
 
-fn check_model(
+pub(super) fn check_model(
     model: &ModelName,
     at: &KeyPath,
     providers: &BTreeMap<String, Provider>,

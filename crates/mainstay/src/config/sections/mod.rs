@@ -10,6 +10,7 @@ pub(crate) mod models;
 pub(crate) mod onnx;
 pub(crate) mod providers;
 pub(crate) mod reliability;
+pub(crate) mod routing;
 pub(crate) mod service;
 
 pub(crate) mod assistants;

@@ -10,6 +10,7 @@ mod gates;
 mod html;
 mod retrieval;
 mod table;
+pub(super) use table::interval;
 
 mod tune;
 mod write;

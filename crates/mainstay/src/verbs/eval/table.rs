@@ -37,7 +37,7 @@ pub(super) fn print(results: &[Retrieval]) -> Result<(), OutputError> {
     Ok(())
 }
 
-pub(super) fn interval(estimate: &Estimate) -> String {
+pub(in crate::verbs) fn interval(estimate: &Estimate) -> String {
     format!("{:.3} ({:.3}–{:.3})", estimate.mean, estimate.low, estimate.high)
 }
 
