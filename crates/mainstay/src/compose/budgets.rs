@@ -17,6 +17,10 @@ pub(super) async fn open_budgets(
     clock: Clock,
 ) -> Result<Arc<Budgets>, StorageError> {
     let budgets = Budgets::new(config.budgets.values().cloned().collect(), clock);
+    if !budgets.is_empty() {
+        // What the last run left in the journal was spent too.
+        history.settle().await?;
+    }
     for (at, budget) in budgets.settings().iter().enumerate() {
         let from = (budget.period != Period::Total).then(|| budget.period.start(clock.now()));
         let filter = HistoryFilter { from, ..HistoryFilter::all(HistoryScope::Everyone) };

@@ -49,8 +49,9 @@ impl Reservations {
 
     /// Reserves for a turn. When it returns, a kill of the process does not lose it.
     pub(super) fn reserve(&self, record: &TurnRecord) -> io::Result<()> {
-        self.journal.append(record)?;
+        // Before it is written: else the segment may be retired before the turn is known to be in it.
         let mut open = self.state();
+        self.journal.append(record)?;
         let generation = open.generation;
         open.turns.insert(record.turn.clone(), generation);
         *open.counts.entry(generation).or_default() += 1;
