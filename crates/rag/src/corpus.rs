@@ -549,7 +549,6 @@ impl OpenCorpus {
 
     /// Learns the languages, the fields and the number of chunks of the documents that there are now; returns the last.
     pub(crate) async fn refresh_view(&self, library: &Library) -> Result<u64, LibraryError> {
-        self.note_change();
         let counts = library.documents.counts(&self.tenant, &self.name).await?;
         if let Some(upgrade) = &self.upgrade {
             upgrade.note_chunks(counts.searchable_chunks());
@@ -567,6 +566,9 @@ impl OpenCorpus {
         if view.languages != languages || view.fields != fields {
             *view = Arc::new(View { languages, fields, ..view.copy() });
         }
+        drop(view);
+        // Only now: an answer from before must not count as one of what there is now.
+        self.note_change();
         Ok(counts.chunks)
     }
 }

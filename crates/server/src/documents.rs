@@ -17,6 +17,7 @@ use mainstay_rag::Upload;
 use mainstay_rag::library::{DocumentInfo, Receipt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tokio_util::task::TaskTracker;
 
 use crate::App;
 use crate::context::{context_of, media_type, read_body};
@@ -379,9 +380,14 @@ pub(crate) async fn delete(
     let query: DeleteQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
     let document = DocumentId::from(doc_id.clone());
-    let deleted =
-        app.library.delete(&caller.tenant, &corpus, &document).await.map_err(|error| tag.fail(error))?;
-    if !deleted {
+    // Also when its caller has gone a deletion is finished: nothing of the document must stay in the index or be answered
+    // again.
+    let deleting = {
+        let (app, tenant, corpus) = (app.clone(), caller.tenant.clone(), corpus.clone());
+        async move { app.library.delete(&tenant, &corpus, &document).await }
+    };
+    let deleted = TaskTracker::new().spawn(deleting).await.expect("a deletion does not panic");
+    if !deleted.map_err(|error| tag.fail(error))? {
         return Err(tag.fail(HttpError::NoSuchDocument { doc_id, corpus: corpus.to_string() }));
     }
     Ok(Json(json!({ "object": "document.deleted", "doc_id": doc_id, "deleted": true })))
