@@ -26,7 +26,7 @@ use mainstay_models::{
 use mainstay_ops::{TurnBook, measure};
 use mainstay_rag::{Extractive, Library};
 use mainstay_security::{KeyRing, Sessions};
-use mainstay_server::{App, Readiness, ServerSettings};
+use mainstay_server::{App, Readers, Readiness, ServerSettings};
 use mainstay_store::{DataDir, EmbeddedStore};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -115,6 +115,9 @@ impl Instance {
         let service = Service::new(config.service.clone(), admission.tiers().count(), clock);
         let watching = service.clone().watch(admission.clone(), upstreams.clone(), stop_background.clone());
         background.spawn(watching);
+        let readers = Readers::new(config.server.heartbeat, clock);
+        background.spawn(readers.clone().watch(stop_background.clone()));
+        measure::know_models(models_of(&config));
         let app = Arc::new(App {
             gateway: Gateway {
                 keys: keys.table(),
@@ -145,6 +148,7 @@ impl Instance {
                 answers,
             )),
             readiness: Readiness::default(),
+            readers: readers.clone(),
             abort: CancellationToken::new(),
         });
         let serving = TaskTracker::new();
@@ -317,6 +321,25 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
         clock,
     );
     Ok(Registry::new(assistants, providers, model_settings(config), upstreams))
+}
+
+/// Every model that the configuration names.
+fn models_of(config: &Checked) -> Vec<String> {
+    let of_assistants = config.assistants.values().flat_map(|assistant| {
+        let judges =
+            assistant.routing.as_ref().and_then(|routing| routing.grader.as_ref()).map(|(model, _)| model);
+        let named = [&assistant.reduced_model, &assistant.citation_judge].into_iter().flatten().chain(judges);
+        assistant.models.iter().chain(&assistant.fallback).chain(named).map(ToString::to_string)
+    });
+    let of_corpora = config.corpora.values().flat_map(|corpus| {
+        [Some(&corpus.embedder), corpus.rerank.model()].into_iter().flatten().map(ToString::to_string)
+    });
+    let listed = config
+        .providers
+        .iter()
+        .flat_map(|(name, provider)| provider.models.iter().map(move |model| format!("{name}/{model}")));
+    let priced = config.prices.keys().chain(config.models.keys()).cloned();
+    of_assistants.chain(of_corpora).chain(listed).chain(priced).collect()
 }
 
 /// What is known of the models that the configuration names.

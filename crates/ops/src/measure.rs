@@ -1,8 +1,11 @@
 //! Every metric that Mainstay exports: its name, type, unit and labels in one place, so that the documentation can be
 //! checked against the code. Labels hold names from the configuration and codes of ours, never a caller's text.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use mainstay_domain::ledger::Outcome;
 use mainstay_domain::{NanoUsd, NotReranked, Reranked, Reranking, TurnRecord};
 use metrics::{Histogram, Unit};
 
@@ -179,9 +182,41 @@ pub fn describe() {
     }
 }
 
+/// The models whose names may be labels: a caller can write any name behind a provider's.
+static MODELS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Models of callers' choice that are labels of their own once they have answered; later ones are `other`.
+const MOST_MODELS: usize = 1_000;
+
+/// The label of models that nobody configured and that have never answered.
+const OTHER_MODEL: &str = "other";
+
+/// Models, `provider/model`, that the configuration names: each is a label of its own.
+pub fn know_models(names: impl IntoIterator<Item = String>) {
+    MODELS.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+}
+
+/// Whether a model's name is a label.
+pub fn is_known_model(model: &str) -> bool {
+    model_label(model, false) == model
+}
+
+/// The label of a model. `has_answered`: it exists.
+fn model_label(model: &str, has_answered: bool) -> String {
+    let mut known = MODELS.lock().unwrap_or_else(PoisonError::into_inner);
+    if has_answered && known.len() < MOST_MODELS && !known.contains(model) {
+        known.insert(model.to_owned());
+    }
+    if known.contains(model) || model.starts_with("builtin/") {
+        model.to_owned()
+    } else {
+        OTHER_MODEL.to_owned()
+    }
+}
+
 /// The histogram of gaps between the chunks of one model's streams: looked up once per stream, recorded per chunk.
 pub fn chunk_gap(model: &str) -> Histogram {
-    metrics::histogram!(CHUNK_GAP_SECONDS, "model" => model.to_owned())
+    metrics::histogram!(CHUNK_GAP_SECONDS, "model" => model_label(model, false))
 }
 
 /// Counts a document that was sent in; `result` is `accepted`, `unchanged` or `refused`.
@@ -227,7 +262,7 @@ pub fn staleness_target(target: Duration) {
 
 /// Counts an answer of `model`, `provider/model`, that is not in the documents.
 pub fn not_in_documents(model: &str) {
-    metrics::counter!(NOT_IN_DOCUMENTS, "model" => model.to_owned()).increment(1);
+    metrics::counter!(NOT_IN_DOCUMENTS, "model" => model_label(model, true)).increment(1);
 }
 
 /// What became of a citation that a model was asked about.
@@ -377,10 +412,11 @@ pub fn pressure(places: usize, level: u8) {
 
 /// Counts a call of a model that failed on the way to an answer, and what it costs all the same.
 pub fn attempt_failed(model: &str, code: &'static str, cost: NanoUsd) {
-    metrics::counter!(FAILED_ATTEMPTS, "model" => model.to_owned(), "code" => code).increment(1);
+    let model = model_label(model, false);
+    metrics::counter!(FAILED_ATTEMPTS, "model" => model.clone(), "code" => code).increment(1);
     let nanos = u64::try_from(cost.as_nanos()).unwrap_or(0);
     if nanos > 0 {
-        metrics::counter!(FAILED_COST, "model" => model.to_owned()).increment(nanos);
+        metrics::counter!(FAILED_COST, "model" => model).increment(nanos);
     }
 }
 
@@ -393,7 +429,9 @@ pub fn breaker(upstream: &str, state: u8, opens: u64, oscillations: u64) {
 
 /// Counts a turn that has ended.
 pub fn turn_ended(record: &TurnRecord) {
-    let model = record.answered_model.clone().unwrap_or_else(|| "none".to_owned());
+    let has_answered = record.outcome == Outcome::Completed;
+    let label = |model: &String| model_label(model, has_answered);
+    let model = record.answered_model.as_ref().map_or_else(|| "none".to_owned(), label);
     let code = record.error_code.clone().unwrap_or_default();
     let operation = record.operation.clone();
     metrics::counter!(
@@ -439,6 +477,22 @@ pub fn turn_ended(record: &TurnRecord) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_of_a_callers_making_is_no_label_until_it_has_answered() {
+        know_models(["p/configured".to_owned()]);
+        assert_eq!(model_label("p/configured", false), "p/configured");
+        assert_eq!(
+            (model_label("p/invented", false), is_known_model("p/invented")),
+            ("other".to_owned(), false)
+        );
+        assert_eq!(model_label("p/real", true), "p/real");
+        assert_eq!(model_label("p/real", false), "p/real");
+        (0..2 * MOST_MODELS).for_each(|number| {
+            model_label(&format!("p/{number}"), true);
+        });
+        assert_eq!(MODELS.lock().unwrap().len(), MOST_MODELS);
+    }
 
     #[test]
     fn every_metric_is_documented_as_it_is() {

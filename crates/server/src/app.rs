@@ -10,6 +10,8 @@ use mainstay_rag::Library;
 use mainstay_security::{KeyRing, Sessions};
 use tokio_util::sync::CancellationToken;
 
+use crate::stalled::Readers;
+
 /// What the handlers share.
 pub struct App {
     /// The request path.
@@ -30,6 +32,8 @@ pub struct App {
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Whether requests can be answered.
     pub readiness: Readiness,
+    /// The streams that are being read.
+    pub readers: Arc<Readers>,
     /// Cancelled when running streams have to end.
     pub abort: CancellationToken,
 }

@@ -21,6 +21,7 @@ pub mod error;
 mod extract;
 mod json;
 mod sse;
+mod stalled;
 
 mod limits;
 pub mod listen;
@@ -28,3 +29,4 @@ pub mod listen;
 pub use app::{App, Readiness, ServerSettings};
 pub use listen::serve;
 pub use routes::router;
+pub use stalled::Readers;

@@ -84,7 +84,7 @@ where
         token: app.abort.clone(),
         buffer,
     };
-    let mut response = Body::new(body).into_response();
+    let mut response = Body::new(app.readers.watched(body)).into_response();
     headers(response.headers_mut());
     if let Some(standing) = standing {
         limits::standing(response.headers_mut(), &standing);

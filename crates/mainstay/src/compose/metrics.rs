@@ -51,7 +51,8 @@ pub(super) fn render_metrics(
         for ((corpus, reason), chunks) in quarantined {
             measure::quarantined_chunks(&corpus, &reason, chunks);
         }
-        for report in upstreams.reports() {
+        let reports = upstreams.reports();
+        for report in reports.iter().filter(|report| measure::is_known_model(&report.model)) {
             let state = match report.state {
                 BreakerState::Closed => 0,
                 BreakerState::HalfOpen => 1,
