@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use mainstay_cache::{CachedAnswer, Layer, Wish};
-use mainstay_domain::chat::{ChatRequest, MaxTokens};
+use mainstay_domain::chat::{AssistantMessage, ChatRequest, MaxTokens, Message};
 use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
 use mainstay_domain::usage::UsageSource;
@@ -28,7 +28,7 @@ use crate::error::FilterOrigin;
 use crate::judging::Judge;
 use crate::sources::considered;
 use crate::stream::AnswerStream;
-use crate::{Gateway, RequestError};
+use crate::{Gateway, RequestError, Service};
 
 /// A question as it arrives.
 #[derive(Clone, Debug)]
@@ -198,10 +198,9 @@ impl Gateway {
         // Retrieve, then assemble: the prompt that the model sees is complete before it is called.
         let grounding = self.ground(&caller, &context, tier, &route, &mut request).await?;
         turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.sources().len()));
-        let judge = self.judge(&route, &caller, &context);
 
         // Degrade: while something fails, those answer who can.
-        let level = self.service.level(self.admission.place_of(&caller));
+        let level = self.level_for(&caller, &route);
         let candidates = self.offered(level, &route, route.candidates.clone());
 
         // Reserve: the most that the call can cost is held before it is made, so that no budget is ever overspent.
@@ -215,7 +214,11 @@ impl Gateway {
             (keeping, _) => keeping,
         };
 
+        // Who has nothing left pays for no second opinion either.
+        let judge = self.judge(&route, &caller, &context).filter(|_| degraded != Some(Degraded::Budget));
+
         // Cheaper models first: the answer of one leaves where it is good enough.
+        admitted.begins();
         let prompt = sent(&request);
         let (candidates, retries) = match started.filter(|_| degraded.is_none()) {
             None => (candidates, context.client_retries),
@@ -224,6 +227,7 @@ impl Gateway {
                     request: &request,
                     grounding: grounding.as_ref(),
                     judge: judge.as_ref(),
+                    assistant: route.assistant.as_deref(),
                     caller: &caller,
                     context: &context,
                     prompt,
@@ -264,7 +268,8 @@ impl Gateway {
             accepted.map_err(|error| self.service.explain(level, error))?;
             self.service.called(None);
             // Filter and settle happen piece by piece: see `stream`.
-            let opened = Opened { upstream, grounding, judge, prompt, admitted, degraded, keeping };
+            let service = self.service.clone();
+            let opened = Opened { upstream, grounding, judge, prompt, admitted, degraded, keeping, service };
             return Ok(Reply::Stream(Box::new(opened)));
         }
         let completion = upstreams.complete(candidates, model_call, retries, &mut enter).await;
@@ -297,7 +302,7 @@ impl Gateway {
     pub(crate) fn settle(&self, turn: &mut Turn, completion: &mut Completion) {
         let reported = completion.usage;
         let usage = reported.unwrap_or_else(|| Usage {
-            completion: completion.choices.iter().map(|choice| said(choice.message.text.as_deref())).sum(),
+            completion: completion.choices.iter().map(|choice| said(&choice.message)).sum(),
             ..turn.so_far().usage
         });
         let source = if reported.is_some() { UsageSource::Reported } else { UsageSource::Estimated };
@@ -424,12 +429,20 @@ impl Gateway {
 
     /// What judges the citations of an answer, where the assistant has such a model.
     fn judge(&self, route: &Route, caller: &Caller, context: &Context) -> Option<Judge> {
-        self.judge_by(route.assistant.as_deref()?.citation_judge.as_ref()?, caller, context)
+        let assistant = route.assistant.as_deref()?;
+        self.judge_by(assistant.citation_judge.as_ref()?, Some(assistant), caller, context)
     }
 
     /// A model that judges for a caller, who pays for it.
-    pub(crate) fn judge_by(&self, model: &ModelName, caller: &Caller, context: &Context) -> Option<Judge> {
+    pub(crate) fn judge_by(
+        &self,
+        model: &ModelName,
+        assistant: Option<&Assistant>,
+        caller: &Caller,
+        context: &Context,
+    ) -> Option<Judge> {
         Some(Judge {
+            assistant: assistant.map(|assistant| assistant.name.clone()),
             candidates: self.registry.candidates_of(model)?,
             upstreams: self.registry.upstreams().clone(),
             model: model.clone(),
@@ -470,6 +483,8 @@ pub(crate) struct Opened {
     pub(crate) degraded: Option<Degraded>,
     /// Where the answer may be kept.
     pub(crate) keeping: Option<Keeping>,
+    /// Is told of failures on the way.
+    pub(crate) service: Arc<Service>,
 }
 
 impl Opened {
@@ -591,18 +606,27 @@ fn apply_defaults(request: &mut ChatRequest, assistant: &Assistant) {
 
 /// The usage of a prompt whose tokens nobody has counted yet: about four bytes a token.
 fn sent(request: &ChatRequest) -> Usage {
-    let bytes: usize = request.messages.iter().map(|message| message.content.text_len()).sum();
-    Usage { prompt: bytes.div_ceil(4) as u64, ..Usage::default() }
+    let of_message = |message: &Message| {
+        let calls = message.tool_calls.iter().map(|call| call.name.len() + call.arguments.len());
+        message.content.text_len() + calls.sum::<usize>()
+    };
+    let of_messages: usize = request.messages.iter().map(of_message).sum();
+    let of_tools: usize = request.tools.iter().map(|tool| format!("{tool:?}").len()).sum();
+    Usage { prompt: (of_messages + of_tools).div_ceil(4) as u64, ..Usage::default() }
 }
 
 /// Tokens that a request will take of its caller's limits: its prompt, and what its answer may have.
 fn expected(request: &ChatRequest) -> u64 {
-    sent(request).prompt + request.max_tokens.map_or(USUAL_ANSWER, |most| most.limit)
+    sent(request).prompt.saturating_add(request.max_tokens.map_or(USUAL_ANSWER, |most| most.limit))
 }
 
 /// Tokens of an answer whose length nobody limits, until it is known.
 pub(crate) const USUAL_ANSWER: u64 = 256;
 
-fn said(text: Option<&str>) -> u64 {
-    text.map_or(0, mainstay_domain::usage::estimate_tokens)
+/// Tokens of what a model said whose provider has not counted them.
+fn said(message: &AssistantMessage) -> u64 {
+    let texts =
+        [&message.text, &message.refusal, &message.reasoning].into_iter().flatten().map(String::as_str);
+    let calls = message.tool_calls.iter().flat_map(|call| [call.name.as_str(), call.arguments.as_str()]);
+    texts.chain(calls).map(mainstay_domain::usage::estimate_tokens).sum()
 }

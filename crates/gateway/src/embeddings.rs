@@ -50,6 +50,7 @@ impl Gateway {
 
     async fn embed(&self, turn: &mut Turn, call: &EmbeddingCall) -> Result<Embeddings, RequestError> {
         let caller = self.identify(turn, &call.context, Scope::Ask)?;
+        self.require_attribution(turn)?;
         let tokens = call.texts.iter().map(|text| estimate_tokens(text)).sum();
         let mut admitted = self.admit(&caller, &call.context, None, tokens).await?;
         let embedder = self.registry.embedder(&call.model, call.dimensions)?;
@@ -62,6 +63,7 @@ impl Gateway {
         self.reserve_for_embedding(turn, &call.model, &most)?;
         let prices = &*self.prices;
         attempts::charge(turn, prices, &call.model, sent, UsageSource::Estimated);
+        admitted.begins();
         let embeddings = embedder
             .embed(&texts, EmbeddingPurpose::Passage, call.context.deadline)
             .await
@@ -71,8 +73,11 @@ impl Gateway {
                     attempts::charge(turn, prices, &call.model, Usage::default(), UsageSource::Estimated);
                 }
             })?;
-        attempts::charge(turn, prices, &call.model, usage(embeddings.tokens), UsageSource::Reported);
-        admitted.used(embeddings.tokens);
+        // Some providers do not count, and answer 0: then the estimate stands.
+        if embeddings.tokens > 0 {
+            attempts::charge(turn, prices, &call.model, usage(embeddings.tokens), UsageSource::Reported);
+            admitted.used(embeddings.tokens);
+        }
         Ok(embeddings)
     }
 }

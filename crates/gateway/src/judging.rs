@@ -6,7 +6,9 @@ use futures_util::stream::{self, StreamExt as _};
 use mainstay_domain::chat::ChatRequest;
 use mainstay_domain::port::{ModelCall, Prices};
 use mainstay_domain::usage::{UsageSource, estimate_tokens};
-use mainstay_domain::{Caller, Citation, Clock, Completion, Deadline, ModelError, RequestId, Usage};
+use mainstay_domain::{
+    AssistantName, Caller, Citation, Clock, Completion, Deadline, ModelError, RequestId, Usage,
+};
 use mainstay_models::{Candidate, ModelName, Note, Upstreams};
 use mainstay_ops::TurnBook;
 use mainstay_ops::measure::{self, Judgement};
@@ -24,6 +26,8 @@ pub(crate) struct Judge {
     pub(crate) model: ModelName,
     pub(crate) candidates: Arc<[Candidate]>,
     pub(crate) upstreams: Arc<Upstreams>,
+    /// The assistant whose answer it judges.
+    pub(crate) assistant: Option<AssistantName>,
     /// Whom its calls are booked to.
     pub(crate) caller: Caller,
     pub(crate) team: Option<String>,
@@ -84,6 +88,9 @@ impl Judge {
             feature: self.feature.clone(),
         });
         turn.identified(&self.caller);
+        if let Some(assistant) = &self.assistant {
+            turn.assisted_by(assistant);
+        }
         let prompt = request.messages.iter().map(|message| estimate_tokens(&message.content.text())).sum();
         let sent = Usage { prompt, ..Usage::default() };
         let call = ModelCall {

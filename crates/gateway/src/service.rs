@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mainstay_domain::{Clock, ModelError, ModelErrorKind};
+use mainstay_domain::{Caller, Clock, ModelError, ModelErrorKind};
 use mainstay_models::{Candidate, Route, Upstreams};
 use mainstay_ops::measure;
 use mainstay_reliability::{
@@ -199,6 +199,17 @@ impl State {
 }
 
 impl Gateway {
+    /// How much of the service is offered to a caller. Where no model of its route can be called it is an emergency for
+    /// this route, whatever others can do.
+    pub(crate) fn level_for(&self, caller: &Caller, route: &Route) -> ServiceLevel {
+        let level = self.service.level(self.admission.place_of(caller));
+        let is_watched = self.service.settings.is_automatic;
+        if is_watched && self.registry.upstreams().are_down(&route.candidates) {
+            return ServiceLevel::Emergency;
+        }
+        level
+    }
+
     /// Who may answer at this level: at the reduced one the assistant's lesser model before the others, in an emergency what
     /// needs no provider after them.
     pub(crate) fn offered(

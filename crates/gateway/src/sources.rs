@@ -87,6 +87,7 @@ impl Gateway {
                 param: Some("q"),
             });
         }
+        let _admitted = self.admit(&caller, &call.context, None, 0).await?;
         let assistant = match &call.assistant {
             Some(name) => {
                 let unknown = || self.registry.unknown(name.as_str());

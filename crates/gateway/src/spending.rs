@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mainstay_domain::chat::{ChatRequest, Content, MaxTokens, Part};
+use mainstay_domain::chat::{ChatRequest, Content, Extra, MaxTokens, Part};
 use mainstay_domain::{NanoUsd, Usage};
 use mainstay_models::{Candidate, Route};
 use mainstay_ops::Turn;
@@ -85,6 +85,9 @@ impl Gateway {
         }
         let unpriced = || RequestError::Unpriced { model: model.to_owned() };
         let (cost, _) = self.prices.cost(model, most).ok_or_else(unpriced)?;
+        // A text may be sent as often as its provider fails.
+        let calls = i64::from(self.registry.upstreams().most_attempts());
+        let cost = NanoUsd::new(cost.as_nanos().saturating_mul(calls));
         turn.reserve(cost).map_err(|error| match error {
             ReserveError::Ledger(error) => RequestError::NotBooked(error),
             ReserveError::Exceeded(exceeded) => RequestError::Budget(Box::new(exceeded)),
@@ -136,25 +139,76 @@ impl Gateway {
     }
 }
 
-/// The most tokens that a request can have: no token of a text is shorter than a byte.
+/// The most tokens that a request can have: no token of what is sent is shorter than a byte.
 fn most(request: &ChatRequest) -> Usage {
-    let text = |content: &Content| content.text_len() as u64;
-    let images = |content: &Content| match content {
-        Content::Parts(parts) => {
-            parts.iter().filter(|part| !matches!(part, Part::Text { .. })).count() as u64
-        }
-        Content::Absent | Content::Text(_) => 0,
-    };
     let of_messages = request.messages.iter().map(|message| {
-        let calls: usize = message.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
-        text(&message.content) + calls as u64 + PER_MESSAGE + PER_IMAGE * images(&message.content)
+        let calls = message.tool_calls.iter().map(|call| {
+            (call.id.len() + call.name.len() + call.arguments.len()) as u64 + of_extra(&call.extra)
+        });
+        let names =
+            [&message.name, &message.tool_call_id].into_iter().flatten().map(|name| name.len() as u64);
+        calls.chain(names).sum::<u64>()
+            + of_content(&message.content)
+            + of_extra(&message.extra)
+            + PER_MESSAGE
     });
     let of_tools = request.tools.iter().map(|tool| format!("{tool:?}").len() as u64);
     let format = format!("{:?}", request.response_format).len() as u64;
     let choices = u64::from(request.n.unwrap_or(1).max(1));
     Usage {
-        prompt: of_messages.chain(of_tools).sum::<u64>() + format,
+        prompt: of_messages.chain(of_tools).sum::<u64>() + format + of_extra(&request.extra),
         completion: request.max_tokens.map_or(MOST_BUDGETED, |most| most.limit).saturating_mul(choices),
         ..Usage::default()
+    }
+}
+
+fn of_content(content: &Content) -> u64 {
+    match content {
+        Content::Absent => 0,
+        Content::Text(text) => text.len() as u64,
+        Content::Parts(parts) => parts.iter().map(of_part).sum(),
+    }
+}
+
+/// What nobody here can read (audio, files) may be a text of as many bytes, or pages that count like pictures.
+fn of_part(part: &Part) -> u64 {
+    match part {
+        Part::Text { text, extra } => text.len() as u64 + of_extra(extra),
+        Part::Image { extra, .. } => PER_IMAGE + of_extra(extra),
+        Part::Opaque(value) => PER_IMAGE.max(value.to_string().len() as u64),
+    }
+}
+
+/// Fields that are passed on as they are.
+fn of_extra(extra: &Extra) -> u64 {
+    extra.iter().map(|(name, value)| (name.len() + value.to_string().len()) as u64).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_domain::chat::{Message, Role};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn whatever_is_passed_on_may_be_billed() {
+        let long = "x".repeat(100_000);
+        let plain = ChatRequest { messages: vec![Message::text(Role::User, "hi")], ..ChatRequest::default() };
+        let least = most(&plain).prompt;
+        let with = |change: &dyn Fn(&mut ChatRequest)| {
+            let mut request = plain.clone();
+            change(&mut request);
+            most(&request).prompt - least
+        };
+        let extra = |value: Value| Extra::from_iter([("functions".to_owned(), value)]);
+        assert!(with(&|request| request.extra = extra(json!([{ "description": &long }]))) >= 100_000);
+        assert!(with(&|request| request.messages[0].extra = extra(json!(&long))) >= 100_000);
+        assert!(with(&|request| request.messages[0].name = Some(long.clone())) >= 100_000);
+        let parts = |value: Value| Content::Parts(vec![Part::Opaque(value)]);
+        assert!(with(&|request| request.messages[0].content = parts(json!({ "file": &long }))) >= 100_000);
+        assert!(
+            with(&|request| request.messages[0].content = parts(json!({ "file_id": "f" }))) >= PER_IMAGE - 2
+        );
     }
 }

@@ -21,7 +21,7 @@ use crate::attempts;
 use crate::caching::{Collected, Keeping};
 use crate::chat::{Degraded, Opened, Summary, Terms, conclude};
 use crate::judging::Judge;
-use crate::{Gateway, RequestError};
+use crate::{Gateway, RequestError, Service};
 
 /// The pieces of an answer. It ends with `None` only after the model said that it had finished and the turn was booked;
 /// a failure is an `Err`, and the last item. Dropping it before cancels the upstream and books what was used.
@@ -35,6 +35,8 @@ pub struct AnswerStream {
     /// Taken when the turn is closed; nothing comes after that.
     turn: Option<Turn>,
     prices: Arc<dyn Prices>,
+    /// Is told of failures on the way.
+    service: Arc<Service>,
     clock: Clock,
     model: String,
     /// Tokens of the prompt, as an estimate.
@@ -79,6 +81,7 @@ impl AnswerStream {
             tally: turn.so_far().usage,
             turn: Some(turn),
             prices,
+            service: opened.service,
             clock,
             gaps: measure::chunk_gap(&model),
             model,
@@ -103,6 +106,7 @@ impl AnswerStream {
             judged: None,
             turn: Some(turn),
             prices: gateway.prices.clone(),
+            service: gateway.service.clone(),
             clock: gateway.clock,
             gaps: measure::chunk_gap(&model),
             model,
@@ -189,7 +193,8 @@ impl AnswerStream {
                 self.tally = self.prompt;
                 self.reported = false;
             }
-            Note::Failed { .. } => {
+            Note::Failed { kind, .. } => {
+                self.service.called(Some(*kind));
                 self.tally = Usage::default();
                 self.reported = false;
             }

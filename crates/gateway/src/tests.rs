@@ -14,8 +14,8 @@ use mainstay_domain::filter::Test;
 use mainstay_domain::identity::Scope;
 use mainstay_domain::ledger::{Outcome, TurnRecord};
 use mainstay_domain::port::{
-    ChatModel, ChatStream, Ledger, LedgerError, ModelCall, Prices, RetrievalError, RetrievalQuery, Retrieved,
-    Retriever,
+    ChatModel, ChatStream, Embedder, EmbeddingPurpose, Embeddings, Ledger, LedgerError, ModelCall, Prices,
+    RetrievalError, RetrievalQuery, Retrieved, Retriever,
 };
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{
@@ -785,5 +785,107 @@ async fn a_reduced_service_says_so_and_its_answers_are_not_kept() {
     for _ in 0..2 {
         let (_, _, summary) = answer_of(&world, Delivery::Whole).await;
         assert_eq!((summary.degraded, summary.cache), (Some(crate::chat::Degraded::Reduced), None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_judging_costs_counts_for_the_assistant() {
+    let world = judged_world(Script::Say("The warranty lasts two years [1]."), Some(Script::Say("yes")));
+    world.gateway.chat(world.call("support", Delivery::Whole)).await.unwrap();
+    let judged: Vec<TurnRecord> =
+        world.records().into_iter().filter(|record| record.operation == "judge").collect();
+    // Budgets of an assistant count what judging its answers costs.
+    assert_eq!(judged[0].assistant, Some(AssistantName::new("support")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_whose_models_are_all_down_is_answered_from_the_documents_whatever_others_can_do() {
+    let mut world = world(Script::Refuse(ModelErrorKind::Provider));
+    let scripted = |script| Provider {
+        chat: Arc::new(Scripted { script, seen: world.seen.clone() }),
+        embedders: None,
+        models: Vec::new(),
+        closed: false,
+    };
+    let providers = [
+        ("scripted".to_owned(), scripted(Script::Refuse(ModelErrorKind::Provider))),
+        ("builtin".to_owned(), scripted(Script::Say("Two years [1]."))),
+        ("rare".to_owned(), scripted(Script::Say("Hello."))),
+    ];
+    let assistant = (**world.gateway.registry.assistant("support").unwrap()).clone();
+    let rare =
+        Assistant { name: AssistantName::new("rare"), model: "rare/m".parse().unwrap(), ..assistant.clone() };
+    let upstreams = Upstreams::new(CallPolicy::default(), [], world.clock);
+    world.gateway.registry = Registry::new([assistant, rare], providers, [], upstreams);
+    // Three failures open the breaker; nobody has ever called the other provider, which is well as far as is known.
+    assert!(world.gateway.chat(world.call("support", Delivery::Whole)).await.is_err());
+    let answer = world.gateway.chat(world.call("support", Delivery::Whole)).await.unwrap();
+    let Answer::Whole { summary, .. } = answer else { panic!("a whole request was streamed") };
+    assert_eq!(
+        (summary.model.as_str(), summary.degraded),
+        ("builtin/extractive", Some(crate::chat::Degraded::Emergency))
+    );
+    let answer = world.gateway.chat(world.call("rare", Delivery::Whole)).await.unwrap();
+    let Answer::Whole { summary, .. } = answer else { panic!("a whole request was streamed") };
+    assert_eq!(summary.degraded, None);
+}
+
+/// Embeds anything, and counts as many tokens.
+struct Counting(u64);
+
+#[async_trait]
+impl Embedder for Counting {
+    fn model(&self) -> &str {
+        "scripted/e"
+    }
+
+    fn dimension(&self) -> usize {
+        1
+    }
+
+    async fn embed(
+        &self,
+        texts: &[&str],
+        _: EmbeddingPurpose,
+        _: Deadline,
+    ) -> Result<Embeddings, ModelError> {
+        Ok(Embeddings { dimension: 1, values: vec![1.0; texts.len()], tokens: self.0 })
+    }
+}
+
+#[tokio::test]
+async fn embedding_is_charged_as_reported_or_as_estimated_and_says_whom_it_is_for() {
+    for (reported, source) in [(40, UsageSource::Reported), (0, UsageSource::Estimated)] {
+        let mut world = world(Script::Hang);
+        let make: mainstay_models::registry::EmbedderFactory =
+            Arc::new(move |_, _| Some(Arc::new(Counting(reported)) as Arc<dyn Embedder>));
+        let provider = Provider {
+            chat: Arc::new(Scripted { script: Script::Hang, seen: world.seen.clone() }),
+            embedders: Some(make),
+            models: Vec::new(),
+            closed: false,
+        };
+        let upstreams = Upstreams::new(CallPolicy::default(), [], world.clock);
+        world.gateway.registry = Registry::new([], [("scripted".to_owned(), provider)], [], upstreams);
+        let call = |team: Option<&str>| crate::embeddings::EmbeddingCall {
+            model: "scripted/e".to_owned(),
+            texts: vec!["a text of some words".to_owned()],
+            dimensions: None,
+            context: Context {
+                team: team.map(str::to_owned),
+                ..world.call("scripted/e", Delivery::Whole).context
+            },
+        };
+        world.gateway.embeddings(call(None)).await.unwrap();
+        let record = world.records().pop().unwrap();
+        assert_eq!(record.usage_source, source);
+        assert!(
+            record.cost > NanoUsd::ZERO && (reported == 0 || record.usage.prompt == reported),
+            "{record:?}"
+        );
+        let (asked, anonymous) = (call(Some("search")), call(None));
+        world.gateway.required_attribution = vec![Attribute::Team];
+        assert!(world.gateway.embeddings(asked).await.is_ok());
+        assert_eq!(world.gateway.embeddings(anonymous).await.err().unwrap().code(), "invalid_request");
     }
 }

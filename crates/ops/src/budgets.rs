@@ -141,6 +141,9 @@ pub struct BudgetStanding {
     pub reserved: NanoUsd,
 }
 
+/// Accounts beyond which those are forgotten of which nothing is held or spent.
+const MANY: usize = 10_000;
+
 /// All budgets.
 pub struct Budgets {
     settings: Vec<BudgetSettings>,
@@ -218,6 +221,13 @@ impl Budgets {
         for holder in &holders {
             let period = self.settings[holder.0].period.start(now);
             account(&mut accounts, holder, period).reserved += amount;
+        }
+        if accounts.len() >= MANY {
+            // Teams and features are names of the caller's making.
+            accounts.retain(|(at, _), account| {
+                let is_current = account.period == self.settings[*at].period.start(now);
+                account.reserved > NanoUsd::ZERO || (is_current && account.spent > NanoUsd::ZERO)
+            });
         }
         Ok(Reservation { amount, holders })
     }

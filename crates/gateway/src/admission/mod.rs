@@ -273,7 +273,9 @@ impl Admission {
         let most = u32::try_from(settings.concurrency).unwrap_or(u32::MAX);
         let gradient = settings
             .adaptive
-            .then(|| GradientLimit::new(GradientPolicy { most, ..GradientPolicy::default() }));
+            // It begins with all of it and follows the time to first token of streams down from there: where nothing is
+            // streamed nothing is learned.
+            .then(|| GradientLimit::new(GradientPolicy { initial: most, most, ..GradientPolicy::default() }));
         let mut queue = FairQueue::new(policy);
         if let Some(gradient) = &gradient {
             queue.set_capacity(gradient.limit());
@@ -301,7 +303,7 @@ impl Admission {
     /// Lets a request in, once there is room for it, or refuses it. Dropping the future leaves the queue.
     pub async fn admit(self: &Arc<Self>, applicant: Applicant<'_>) -> Result<Admitted, Refusal> {
         let tier = self.tier_of(applicant.caller);
-        let charged = self.charge(&applicant, tier)?;
+        let mut charged = self.charge(&applicant, tier)?;
         let refused = |reason, retry_after, level| {
             let TierSettings { name, upgrade_url, .. } = &self.settings.tiers[tier];
             measure::shed(name.as_str(), shed_name(reason));
@@ -439,7 +441,8 @@ impl Admission {
     fn admitted(self: &Arc<Self>, ticket: Ticket, charged: Charged, level: Level) -> Admitted {
         let (requests, tokens) = charged.standing.unwrap_or_default();
         let standing = Standing { requests, tokens, level };
-        Admitted { admission: self.clone(), ticket, charged, standing, since: self.clock.instant() }
+        let since = self.clock.instant();
+        Admitted { admission: self.clone(), ticket, charged, standing, since, has_begun: false }
     }
 
     fn now(&self) -> Duration {
@@ -516,13 +519,13 @@ struct Charged {
 
 impl Charged {
     /// Of a request that was not answered.
-    fn give_back(&self, admission: &Admission) {
+    fn give_back(&mut self, admission: &Admission) {
         let now = admission.now();
-        for (holder, rate) in &self.requests_of {
-            admission.requests.give_back(holder, *rate, now, 1);
+        for (holder, rate) in self.requests_of.drain(..) {
+            admission.requests.give_back(&holder, rate, now, 1);
         }
-        for (holder, rate) in &self.tokens_of {
-            admission.tokens.give_back(holder, *rate, now, self.tokens);
+        for (holder, rate) in self.tokens_of.drain(..) {
+            admission.tokens.give_back(&holder, rate, now, self.tokens);
         }
     }
 }
@@ -534,6 +537,8 @@ pub struct Admitted {
     charged: Charged,
     standing: Standing,
     since: Instant,
+    /// Whether a model is called for it: until then it takes no tokens.
+    has_begun: bool,
 }
 
 impl Admitted {
@@ -554,8 +559,15 @@ impl Admitted {
         state.call_next(self.admission.now());
     }
 
+    /// A model is called for it now: from here on it takes of its caller's limits what it is expected to, until it is known
+    /// what that is.
+    pub fn begins(&mut self) {
+        self.has_begun = true;
+    }
+
     /// What it has used in the end: the estimate is put right.
     pub fn used(&mut self, tokens: u64) {
+        self.has_begun = true;
         let now = self.admission.now();
         for (holder, rate) in &self.charged.tokens_of {
             self.admission.tokens.settle(holder, *rate, now, self.charged.tokens, tokens);
@@ -567,6 +579,10 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
+        // Refused for another reason, or gone while it waited.
+        if !self.has_begun {
+            self.used(0);
+        }
         let now = self.admission.now();
         let mut state = self.admission.state();
         state.waiting.remove(&self.ticket);

@@ -72,7 +72,8 @@ async fn each_kind_of_limit_holds_and_says_whose_it_is_and_how_long() {
     ] {
         let admission = admission(settings);
         let caller = caller("a", None);
-        let first = ask(&admission, &caller, 10).await.unwrap();
+        let mut first = ask(&admission, &caller, 10).await.unwrap();
+        first.begins();
         drop(first);
         let second = ask(&admission, &caller, 10).await.unwrap();
         let standing = if what == "tokens" { second.standing().tokens } else { second.standing().requests };
@@ -122,6 +123,29 @@ async fn what_was_really_used_is_what_counts() {
     }
     ask(&admission, &caller, 10).await.unwrap().used(100);
     assert!(ask(&admission, &caller, 1).await.is_err(), "more than was estimated is owed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_model_was_called_for_takes_no_tokens() {
+    let tokens = Limits { requests: None, tokens: Some(Rate { per_minute: 60, burst: 60 }) };
+    let settings = AdmissionSettings { per_key: tokens, concurrency: 1, ..AdmissionSettings::default() };
+    let admission = admission(settings);
+    for _ in 0..3 {
+        // Refused for another reason before a model was called.
+        drop(ask(&admission, &caller("a", None), 50).await.unwrap());
+    }
+    let running = ask(&admission, &caller("a", None), 10).await.unwrap();
+    for _ in 0..3 {
+        // Gone while it waited.
+        let caller = caller("a", None);
+        let mut waiting = Box::pin(ask(&admission, &caller, 50));
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+    }
+    drop(running);
+    let mut called = ask(&admission, &caller("a", None), 60).await.unwrap();
+    called.begins();
+    drop(called);
+    assert!(ask(&admission, &caller("a", None), 1).await.is_err(), "a call that was made counts");
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use mainstay_cascade::{
 use mainstay_domain::chat::{ChatRequest, Delivery};
 use mainstay_domain::port::ModelCall;
 use mainstay_domain::{Caller, Clock, Completion, ModelErrorKind, Usage};
-use mainstay_models::{Candidate, ModelName, Note, Route};
+use mainstay_models::{Assistant, Candidate, ModelName, Note, Route};
 use mainstay_ops::{Turn, measure};
 use mainstay_rag::assemble::Grounding;
 use mainstay_rag::citations::{CitationCounts, count_statements};
@@ -63,6 +63,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) grounding: Option<&'a Grounding>,
     /// Judges citations.
     pub(crate) judge: Option<&'a Judge>,
+    pub(crate) assistant: Option<&'a Assistant>,
     pub(crate) caller: &'a Caller,
     pub(crate) context: &'a Context,
     /// Tokens of the prompt, as an estimate.
@@ -281,7 +282,7 @@ impl Gateway {
             return Some(shortfall);
         }
         let (grader, text) = (cascade.grader.as_ref()?, text?);
-        let judge = self.judge_by(&grader.model, asked.caller, asked.context)?;
+        let judge = self.judge_by(&grader.model, asked.assistant, asked.caller, asked.context)?;
         let question = asked.request.last_user_text().unwrap_or_default();
         let passages = asked.grounding.map(Grounding::passages).unwrap_or_default();
         let sources: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();

@@ -166,6 +166,7 @@ async fn a_rule_and_the_ceiling_of_an_intent_decide_where_it_starts_and_ends() {
         request: &call.request,
         grounding: None,
         judge: None,
+        assistant: None,
         caller: &caller,
         context: &call.context,
         prompt,

@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use mainstay_cascade::IntentModel;
 use mainstay_cascade::intents::{Example, TrainError, Trained, TrainingReport, train};
+use mainstay_domain::Clock;
 use mainstay_evals::Estimate;
 use serde::{Deserialize, Serialize};
 
@@ -183,10 +184,12 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn try_on(model: &IntentModel, rows: &[Labelled]) -> Tried {
-    let begun = std::time::Instant::now();
+    let clock = Clock::system();
+    let begun = clock.instant();
     let is_right = |one: &&Labelled| model.classify(&one.example.text).intent == one.example.intent.trim();
     let right = rows.iter().filter(is_right).count();
-    let per_second = rows.len() as f64 / begun.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
+    let per_second =
+        rows.len() as f64 / clock.instant().duration_since(begun).as_secs_f64().max(f64::MIN_POSITIVE);
     Tried { examples: rows.len(), accuracy: Estimate::of_share(right, rows.len()), per_second }
 }
 

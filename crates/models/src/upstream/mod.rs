@@ -203,6 +203,12 @@ impl Upstreams {
         self.policy.refusals_fall_back
     }
 
+    /// Whether none of these is called at present, because all of them fail.
+    pub fn are_down(&self, candidates: &[Candidate]) -> bool {
+        let now = self.now();
+        candidates.iter().all(|one| !one.health.would_admit(now))
+    }
+
     /// Since the upstreams were made; what the state machines of `mainstay-reliability` reckon with.
     fn now(&self) -> Duration {
         self.clock.instant().duration_since(self.origin)
