@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use mainstay_domain::chat::{
-    AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Extra, FinishReason, Message,
-    Role, StreamStart, Tool, ToolCallDelta,
+    AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Extra, FinishReason,
+    MaxTokens, Message, Role, StreamStart, Tool, ToolCallDelta,
 };
 use mainstay_domain::port::{ChatModel, ChatStream, ModelCall};
 use mainstay_domain::{
@@ -381,6 +381,17 @@ async fn a_prompt_that_is_too_long_goes_to_a_larger_model_only() {
     call.request.messages = vec![Message::text(Role::User, "x".repeat(60_000))];
     assert_eq!(world.complete_call(call, 0).await.0, Ok("c".to_owned()));
     assert_eq!(a.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_bounds_fits_into_no_context() {
+    let (a, b) = (Scripted::new("a", []), Scripted::new("b", []));
+    let world =
+        world(&[&a, &b]).with_abilities(0, Abilities { context_tokens: Some(8_000), ..Abilities::default() });
+    let mut call = world.call();
+    call.request.max_tokens = Some(MaxTokens { limit: u64::MAX, as_completion: false });
+    assert_eq!(world.complete_call(call, 0).await.0, Ok("b".to_owned()));
+    assert_eq!(a.calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
