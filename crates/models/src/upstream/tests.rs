@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use mainstay_domain::chat::{
     AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Extra, FinishReason,
-    MaxTokens, Message, Role, StreamStart, Tool, ToolCallDelta,
+    MaxTokens, Message, Role, StreamStart, Tool, ToolCall, ToolCallDelta,
 };
 use mainstay_domain::port::{ChatModel, ChatStream, ModelCall};
+use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{
     Clock, Completion as Whole, Deadline, ModelError, ModelErrorKind, TimeoutPhase, Usage,
 };
@@ -33,6 +34,8 @@ enum Act {
     Hang,
     /// Begins to call a tool and breaks off.
     BreakTool,
+    /// A whole answer that ends in the midst of a tool call, with what the provider reports of its tokens.
+    CutTool(Option<Usage>),
 }
 
 const ANSWER: &str = "The ferry leaves at nine. It returns at noon.";
@@ -67,6 +70,17 @@ impl Scripted {
         }
     }
 
+    fn whole(&self, message: AssistantMessage, finish: FinishReason, usage: Option<Usage>) -> Whole {
+        Completion {
+            id: "c".to_owned(),
+            model: self.name.to_owned(),
+            created: None,
+            choices: vec![Choice { index: 0, message, finish, logprobs: None }],
+            usage,
+            extra: Extra::new(),
+        }
+    }
+
     /// An answer word by word; one that was given its beginning says the rest.
     fn words(call: &ModelCall, text: &str) -> Vec<String> {
         let begun = call.request.messages.last().filter(|message| message.role == Role::Assistant);
@@ -80,24 +94,28 @@ impl Scripted {
 impl ChatModel for Scripted {
     async fn complete(&self, call: ModelCall) -> Result<Whole, ModelError> {
         match self.next(call) {
-            Act::Say => Ok(Completion {
-                id: "c".to_owned(),
-                model: self.name.to_owned(),
-                created: None,
-                choices: vec![Choice {
-                    index: 0,
-                    message: AssistantMessage {
-                        text: Some(ANSWER.to_owned()),
-                        ..AssistantMessage::default()
-                    },
-                    finish: FinishReason::Stop,
-                    logprobs: None,
-                }],
-                usage: Some(Usage { prompt: 10, completion: 9, ..Usage::default() }),
-                extra: Extra::new(),
-            }),
+            Act::Say => {
+                let message =
+                    AssistantMessage { text: Some(ANSWER.to_owned()), ..AssistantMessage::default() };
+                let usage = Usage { prompt: 10, completion: 9, ..Usage::default() };
+                Ok(self.whole(message, FinishReason::Stop, Some(usage)))
+            }
             Act::Refuse(kind, retry_after) => Err(self.error(kind, retry_after)),
             Act::Hang => std::future::pending().await,
+            Act::CutTool(usage) => {
+                let call = ToolCall {
+                    id: "t".to_owned(),
+                    name: "book".to_owned(),
+                    arguments: "{\"ferry\": \"at ni".to_owned(),
+                    extra: Extra::new(),
+                };
+                let message = AssistantMessage {
+                    text: Some("I shall book it.".to_owned()),
+                    tool_calls: vec![call],
+                    ..AssistantMessage::default()
+                };
+                Ok(self.whole(message, FinishReason::ToolCalls, usage))
+            }
             _ => unreachable!("a whole answer comes or does not"),
         }
     }
@@ -129,6 +147,7 @@ impl ChatModel for Scripted {
                 Box::pin(stream::iter(begin.chain(say(&ANSWER[..after])).chain(broken).collect::<Vec<_>>()))
             }
             Act::Hang => Box::pin(stream::iter(begin.collect::<Vec<_>>()).chain(stream::pending())),
+            Act::CutTool(_) => unreachable!("a whole answer is not streamed"),
             Act::BreakTool => {
                 let call =
                     ChoiceDelta { tool_calls: vec![ToolCallDelta::default()], ..ChoiceDelta::default() };
@@ -418,6 +437,25 @@ async fn every_call_is_announced_and_every_failure_says_what_may_be_billed() {
         })
         .collect();
     assert_eq!(billed, [None, Some(false), None, Some(true), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_with_a_cut_call_is_booked_with_all_that_it_said() {
+    let usage = Usage { prompt: 10, completion: 4_000, ..Usage::default() };
+    let model = Scripted::new("a", [Act::CutTool(Some(usage)), Act::CutTool(None)]);
+    let world = world(&[&model]);
+    let (answer, notes) = world.complete_call(world.call(), 0).await;
+    assert_eq!(answer, Ok("a".to_owned()));
+    let failures: Vec<(ModelErrorKind, Option<Usage>, u64)> = notes
+        .iter()
+        .filter_map(|note| match note {
+            Note::Failed { kind, reported, completion, .. } => Some((*kind, *reported, *completion)),
+            _ => None,
+        })
+        .collect();
+    let said = estimate_tokens("I shall book it.") + estimate_tokens("{\"ferry\": \"at ni");
+    let truncated = ModelErrorKind::Truncated;
+    assert_eq!(failures, [(truncated, Some(usage), said), (truncated, None, said)]);
 }
 
 #[tokio::test(start_paused = true)]
