@@ -168,6 +168,11 @@ impl AttemptedStream {
             return (!self.has_diverged).then(|| (call, Splice::default()));
         }
         call.request.messages.push(Message::text(Role::Assistant, beginning));
+        // The limit is that of the whole answer, and providers take none below one.
+        if let Some(most) = &mut call.request.max_tokens {
+            let said = estimate_tokens(&self.sent.reasoning) + estimate_tokens(beginning);
+            most.limit = most.limit.saturating_sub(said).max(1);
+        }
         if prefill == Prefill::ContinueFinalMessage {
             call.request.extra.insert("continue_final_message".to_owned(), true.into());
             call.request.extra.insert("add_generation_prompt".to_owned(), false.into());

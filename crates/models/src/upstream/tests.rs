@@ -32,8 +32,8 @@ enum Act {
     Break(usize, ModelErrorKind),
     /// Accepts and never says anything.
     Hang,
-    /// Begins to call a tool and breaks off.
-    BreakTool,
+    /// Says these pieces and breaks off.
+    BreakAfter(Vec<ChoiceDelta>),
     /// A whole answer that ends in the midst of a tool call, with what the provider reports of its tokens.
     CutTool(Option<Usage>),
 }
@@ -148,11 +148,10 @@ impl ChatModel for Scripted {
             }
             Act::Hang => Box::pin(stream::iter(begin.collect::<Vec<_>>()).chain(stream::pending())),
             Act::CutTool(_) => unreachable!("a whole answer is not streamed"),
-            Act::BreakTool => {
-                let call =
-                    ChoiceDelta { tool_calls: vec![ToolCallDelta::default()], ..ChoiceDelta::default() };
-                let broken = [Ok(ChatEvent::Delta(call)), Err(self.error(ModelErrorKind::Truncated, None))];
-                Box::pin(stream::iter(begin.chain(broken).collect::<Vec<_>>()))
+            Act::BreakAfter(pieces) => {
+                let pieces = pieces.into_iter().map(|piece| Ok(ChatEvent::Delta(piece)));
+                let broken = [Err(self.error(ModelErrorKind::Truncated, None))];
+                Box::pin(stream::iter(begin.chain(pieces).chain(broken).collect::<Vec<_>>()))
             }
         })
     }
@@ -509,7 +508,8 @@ async fn an_answer_that_cannot_go_on_exactly_ends_with_its_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_of_a_tool_that_breaks_off_is_not_begun_again() {
-    let model = Scripted::new("a", [Act::BreakTool]);
+    let call = ChoiceDelta { tool_calls: vec![ToolCallDelta::default()], ..ChoiceDelta::default() };
+    let model = Scripted::new("a", [Act::BreakAfter(vec![call])]);
     let (_, end) = world(&[&model]).stream().await;
     assert_eq!((end, model.calls()), (Err(ModelErrorKind::Truncated), 1));
 }
@@ -526,6 +526,45 @@ async fn a_model_that_takes_a_beginning_goes_on_from_it() {
     let seen = a.seen.lock().unwrap();
     let last = seen[1].request.messages.last().unwrap();
     assert_eq!((last.role, last.content.text().as_str()), (Role::Assistant, "The ferry"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_goes_on_may_have_what_was_left_of_its_limit() {
+    let after = ANSWER.find(" It returns").unwrap();
+    let said = estimate_tokens(&ANSWER[..after]);
+    for prefill in [Prefill::LastMessage, Prefill::ContinueFinalMessage, Prefill::No] {
+        for (most, left) in [(1_000, 1_000 - said), (said, 1), (1, 1)] {
+            let model = Scripted::new("a", [Act::Break(after, ModelErrorKind::Truncated)]);
+            let world = world(&[&model]).with_abilities(0, Abilities { prefill, ..Abilities::default() });
+            let mut call = world.call();
+            call.request.max_tokens = Some(MaxTokens { limit: most, as_completion: true });
+            let (text, end, _) = world.stream_call(call).await;
+            assert_eq!((text.as_str(), end), (ANSWER, Ok(())));
+            // One that is begun anew says all of it again.
+            let left = if prefill == Prefill::No { most } else { left };
+            let limits: Vec<Option<MaxTokens>> =
+                model.seen.lock().unwrap().iter().map(|call| call.request.max_tokens).collect();
+            let limit = |limit| Some(MaxTokens { limit, as_completion: true });
+            assert_eq!(limits, [limit(most), limit(left)], "{prefill:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reasoning_counts_towards_the_limit_of_an_answer_that_goes_on() {
+    let (reasoning, text) = ("It is about the ferry.", "The ferry");
+    let pieces = vec![
+        ChoiceDelta { reasoning: Some(reasoning.to_owned()), ..ChoiceDelta::default() },
+        ChoiceDelta::text(text),
+    ];
+    let model = Scripted::new("a", [Act::BreakAfter(pieces)]);
+    let prefill = Abilities { prefill: Prefill::LastMessage, ..Abilities::default() };
+    let world = world(&[&model]).with_abilities(0, prefill);
+    let mut call = world.call();
+    call.request.max_tokens = Some(MaxTokens { limit: 100, as_completion: false });
+    assert_eq!(world.stream_call(call).await.1, Ok(()));
+    let limit = model.seen.lock().unwrap()[1].request.max_tokens.map(|most| most.limit);
+    assert_eq!(limit, Some(100 - estimate_tokens(reasoning) - estimate_tokens(text)));
 }
 
 #[tokio::test(start_paused = true)]
