@@ -16,6 +16,7 @@ use mainstay_domain::{
     Clock, Completion as Whole, Deadline, ModelError, ModelErrorKind, TimeoutPhase, Usage,
 };
 use mainstay_reliability::BreakerState;
+use serde_json::json;
 
 use super::*;
 
@@ -34,6 +35,8 @@ enum Act {
     Hang,
     /// Says these pieces and breaks off.
     BreakAfter(Vec<ChoiceDelta>),
+    /// Says these pieces and nothing more.
+    HangAfter(Vec<ChoiceDelta>),
     /// A whole answer that ends in the midst of a tool call, with what the provider reports of its tokens.
     CutTool(Option<Usage>),
 }
@@ -136,6 +139,7 @@ impl ChatModel for Scripted {
             Ok(ChatEvent::Usage(Usage { prompt: 10, completion: 9, ..Usage::default() })),
         ];
         let begin = std::iter::once(Ok(start));
+        let piece = |piece| Ok(ChatEvent::Delta(piece));
         Ok(match act {
             Act::Say => Box::pin(stream::iter(begin.chain(say(ANSWER)).chain(end).collect::<Vec<_>>())),
             Act::Differ(text) => {
@@ -148,8 +152,12 @@ impl ChatModel for Scripted {
             }
             Act::Hang => Box::pin(stream::iter(begin.collect::<Vec<_>>()).chain(stream::pending())),
             Act::CutTool(_) => unreachable!("a whole answer is not streamed"),
+            Act::HangAfter(pieces) => {
+                let begun = begin.chain(pieces.into_iter().map(piece)).collect::<Vec<_>>();
+                Box::pin(stream::iter(begun).chain(stream::pending()))
+            }
             Act::BreakAfter(pieces) => {
-                let pieces = pieces.into_iter().map(|piece| Ok(ChatEvent::Delta(piece)));
+                let pieces = pieces.into_iter().map(piece);
                 let broken = [Err(self.error(ModelErrorKind::Truncated, None))];
                 Box::pin(stream::iter(begin.chain(pieces).chain(broken).collect::<Vec<_>>()))
             }
@@ -512,6 +520,75 @@ async fn a_call_of_a_tool_that_breaks_off_is_not_begun_again() {
     let model = Scripted::new("a", [Act::BreakAfter(vec![call])]);
     let (_, end) = world(&[&model]).stream().await;
     assert_eq!((end, model.calls()), (Err(ModelErrorKind::Truncated), 1));
+}
+
+/// A piece with a field that has no meaning here.
+fn with_extra(field: &str, value: serde_json::Value) -> ChoiceDelta {
+    ChoiceDelta { extra: Extra::from_iter([(field.to_owned(), value)]), ..ChoiceDelta::default() }
+}
+
+/// The beginning of a block that only callers of Anthropic's dialect know.
+fn opaque_block() -> ChoiceDelta {
+    with_extra("anthropic", json!({"start": {"type": "redacted_thinking", "data": "x"}}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_breaks_off_after_a_block_without_a_meaning_here_is_not_begun_again() {
+    let prefill = Abilities { prefill: Prefill::LastMessage, ..Abilities::default() };
+    for pieces in [
+        vec![opaque_block()],
+        vec![ChoiceDelta::text("I shall search."), opaque_block()],
+        vec![opaque_block(), ChoiceDelta::text("The ferry")],
+        vec![with_extra("images", json!(["x"]))],
+        vec![with_extra("thought_signature", json!("x"))],
+    ] {
+        let model = Scripted::new("a", [Act::BreakAfter(pieces.clone())]);
+        let world = world(&[&model]).with_abilities(0, prefill);
+        let (_, end, steps) = world.stream_call(world.call()).await;
+        assert_eq!((end, model.calls()), (Err(ModelErrorKind::Truncated), 1), "{pieces:?}");
+        let sent: Vec<ChoiceDelta> = steps
+            .into_iter()
+            .filter_map(|step| match step {
+                Step::Event(ChatEvent::Delta(delta)) => Some(delta),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(sent, pieces);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_that_say_nothing_are_no_beginning_of_an_answer() {
+    let pieces = [json!(null), json!(""), json!([]), json!({}), json!(false), json!(0)];
+    let pieces = pieces.map(|value| with_extra("annotations", value)).to_vec();
+    let model = Scripted::new("a", [Act::BreakAfter(pieces)]);
+    assert_eq!(world(&[&model]).stream().await, (ANSWER.to_owned(), Ok(())));
+    assert_eq!(model.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_has_finished_without_a_word_is_not_begun_again() {
+    let model = Scripted::new("a", [Act::BreakAfter(vec![ChoiceDelta::finish(FinishReason::Stop)])]);
+    assert_eq!(world(&[&model]).stream().await, (String::new(), Err(ModelErrorKind::Truncated)));
+    assert_eq!(model.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_without_a_meaning_here_is_held_back_too() {
+    let policy = CallPolicy { hold_back: Duration::from_millis(200), ..CallPolicy::default() };
+    let model = Scripted::new("a", [Act::BreakAfter(vec![opaque_block()])]);
+    let world = World::new(policy, &[&model]);
+    let (text, end, steps) = world.stream_call(world.call()).await;
+    assert_eq!((text.as_str(), end), (ANSWER, Ok(())));
+    assert!(!steps.contains(&Step::Event(ChatEvent::Delta(opaque_block()))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_begun_with_a_block_without_a_meaning_here_is_not_left_for_the_next() {
+    let (a, b) = (Scripted::new("a", [Act::HangAfter(vec![opaque_block()])]), Scripted::new("b", []));
+    let world = world(&[&a, &b]);
+    assert!(world.clock.timeout(Duration::from_secs(60), world.stream()).await.is_none());
+    assert_eq!((a.calls(), b.calls()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
