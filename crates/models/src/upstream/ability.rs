@@ -61,11 +61,13 @@ impl Needs {
             Content::Absent | Content::Text(_) => false,
         };
         let bytes: usize = request.messages.iter().map(|message| message.content.text_len()).sum();
+        let most = request.max_tokens.map_or(0, |most| most.limit);
         Self {
             tools: !request.tools.is_empty(),
             images: request.messages.iter().any(|message| has_image(&message.content)),
             json_schema: matches!(request.response_format, Some(ResponseFormat::JsonSchema { .. })),
-            tokens: (bytes / BYTES_PER_TOKEN) as u64 + request.max_tokens.map_or(0, |most| most.limit),
+            // A caller may ask for any number.
+            tokens: most.saturating_add((bytes / BYTES_PER_TOKEN) as u64),
         }
     }
 

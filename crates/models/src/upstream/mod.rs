@@ -18,7 +18,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mainstay_domain::chat::AssistantMessage;
 use mainstay_domain::port::{ChatModel, ModelCall};
+use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{Clock, Completion, ModelError, Usage};
 use mainstay_reliability::{BreakerSettings, RetryPolicy};
 use tokio::time::Instant;
@@ -161,25 +163,20 @@ impl Upstreams {
             let attempt = attempts.begin()?;
             note(Note::Began(attempt.name().clone()));
             let model = attempt.model().clone();
-            let answered = match model.complete(attempts.call_of(&attempt)).await {
-                Ok(completion) if tools::has_cut_call(&completion) => {
-                    Err(tools::cut_call(&attempt.name().provider))
+            let (error, reported, completion) = match model.complete(attempts.call_of(&attempt)).await {
+                Ok(cut) if tools::has_cut_call(&cut) => {
+                    (tools::cut_call(&attempt.name().provider), cut.usage, tokens_of(&cut))
                 }
-                other => other,
-            };
-            match answered {
                 Ok(completion) => {
                     attempt.succeeded();
                     return Ok(completion);
                 }
-                Err(error) => {
-                    let error = attempts.blame(error);
-                    attempt.failed(&error);
-                    note(Note::of_failure(&error, None, 0));
-                    let wait = attempts.after(error)?;
-                    self.clock.sleep_unless_zero(wait).await;
-                }
-            }
+                Err(error) => (attempts.blame(error), None, 0),
+            };
+            attempt.failed(&error);
+            note(Note::of_failure(&error, reported, completion));
+            let wait = attempts.after(error)?;
+            self.clock.sleep_unless_zero(wait).await;
         }
     }
 
@@ -220,4 +217,15 @@ impl Note {
         let may_be_billed = error.kind.may_be_billed() || reported.is_some() || completion > 0;
         Self::Failed { kind: error.kind, reported, completion, may_be_billed }
     }
+}
+
+/// Tokens of a whole answer, as an estimate.
+fn tokens_of(completion: &Completion) -> u64 {
+    let messages = completion.choices.iter().map(|choice| &choice.message);
+    let of_message = |message: &AssistantMessage| {
+        let texts = [&message.text, &message.reasoning, &message.refusal].into_iter().flatten();
+        let arguments = message.tool_calls.iter().map(|call| &call.arguments);
+        texts.chain(arguments).map(|text| estimate_tokens(text)).sum::<u64>()
+    };
+    messages.map(of_message).sum()
 }

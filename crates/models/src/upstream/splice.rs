@@ -1,6 +1,7 @@
 //! A restarted answer, put on where the first one broke off: only where it says again what was said.
 
 use mainstay_domain::chat::ChoiceDelta;
+use serde_json::Value;
 
 /// What of an answer has reached the caller.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -9,8 +10,8 @@ pub(super) struct Sent {
     pub(super) reasoning: String,
     /// Whether anything that a caller sees has been sent.
     pub(super) anything: bool,
-    /// Whether there was more than text and reasoning of one choice: a call of a tool has another id each time, so that no
-    /// other answer is a continuation of this one.
+    /// Whether there was more than text and reasoning of one choice: a call of a tool has another id each time, and so has a
+    /// block of the provider's own, so that no other answer is a continuation of this one.
     pub(super) is_more_than_text: bool,
     /// Whether a choice has ended: nothing of it is missing.
     pub(super) has_finished: bool,
@@ -30,22 +31,39 @@ pub(super) struct Diverged;
 impl Sent {
     /// A piece goes to the caller.
     pub(super) fn note(&mut self, delta: &ChoiceDelta) {
-        self.has_finished |= delta.finish.is_some();
-        if !delta.has_content() {
+        if !is_seen(delta) {
             return;
         }
         self.anything = true;
+        self.has_finished |= delta.finish.is_some();
         let is_plain = delta.choice == 0
             && delta.refusal.is_none()
             && delta.tool_calls.is_empty()
             && delta.citations.is_empty()
-            && delta.logprobs.is_none();
+            && delta.logprobs.is_none()
+            && !is_opaque(delta);
         self.is_more_than_text |= !is_plain;
         if is_plain {
             self.text.push_str(delta.text.as_deref().unwrap_or_default());
             self.reasoning.push_str(delta.reasoning.as_deref().unwrap_or_default());
         }
     }
+}
+
+/// Whether a caller sees something in a piece, so that no other answer can be begun after it.
+pub(super) fn is_seen(delta: &ChoiceDelta) -> bool {
+    delta.has_content() || delta.finish.is_some() || is_opaque(delta)
+}
+
+/// Whether a piece says something that has no meaning here but may have one for the caller: blocks of a provider's own
+/// tools, signatures, pictures. Some servers send fields that are empty with every piece.
+fn is_opaque(delta: &ChoiceDelta) -> bool {
+    delta.extra.values().any(|value| match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+    })
 }
 
 impl Splice {

@@ -18,7 +18,7 @@ use mainstay_domain::{ModelError, ModelErrorKind, TimeoutPhase, Usage};
 use super::Note;
 use super::ability::Prefill;
 use super::attempts::{Attempt, Attempts};
-use super::splice::{Diverged, Sent, Splice};
+use super::splice::{Diverged, Sent, Splice, is_seen};
 use super::tools::{self, Arguments};
 
 /// What comes out of an answer over several attempts.
@@ -76,7 +76,8 @@ struct Reading {
     /// Tokens of this attempt's answer until now.
     completion: u64,
     reported: Option<Usage>,
-    has_content: bool,
+    /// Whether something has come that a caller sees.
+    has_begun: bool,
     /// Of the calls of tools.
     arguments: Arguments,
 }
@@ -168,6 +169,11 @@ impl AttemptedStream {
             return (!self.has_diverged).then(|| (call, Splice::default()));
         }
         call.request.messages.push(Message::text(Role::Assistant, beginning));
+        // The limit is that of the whole answer, and providers take none below one.
+        if let Some(most) = &mut call.request.max_tokens {
+            let said = estimate_tokens(&self.sent.reasoning) + estimate_tokens(beginning);
+            most.limit = most.limit.saturating_sub(said).max(1);
+        }
         if prefill == Prefill::ContinueFinalMessage {
             call.request.extra.insert("continue_final_message".to_owned(), true.into());
             call.request.extra.insert("add_generation_prompt".to_owned(), false.into());
@@ -192,7 +198,7 @@ impl AttemptedStream {
             patience,
             completion: 0,
             reported: None,
-            has_content: false,
+            has_begun: false,
             arguments: Arguments::default(),
         });
     }
@@ -203,8 +209,8 @@ impl AttemptedStream {
         match event {
             ChatEvent::Delta(delta) => {
                 reading.completion += tokens_of(&delta);
-                if delta.has_content() && !reading.has_content {
-                    reading.has_content = true;
+                if is_seen(&delta) && !reading.has_begun {
+                    reading.has_begun = true;
                     reading.patience = None;
                     reading.attempt.began();
                 }
@@ -241,7 +247,7 @@ impl AttemptedStream {
     /// Passes a piece on, or holds it back.
     fn pass(&mut self, delta: ChoiceDelta) {
         let hold_back = self.attempts.upstreams().policy.hold_back;
-        let is_first = delta.has_content() && !self.sent.anything && self.held.is_none();
+        let is_first = is_seen(&delta) && !self.sent.anything && self.held.is_none();
         if is_first && !hold_back.is_zero() {
             let clock = self.attempts.upstreams().clock;
             self.held = Some(Held {

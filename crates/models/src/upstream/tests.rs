@@ -7,14 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use mainstay_domain::chat::{
-    AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Extra, FinishReason, Message,
-    Role, StreamStart, Tool, ToolCallDelta,
+    AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, Extra, FinishReason,
+    MaxTokens, Message, Role, StreamStart, Tool, ToolCall, ToolCallDelta,
 };
 use mainstay_domain::port::{ChatModel, ChatStream, ModelCall};
+use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{
     Clock, Completion as Whole, Deadline, ModelError, ModelErrorKind, TimeoutPhase, Usage,
 };
 use mainstay_reliability::BreakerState;
+use serde_json::json;
 
 use super::*;
 
@@ -31,8 +33,12 @@ enum Act {
     Break(usize, ModelErrorKind),
     /// Accepts and never says anything.
     Hang,
-    /// Begins to call a tool and breaks off.
-    BreakTool,
+    /// Says these pieces and breaks off.
+    BreakAfter(Vec<ChoiceDelta>),
+    /// Says these pieces and nothing more.
+    HangAfter(Vec<ChoiceDelta>),
+    /// A whole answer that ends in the midst of a tool call, with what the provider reports of its tokens.
+    CutTool(Option<Usage>),
 }
 
 const ANSWER: &str = "The ferry leaves at nine. It returns at noon.";
@@ -67,6 +73,17 @@ impl Scripted {
         }
     }
 
+    fn whole(&self, message: AssistantMessage, finish: FinishReason, usage: Option<Usage>) -> Whole {
+        Completion {
+            id: "c".to_owned(),
+            model: self.name.to_owned(),
+            created: None,
+            choices: vec![Choice { index: 0, message, finish, logprobs: None }],
+            usage,
+            extra: Extra::new(),
+        }
+    }
+
     /// An answer word by word; one that was given its beginning says the rest.
     fn words(call: &ModelCall, text: &str) -> Vec<String> {
         let begun = call.request.messages.last().filter(|message| message.role == Role::Assistant);
@@ -80,24 +97,28 @@ impl Scripted {
 impl ChatModel for Scripted {
     async fn complete(&self, call: ModelCall) -> Result<Whole, ModelError> {
         match self.next(call) {
-            Act::Say => Ok(Completion {
-                id: "c".to_owned(),
-                model: self.name.to_owned(),
-                created: None,
-                choices: vec![Choice {
-                    index: 0,
-                    message: AssistantMessage {
-                        text: Some(ANSWER.to_owned()),
-                        ..AssistantMessage::default()
-                    },
-                    finish: FinishReason::Stop,
-                    logprobs: None,
-                }],
-                usage: Some(Usage { prompt: 10, completion: 9, ..Usage::default() }),
-                extra: Extra::new(),
-            }),
+            Act::Say => {
+                let message =
+                    AssistantMessage { text: Some(ANSWER.to_owned()), ..AssistantMessage::default() };
+                let usage = Usage { prompt: 10, completion: 9, ..Usage::default() };
+                Ok(self.whole(message, FinishReason::Stop, Some(usage)))
+            }
             Act::Refuse(kind, retry_after) => Err(self.error(kind, retry_after)),
             Act::Hang => std::future::pending().await,
+            Act::CutTool(usage) => {
+                let call = ToolCall {
+                    id: "t".to_owned(),
+                    name: "book".to_owned(),
+                    arguments: "{\"ferry\": \"at ni".to_owned(),
+                    extra: Extra::new(),
+                };
+                let message = AssistantMessage {
+                    text: Some("I shall book it.".to_owned()),
+                    tool_calls: vec![call],
+                    ..AssistantMessage::default()
+                };
+                Ok(self.whole(message, FinishReason::ToolCalls, usage))
+            }
             _ => unreachable!("a whole answer comes or does not"),
         }
     }
@@ -118,6 +139,7 @@ impl ChatModel for Scripted {
             Ok(ChatEvent::Usage(Usage { prompt: 10, completion: 9, ..Usage::default() })),
         ];
         let begin = std::iter::once(Ok(start));
+        let piece = |piece| Ok(ChatEvent::Delta(piece));
         Ok(match act {
             Act::Say => Box::pin(stream::iter(begin.chain(say(ANSWER)).chain(end).collect::<Vec<_>>())),
             Act::Differ(text) => {
@@ -129,11 +151,15 @@ impl ChatModel for Scripted {
                 Box::pin(stream::iter(begin.chain(say(&ANSWER[..after])).chain(broken).collect::<Vec<_>>()))
             }
             Act::Hang => Box::pin(stream::iter(begin.collect::<Vec<_>>()).chain(stream::pending())),
-            Act::BreakTool => {
-                let call =
-                    ChoiceDelta { tool_calls: vec![ToolCallDelta::default()], ..ChoiceDelta::default() };
-                let broken = [Ok(ChatEvent::Delta(call)), Err(self.error(ModelErrorKind::Truncated, None))];
-                Box::pin(stream::iter(begin.chain(broken).collect::<Vec<_>>()))
+            Act::CutTool(_) => unreachable!("a whole answer is not streamed"),
+            Act::HangAfter(pieces) => {
+                let begun = begin.chain(pieces.into_iter().map(piece)).collect::<Vec<_>>();
+                Box::pin(stream::iter(begun).chain(stream::pending()))
+            }
+            Act::BreakAfter(pieces) => {
+                let pieces = pieces.into_iter().map(piece);
+                let broken = [Err(self.error(ModelErrorKind::Truncated, None))];
+                Box::pin(stream::iter(begin.chain(pieces).chain(broken).collect::<Vec<_>>()))
             }
         })
     }
@@ -384,6 +410,17 @@ async fn a_prompt_that_is_too_long_goes_to_a_larger_model_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_without_bounds_fits_into_no_context() {
+    let (a, b) = (Scripted::new("a", []), Scripted::new("b", []));
+    let world =
+        world(&[&a, &b]).with_abilities(0, Abilities { context_tokens: Some(8_000), ..Abilities::default() });
+    let mut call = world.call();
+    call.request.max_tokens = Some(MaxTokens { limit: u64::MAX, as_completion: false });
+    assert_eq!(world.complete_call(call, 0).await.0, Ok("b".to_owned()));
+    assert_eq!(a.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_model_that_cannot_call_tools_is_not_asked_to() {
     let (a, b) = (Scripted::new("a", []), Scripted::new("b", []));
     let world = world(&[&a, &b]).with_abilities(0, Abilities { tools: false, ..Abilities::default() });
@@ -407,6 +444,25 @@ async fn every_call_is_announced_and_every_failure_says_what_may_be_billed() {
         })
         .collect();
     assert_eq!(billed, [None, Some(false), None, Some(true), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_with_a_cut_call_is_booked_with_all_that_it_said() {
+    let usage = Usage { prompt: 10, completion: 4_000, ..Usage::default() };
+    let model = Scripted::new("a", [Act::CutTool(Some(usage)), Act::CutTool(None)]);
+    let world = world(&[&model]);
+    let (answer, notes) = world.complete_call(world.call(), 0).await;
+    assert_eq!(answer, Ok("a".to_owned()));
+    let failures: Vec<(ModelErrorKind, Option<Usage>, u64)> = notes
+        .iter()
+        .filter_map(|note| match note {
+            Note::Failed { kind, reported, completion, .. } => Some((*kind, *reported, *completion)),
+            _ => None,
+        })
+        .collect();
+    let said = estimate_tokens("I shall book it.") + estimate_tokens("{\"ferry\": \"at ni");
+    let truncated = ModelErrorKind::Truncated;
+    assert_eq!(failures, [(truncated, Some(usage), said), (truncated, None, said)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -460,9 +516,79 @@ async fn an_answer_that_cannot_go_on_exactly_ends_with_its_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_of_a_tool_that_breaks_off_is_not_begun_again() {
-    let model = Scripted::new("a", [Act::BreakTool]);
+    let call = ChoiceDelta { tool_calls: vec![ToolCallDelta::default()], ..ChoiceDelta::default() };
+    let model = Scripted::new("a", [Act::BreakAfter(vec![call])]);
     let (_, end) = world(&[&model]).stream().await;
     assert_eq!((end, model.calls()), (Err(ModelErrorKind::Truncated), 1));
+}
+
+/// A piece with a field that has no meaning here.
+fn with_extra(field: &str, value: serde_json::Value) -> ChoiceDelta {
+    ChoiceDelta { extra: Extra::from_iter([(field.to_owned(), value)]), ..ChoiceDelta::default() }
+}
+
+/// The beginning of a block that only callers of Anthropic's dialect know.
+fn opaque_block() -> ChoiceDelta {
+    with_extra("anthropic", json!({"start": {"type": "redacted_thinking", "data": "x"}}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_breaks_off_after_a_block_without_a_meaning_here_is_not_begun_again() {
+    let prefill = Abilities { prefill: Prefill::LastMessage, ..Abilities::default() };
+    for pieces in [
+        vec![opaque_block()],
+        vec![ChoiceDelta::text("I shall search."), opaque_block()],
+        vec![opaque_block(), ChoiceDelta::text("The ferry")],
+        vec![with_extra("images", json!(["x"]))],
+        vec![with_extra("thought_signature", json!("x"))],
+    ] {
+        let model = Scripted::new("a", [Act::BreakAfter(pieces.clone())]);
+        let world = world(&[&model]).with_abilities(0, prefill);
+        let (_, end, steps) = world.stream_call(world.call()).await;
+        assert_eq!((end, model.calls()), (Err(ModelErrorKind::Truncated), 1), "{pieces:?}");
+        let sent: Vec<ChoiceDelta> = steps
+            .into_iter()
+            .filter_map(|step| match step {
+                Step::Event(ChatEvent::Delta(delta)) => Some(delta),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(sent, pieces);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_that_say_nothing_are_no_beginning_of_an_answer() {
+    let pieces = [json!(null), json!(""), json!([]), json!({}), json!(false), json!(0)];
+    let pieces = pieces.map(|value| with_extra("annotations", value)).to_vec();
+    let model = Scripted::new("a", [Act::BreakAfter(pieces)]);
+    assert_eq!(world(&[&model]).stream().await, (ANSWER.to_owned(), Ok(())));
+    assert_eq!(model.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_has_finished_without_a_word_is_not_begun_again() {
+    let model = Scripted::new("a", [Act::BreakAfter(vec![ChoiceDelta::finish(FinishReason::Stop)])]);
+    assert_eq!(world(&[&model]).stream().await, (String::new(), Err(ModelErrorKind::Truncated)));
+    assert_eq!(model.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_without_a_meaning_here_is_held_back_too() {
+    let policy = CallPolicy { hold_back: Duration::from_millis(200), ..CallPolicy::default() };
+    let model = Scripted::new("a", [Act::BreakAfter(vec![opaque_block()])]);
+    let world = World::new(policy, &[&model]);
+    let (text, end, steps) = world.stream_call(world.call()).await;
+    assert_eq!((text.as_str(), end), (ANSWER, Ok(())));
+    assert!(!steps.contains(&Step::Event(ChatEvent::Delta(opaque_block()))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_begun_with_a_block_without_a_meaning_here_is_not_left_for_the_next() {
+    let (a, b) = (Scripted::new("a", [Act::HangAfter(vec![opaque_block()])]), Scripted::new("b", []));
+    let world = world(&[&a, &b]);
+    assert!(world.clock.timeout(Duration::from_secs(60), world.stream()).await.is_none());
+    assert_eq!((a.calls(), b.calls()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -477,6 +603,45 @@ async fn a_model_that_takes_a_beginning_goes_on_from_it() {
     let seen = a.seen.lock().unwrap();
     let last = seen[1].request.messages.last().unwrap();
     assert_eq!((last.role, last.content.text().as_str()), (Role::Assistant, "The ferry"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_goes_on_may_have_what_was_left_of_its_limit() {
+    let after = ANSWER.find(" It returns").unwrap();
+    let said = estimate_tokens(&ANSWER[..after]);
+    for prefill in [Prefill::LastMessage, Prefill::ContinueFinalMessage, Prefill::No] {
+        for (most, left) in [(1_000, 1_000 - said), (said, 1), (1, 1)] {
+            let model = Scripted::new("a", [Act::Break(after, ModelErrorKind::Truncated)]);
+            let world = world(&[&model]).with_abilities(0, Abilities { prefill, ..Abilities::default() });
+            let mut call = world.call();
+            call.request.max_tokens = Some(MaxTokens { limit: most, as_completion: true });
+            let (text, end, _) = world.stream_call(call).await;
+            assert_eq!((text.as_str(), end), (ANSWER, Ok(())));
+            // One that is begun anew says all of it again.
+            let left = if prefill == Prefill::No { most } else { left };
+            let limits: Vec<Option<MaxTokens>> =
+                model.seen.lock().unwrap().iter().map(|call| call.request.max_tokens).collect();
+            let limit = |limit| Some(MaxTokens { limit, as_completion: true });
+            assert_eq!(limits, [limit(most), limit(left)], "{prefill:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reasoning_counts_towards_the_limit_of_an_answer_that_goes_on() {
+    let (reasoning, text) = ("It is about the ferry.", "The ferry");
+    let pieces = vec![
+        ChoiceDelta { reasoning: Some(reasoning.to_owned()), ..ChoiceDelta::default() },
+        ChoiceDelta::text(text),
+    ];
+    let model = Scripted::new("a", [Act::BreakAfter(pieces)]);
+    let prefill = Abilities { prefill: Prefill::LastMessage, ..Abilities::default() };
+    let world = world(&[&model]).with_abilities(0, prefill);
+    let mut call = world.call();
+    call.request.max_tokens = Some(MaxTokens { limit: 100, as_completion: false });
+    assert_eq!(world.stream_call(call).await.1, Ok(()));
+    let limit = model.seen.lock().unwrap()[1].request.max_tokens.map(|most| most.limit);
+    assert_eq!(limit, Some(100 - estimate_tokens(reasoning) - estimate_tokens(text)));
 }
 
 #[tokio::test(start_paused = true)]
