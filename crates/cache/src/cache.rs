@@ -226,8 +226,9 @@ impl AnswerCache {
                 if near.is_trusted && !is_drawn(&key, settings.checked_share) {
                     self.semantic_hits.fetch_add(1, Ordering::Relaxed);
                     self.save(&answer);
+                    // Those who wait look for themselves: the answer is there, under the like question.
                     if let Some(flight) = inquiry.flight.take() {
-                        flight.land(Landing::Kept);
+                        flight.land(Landing::Lost);
                     }
                     return Some(Found::Answer(answer, Layer::Semantic));
                 }
@@ -299,5 +300,94 @@ impl Inquiry {
         if let Some(flight) = self.flight.take() {
             flight.land(landing);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use mainstay_domain::chat::{AssistantMessage, ChatRequest, Choice, Completion, Extra, FinishReason};
+    use mainstay_domain::chat::{Message, Role};
+    use mainstay_domain::{TenantId, Timestamp};
+
+    use super::*;
+    use crate::partition::Surroundings;
+
+    fn partition() -> Partition {
+        let request =
+            ChatRequest { messages: vec![Message::text(Role::User, "q")], ..ChatRequest::default() };
+        let surroundings = Surroundings {
+            tenant: &TenantId::new("t"),
+            assistant: "a",
+            documents: 1,
+            tier: None,
+            user: None,
+            intent: None,
+        };
+        Partition::of(&request, &surroundings).unwrap().0
+    }
+
+    fn answer(clock: Clock) -> CachedAnswer {
+        let message = AssistantMessage { text: Some("Two years.".to_owned()), ..AssistantMessage::default() };
+        CachedAnswer {
+            completion: Completion {
+                id: "c".to_owned(),
+                model: "m".to_owned(),
+                created: None,
+                choices: vec![Choice { index: 0, message, finish: FinishReason::Stop, logprobs: None }],
+                usage: None,
+                extra: Extra::new(),
+            },
+            model: "p/m".to_owned(),
+            passages: 0,
+            not_in_documents: false,
+            cost: NanoUsd::new(100),
+            at: clock.now(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_behind_a_paraphrase_is_given_the_answer_that_it_was_given() {
+        let clock = Clock::starting_at(Timestamp::default());
+        let cache = AnswerCache::new(1 << 20, clock);
+        // One check without an error bounds the share below 95 %.
+        let settings = CacheSettings {
+            mode: Mode::Semantic,
+            most_wrong: 0.96,
+            checked_share: 0.0,
+            ..CacheSettings::default()
+        };
+        let deadline = Deadline::after(&clock, Duration::from_secs(5));
+        let find = |question| {
+            let (cache, settings) = (cache.clone(), settings);
+            async move { cache.find(&settings, partition(), question, Wish::default(), deadline).await }
+        };
+        for question in ["How long does the warranty last?", "How long will the warranty last?"] {
+            let Some(Found::Nothing(inquiry)) = find(question).await else { panic!("nothing was checked") };
+            inquiry.answered(Some(answer(clock)));
+        }
+        let burst = "How long would the warranty last?";
+
+        // The first of the burst has its turn and stops where it looks for like questions, until the second waits for it.
+        let semantic = cache.semantic();
+        let mut second = pin!(find(burst));
+        let handle = tokio::runtime::Handle::current();
+        let first = std::thread::scope(|scope| {
+            let first = scope.spawn(|| handle.block_on(find(burst)));
+            let is_waiting = loop {
+                if cache.flights.is_under_way(&partition().key(burst)) {
+                    break second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+                }
+                std::thread::yield_now();
+            };
+            assert!(is_waiting);
+            drop(semantic);
+            first.join().unwrap()
+        });
+        assert!(matches!(first, Some(Found::Answer(_, Layer::Semantic))));
+        assert!(matches!(second.await, Some(Found::Answer(_, Layer::Semantic))));
+        assert_eq!(cache.stats().semantic_hits, 2);
     }
 }

@@ -14,7 +14,7 @@ pub(crate) enum Landing {
     Stored,
     /// Its answer is nobody else's: those who wait ask themselves.
     Kept,
-    /// There is no answer: one of those who wait asks next.
+    /// There is no answer under this question itself: one of those who wait has the next turn.
     Lost,
 }
 
@@ -42,6 +42,12 @@ impl Flights {
         }
         under_way.insert(key, watch::Sender::new(Landing::Flying));
         Ok(Flight { flights: self.clone(), key, has_landed: false })
+    }
+
+    /// Whether somebody has the turn to answer the question.
+    #[cfg(test)]
+    pub(crate) fn is_under_way(&self, key: &[u8; 32]) -> bool {
+        self.under_way().contains_key(key)
     }
 
     fn under_way(&self) -> MutexGuard<'_, HashMap<[u8; 32], watch::Sender<Landing>>> {
