@@ -95,13 +95,13 @@ impl Semantic {
         self.clock += 1;
         let bucket = self.buckets.entry(place).or_default();
         bucket.used = self.clock;
+        self.questions -= bucket.entries.len();
         bucket.entries.retain(|entry| entry.key != key);
-        let before = bucket.entries.len();
-        if before >= BUCKET {
+        if bucket.entries.len() >= BUCKET {
             bucket.entries.remove(0);
         }
-        self.questions += usize::from(before < BUCKET);
         bucket.entries.push(Entry { key, vector, wrong_at: -1.0 });
+        self.questions += bucket.entries.len();
     }
 
     /// What a check has shown: whether the answer to the question `key` was right for one that is so similar to it.
@@ -262,6 +262,15 @@ mod tests {
         assert!(!agree("The keyboard lasts 100 months.", "The battery lasts 100 months."));
         assert!(!agree("Yes, it does.", "No, it does not."));
         assert!(!agree(one, "Ask the shop where you bought it."));
+    }
+
+    #[test]
+    fn a_question_that_is_answered_again_is_counted_once() {
+        let mut semantic = Semantic::default();
+        for _ in 0..3 {
+            semantic.insert(([0; 32], 1), [1; 32], vec![1.0]);
+        }
+        assert_eq!(semantic.len(), 1);
     }
 
     #[test]
