@@ -104,7 +104,8 @@ pub struct Stats {
     pub shared: u64,
     /// What the hits would have cost.
     pub saved: NanoUsd,
-    /// Checks of like questions, and those that showed a wrong answer.
+    /// Checks of like questions, of all tenants and assistants together, and those that showed a wrong answer. What is given
+    /// follows the checks of the same tenant and assistant alone.
     pub checks: (u32, u32),
     /// Questions that the semantic layer knows.
     pub questions: usize,
@@ -216,7 +217,8 @@ impl AnswerCache {
             }
         }
         if settings.mode == Mode::Semantic && !is_personal(question) {
-            let place = (partition.0, Gate::of(question).bucket());
+            let Partition { digest, scope } = partition;
+            let place = Place { partition: digest, gate: Gate::of(question).bucket(), scope };
             let vector = vector_of(question);
             let least = settings.least_similarity.max(wish.least_similarity);
             let near = self.semantic().nearest(&place, &vector, least, settings.most_wrong);

@@ -4,8 +4,9 @@
 //! that somebody chose. A cache that is *verified* (vCache, Schroeder et al. 2025) learns it: a share of near questions goes
 //! to the model all the same, and the two answers are compared. An answer is given without asking only where such checks
 //! bound the error: of the checks at this similarity and a little below it, the upper end of the 95 % interval of the share
-//! that was wrong must be below the configured bound. An entry that was once wrong at some similarity is not believed again up to
-//! that similarity, whatever the others show.
+//! that was wrong must be below the configured bound. Only checks of the same tenant and assistant count: how questions are
+//! asked elsewhere, and answered, says nothing of the error here. An entry that was once wrong at some similarity is not
+//! believed again up to that similarity, whatever the others show.
 //!
 //! Look-ups are inside one bucket: one partition, and one [`Gate`](crate::Gate). So its cost does not grow with the cache, but
 //! with how many questions of one kind there are, which is bounded.
@@ -18,6 +19,9 @@ use mainstay_embed::StaticEmbedder;
 const BUCKET: usize = 1_024;
 /// Questions in all; where there are more, whole buckets go, those unused for the longest time first.
 const MOST: usize = 1_000_000;
+/// Assistants of tenants whose checks are remembered. Beyond it the one unused for the longest time is forgotten, and its
+/// questions are checked anew.
+const SCOPES: usize = 4_096;
 /// Similarities are told apart as finely as this when errors are counted.
 const BINS: usize = 50;
 
@@ -25,7 +29,15 @@ const BINS: usize = 50;
 const WIDTHS: [usize; 3] = [1, 2, 4];
 
 /// A bucket.
-pub(crate) type Place = ([u8; 32], u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Place {
+    /// What its answers depend on beside the question.
+    pub(crate) partition: [u8; 32],
+    /// What its questions have in common.
+    pub(crate) gate: u64,
+    /// The tenant and the assistant: whose checks count here.
+    pub(crate) scope: [u8; 32],
+}
 
 /// What the semantic layer knows.
 #[derive(Debug, Default)]
@@ -33,8 +45,18 @@ pub(crate) struct Semantic {
     buckets: HashMap<Place, Bucket>,
     questions: usize,
     clock: u64,
+    /// What checks have shown, by tenant and assistant.
+    learned: HashMap<[u8; 32], Learned>,
+    /// Checks and errors of all of them, those that were forgotten included.
+    checks: (u32, u32),
+}
+
+/// What checks have shown of the questions to one assistant of one tenant.
+#[derive(Debug)]
+struct Learned {
     /// Checks by similarity: how many, and how many were wrong.
-    checks: Vec<(u32, u32)>,
+    checks: [(u32, u32); BINS + 1],
+    used: u64,
 }
 
 #[derive(Debug, Default)]
@@ -83,7 +105,11 @@ impl Semantic {
             return None;
         }
         let (key, wrong_at) = (entry.key, entry.wrong_at);
-        let is_trusted = similarity > wrong_at && self.is_bounded(similarity, most_wrong);
+        let learned = self.learned.get_mut(&place.scope);
+        let is_trusted = learned.is_some_and(|learned| {
+            learned.used = self.clock;
+            similarity > wrong_at && learned.is_bounded(similarity, most_wrong)
+        });
         Some(Near { key, similarity, is_trusted })
     }
 
@@ -106,12 +132,18 @@ impl Semantic {
 
     /// What a check has shown: whether the answer to the question `key` was right for one that is so similar to it.
     pub(crate) fn checked(&mut self, place: &Place, near: &Near, was_right: bool) {
-        if self.checks.is_empty() {
-            self.checks = vec![(0, 0); BINS + 1];
+        if self.learned.len() >= SCOPES && !self.learned.contains_key(&place.scope) {
+            let unused = self.learned.iter().min_by_key(|(_, learned)| learned.used).map(|(scope, _)| *scope);
+            unused.and_then(|scope| self.learned.remove(&scope));
         }
-        let bin = bin_of(near.similarity);
-        self.checks[bin].0 += 1;
-        self.checks[bin].1 += u32::from(!was_right);
+        self.clock += 1;
+        let learned =
+            self.learned.entry(place.scope).or_insert(Learned { checks: [(0, 0); BINS + 1], used: 0 });
+        learned.used = self.clock;
+        for sum in [&mut learned.checks[bin_of(near.similarity)], &mut self.checks] {
+            sum.0 = sum.0.saturating_add(1);
+            sum.1 = sum.1.saturating_add(u32::from(!was_right));
+        }
         let entries = self.buckets.get_mut(place).map(|bucket| &mut bucket.entries);
         if let Some(entry) =
             entries.and_then(|entries| entries.iter_mut().find(|entry| entry.key == near.key))
@@ -121,24 +153,9 @@ impl Semantic {
         }
     }
 
-    /// Whether the checks bound the error at this similarity. The more alike questions are the more rarely they want different
-    /// answers, so checks at this similarity and a little below it speak for it; those above it do not, for many good ones
-    /// there would hide a bad one here.
-    fn is_bounded(&self, similarity: f32, most_wrong: f64) -> bool {
-        let at = bin_of(similarity);
-        let sum = |width: usize| {
-            let bins = self.checks.iter().take(at + 1).skip((at + 1).saturating_sub(width));
-            bins.fold((0, 0), |sum, bin| (sum.0 + bin.0, sum.1 + bin.1))
-        };
-        WIDTHS.into_iter().any(|width| {
-            let (checks, wrong) = sum(width);
-            f64::from(wrong) <= most_wrong * f64::from(checks) && error_bound(checks, wrong) <= most_wrong
-        })
-    }
-
     /// Checks and errors in all.
     pub(crate) fn checks(&self) -> (u32, u32) {
-        self.checks.iter().fold((0, 0), |sum, bin| (sum.0 + bin.0, sum.1 + bin.1))
+        self.checks
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -158,6 +175,23 @@ impl Semantic {
                 self.questions -= bucket.entries.len();
             }
         }
+    }
+}
+
+impl Learned {
+    /// Whether the checks bound the error at this similarity. The more alike questions are the more rarely they want different
+    /// answers, so checks at this similarity and a little below it speak for it; those above it do not, for many good ones
+    /// there would hide a bad one here.
+    fn is_bounded(&self, similarity: f32, most_wrong: f64) -> bool {
+        let at = bin_of(similarity);
+        let sum = |width: usize| {
+            let bins = self.checks.iter().take(at + 1).skip((at + 1).saturating_sub(width));
+            bins.fold((0, 0), |sum, bin| (sum.0 + bin.0, sum.1 + bin.1))
+        };
+        WIDTHS.into_iter().any(|width| {
+            let (checks, wrong) = sum(width);
+            f64::from(wrong) <= most_wrong * f64::from(checks) && error_bound(checks, wrong) <= most_wrong
+        })
     }
 }
 
@@ -234,10 +268,14 @@ mod tests {
         assert_eq!((error_bound(0, 0), error_bound(5, 5)), (1.0, 1.0));
     }
 
+    fn place() -> Place {
+        Place { partition: [0; 32], gate: 1, scope: [7; 32] }
+    }
+
     #[test]
     fn nothing_is_trusted_before_enough_checks_and_nothing_that_was_wrong() {
         let mut semantic = Semantic::default();
-        let place = ([0; 32], 1);
+        let place = place();
         let vector = vector_of("how long is the warranty");
         semantic.insert(place, [1; 32], vector.clone());
         let near = semantic.nearest(&place, &vector, 0.8, 0.01).unwrap();
@@ -246,7 +284,11 @@ mod tests {
             semantic.checked(&place, &near, true);
         }
         assert!(semantic.nearest(&place, &vector, 0.8, 0.01).unwrap().is_trusted);
-        assert_eq!(semantic.nearest(&([9; 32], 1), &vector, 0.8, 0.01), None, "across partitions");
+        assert_eq!(
+            semantic.nearest(&Place { partition: [9; 32], ..place }, &vector, 0.8, 0.01),
+            None,
+            "across partitions"
+        );
         for _ in 0..1_000 {
             semantic.checked(&place, &near, true);
         }
@@ -265,10 +307,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_learned_is_bounded_and_the_sum_of_all_checks_never_falls() {
+        let mut semantic = Semantic::default();
+        let near = Near { key: [1; 32], similarity: 0.9, is_trusted: false };
+        for number in 0..=SCOPES as u32 {
+            let mut scope = [0; 32];
+            scope[..4].copy_from_slice(&number.to_le_bytes());
+            semantic.checked(&Place { scope, ..place() }, &near, true);
+        }
+        assert_eq!((semantic.learned.len(), semantic.checks()), (SCOPES, (SCOPES as u32 + 1, 0)));
+        assert!(!semantic.learned.contains_key(&[0; 32]), "the one unused for the longest time");
+    }
+
+    #[test]
     fn a_question_that_is_answered_again_is_counted_once() {
         let mut semantic = Semantic::default();
         for _ in 0..3 {
-            semantic.insert(([0; 32], 1), [1; 32], vec![1.0]);
+            semantic.insert(place(), [1; 32], vec![1.0]);
         }
         assert_eq!(semantic.len(), 1);
     }
@@ -279,7 +334,7 @@ mod tests {
         for number in 0..BUCKET as u32 + 10 {
             let mut key = [0; 32];
             key[..4].copy_from_slice(&number.to_le_bytes());
-            semantic.insert(([0; 32], 1), key, vec![1.0]);
+            semantic.insert(place(), key, vec![1.0]);
         }
         assert_eq!(semantic.len(), BUCKET);
     }
