@@ -310,45 +310,10 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    use mainstay_domain::chat::{AssistantMessage, ChatRequest, Choice, Completion, Extra, FinishReason};
-    use mainstay_domain::chat::{Message, Role};
-    use mainstay_domain::{TenantId, Timestamp};
+    use mainstay_domain::Timestamp;
 
     use super::*;
-    use crate::partition::Surroundings;
-
-    fn partition() -> Partition {
-        let request =
-            ChatRequest { messages: vec![Message::text(Role::User, "q")], ..ChatRequest::default() };
-        let surroundings = Surroundings {
-            tenant: &TenantId::new("t"),
-            assistant: "a",
-            documents: 1,
-            tier: None,
-            user: None,
-            intent: None,
-        };
-        Partition::of(&request, &surroundings).unwrap().0
-    }
-
-    fn answer(clock: Clock) -> CachedAnswer {
-        let message = AssistantMessage { text: Some("Two years.".to_owned()), ..AssistantMessage::default() };
-        CachedAnswer {
-            completion: Completion {
-                id: "c".to_owned(),
-                model: "m".to_owned(),
-                created: None,
-                choices: vec![Choice { index: 0, message, finish: FinishReason::Stop, logprobs: None }],
-                usage: None,
-                extra: Extra::new(),
-            },
-            model: "p/m".to_owned(),
-            passages: 0,
-            not_in_documents: false,
-            cost: NanoUsd::new(100),
-            at: clock.now(),
-        }
-    }
+    use crate::tests::{answer, partition_of, request, tenant};
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_behind_a_paraphrase_is_given_the_answer_that_it_was_given() {
@@ -361,14 +326,15 @@ mod tests {
             checked_share: 0.0,
             ..CacheSettings::default()
         };
+        let partition = partition_of(&request("q"), &tenant("t"));
         let deadline = Deadline::after(&clock, Duration::from_secs(5));
         let find = |question| {
             let (cache, settings) = (cache.clone(), settings);
-            async move { cache.find(&settings, partition(), question, Wish::default(), deadline).await }
+            async move { cache.find(&settings, partition, question, Wish::default(), deadline).await }
         };
         for question in ["How long does the warranty last?", "How long will the warranty last?"] {
             let Some(Found::Nothing(inquiry)) = find(question).await else { panic!("nothing was checked") };
-            inquiry.answered(Some(answer(clock)));
+            inquiry.answered(Some(CachedAnswer { at: clock.now(), ..answer("Two years.") }));
         }
         let burst = "How long would the warranty last?";
 
@@ -379,7 +345,7 @@ mod tests {
         let first = std::thread::scope(|scope| {
             let first = scope.spawn(|| handle.block_on(find(burst)));
             let is_waiting = loop {
-                if cache.flights.is_under_way(&partition().key(burst)) {
+                if cache.flights.is_under_way(&partition.key(burst)) {
                     break second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
                 }
                 std::thread::yield_now();

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 
-fn request(question: &str) -> ChatRequest {
+pub(crate) fn request(question: &str) -> ChatRequest {
     ChatRequest {
         model: "support".to_owned(),
         messages: vec![Message::text(Role::System, "Be brief."), Message::text(Role::User, question)],
@@ -22,17 +22,17 @@ fn request(question: &str) -> ChatRequest {
     }
 }
 
-fn tenant(name: &str) -> TenantId {
+pub(crate) fn tenant(name: &str) -> TenantId {
     TenantId::new(name)
 }
 
-fn partition_of(request: &ChatRequest, tenant: &TenantId) -> Partition {
+pub(crate) fn partition_of(request: &ChatRequest, tenant: &TenantId) -> Partition {
     let surroundings =
         Surroundings { tenant, assistant: "a", documents: 1, tier: None, user: None, intent: None };
     Partition::of(request, &surroundings).unwrap().0
 }
 
-fn answer(text: &str) -> CachedAnswer {
+pub(crate) fn answer(text: &str) -> CachedAnswer {
     CachedAnswer {
         completion: Completion {
             id: "c".to_owned(),
