@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mainstay_domain::{Clock, Deadline, NanoUsd};
+use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::answer::{CachedAnswer, Freshness, is_personal};
@@ -114,7 +116,8 @@ pub struct Stats {
 /// The answers that were given, and the questions that are being answered.
 pub struct AnswerCache {
     answers: Cache<[u8; 32], Arc<CachedAnswer>>,
-    semantic: Mutex<Semantic>,
+    /// Never locked while `answers` is used: what leaves `answers` leaves this as well, at once.
+    semantic: Arc<Mutex<Semantic>>,
     flights: Arc<Flights>,
     clock: Clock,
     lookups: AtomicU64,
@@ -147,13 +150,32 @@ pub enum Found {
 }
 
 impl AnswerCache {
-    /// An empty one that holds so many bytes of answers.
+    /// An empty one that takes so many bytes at most, about: three quarters of it for answers, one for what the semantic layer
+    /// knows.
     pub fn new(bytes: u64, clock: Clock) -> Arc<Self> {
+        let known = bytes / 4;
+        let semantic = Arc::new(Mutex::new(Semantic::new(usize::try_from(known).unwrap_or(usize::MAX))));
         let weigh =
             |_: &[u8; 32], answer: &Arc<CachedAnswer>| u32::try_from(answer.size()).unwrap_or(u32::MAX);
+        let gone = {
+            let semantic = semantic.clone();
+            move |key: Arc<[u8; 32]>, _: Arc<CachedAnswer>, cause: RemovalCause| {
+                if cause != RemovalCause::Replaced {
+                    semantic.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                }
+            }
+        };
+        let answers = Cache::builder()
+            .max_capacity(bytes - known)
+            .weigher(weigh)
+            // By use, not by frequency: those of documents that have changed go first, however often they were asked for, and new
+            // ones always have room. The semantic layer goes by use as well.
+            .eviction_policy(EvictionPolicy::lru())
+            .eviction_listener(gone)
+            .build();
         Arc::new(Self {
-            answers: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
-            semantic: Mutex::default(),
+            answers,
+            semantic,
             flights: Arc::default(),
             clock,
             lookups: AtomicU64::new(0),
@@ -217,8 +239,8 @@ impl AnswerCache {
             }
         }
         if settings.mode == Mode::Semantic && !is_personal(question) {
-            let Partition { digest, scope } = partition;
-            let place = Place { partition: digest, gate: Gate::of(question).bucket(), scope };
+            let Partition { digest, scope, documents } = partition;
+            let place = Place { partition: digest, gate: Gate::of(question).bucket(), scope, documents };
             let vector = vector_of(question);
             let least = settings.least_similarity.max(wish.least_similarity);
             let near = self.semantic().nearest(&place, &vector, least, settings.most_wrong);
@@ -244,6 +266,8 @@ impl AnswerCache {
     /// What it has done.
     pub fn stats(&self) -> Stats {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        // Answers over the bound are else taken out a little later, and their questions with them.
+        self.answers.run_pending_tasks();
         let semantic = self.semantic();
         Stats {
             lookups: count(&self.lookups),
@@ -294,10 +318,11 @@ impl Inquiry {
         let kept = answer.filter(|_| self.stores && !self.lifetime.is_zero());
         let landing = if kept.is_some() { Landing::Stored } else { Landing::Kept };
         if let Some(answer) = kept {
-            self.cache.answers.insert(self.key, Arc::new(answer));
+            // The question first: an answer that has no room is gone at once, and takes its question with it.
             if let Some((place, vector)) = self.meaning.take() {
                 self.cache.semantic().insert(place, self.key, vector);
             }
+            self.cache.answers.insert(self.key, Arc::new(answer));
         }
         if let Some(flight) = self.flight.take() {
             flight.land(landing);

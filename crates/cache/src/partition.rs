@@ -10,6 +10,8 @@ pub struct Partition {
     pub(crate) digest: [u8; 32],
     /// The tenant and the assistant alone, as a digest: those whose questions are checked together.
     pub(crate) scope: [u8; 32],
+    /// The version of the documents: answers from another one are never given again.
+    pub(crate) documents: u64,
 }
 
 /// What an answer depends on beside the request.
@@ -88,7 +90,8 @@ impl Partition {
             extra.iter().map(|(name, value)| (name, canonical(value))).collect();
         fields.sort();
         enter(format!("{fields:?}").as_bytes());
-        Some((Self { digest: digest.finalize().into(), scope }, question))
+        let partition = Self { digest: digest.finalize().into(), scope, documents: surroundings.documents };
+        Some((partition, question))
     }
 
     /// The key of one question in it.

@@ -63,9 +63,13 @@ struct Site {
 
 impl Site {
     fn new(mode: Mode) -> Self {
+        Self::of_memory(1 << 20, mode)
+    }
+
+    fn of_memory(bytes: u64, mode: Mode) -> Self {
         let clock = Clock::starting_at(Timestamp::default());
         let settings = CacheSettings { mode, checked_share: 0.0, ..CacheSettings::default() };
-        Self { cache: AnswerCache::new(1 << 20, clock), settings, clock }
+        Self { cache: AnswerCache::new(bytes, clock), settings, clock }
     }
 
     async fn find_as(&self, wish: Wish, tenant_name: &str, question: &str) -> Option<Found> {
@@ -275,6 +279,59 @@ async fn like_questions_are_answered_once_checks_have_shown_that_they_may() {
     let (checks, wrong) = site.cache.stats().checks;
     assert!(wrong > 0 && checks >= 299, "{wrong} of {checks}");
     assert!(hits > 300, "{hits}");
+}
+
+/// Distinct questions that the semantic layer puts in buckets of their own.
+fn question(number: usize) -> String {
+    format!("How long does the battery of model {number} last?")
+}
+
+#[tokio::test(start_paused = true)]
+async fn known_questions_take_no_more_than_their_share_of_the_memory() {
+    let site = Site::of_memory(256 << 10, Mode::Semantic);
+    for number in 0..500 {
+        site.ask(&question(number), "Two years.").await;
+    }
+    let questions = site.cache.stats().questions;
+    // A vector alone is a kilobyte.
+    assert!((20..64).contains(&questions), "{questions}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_goes_with_its_answer() {
+    let site = Site::new(Mode::Semantic);
+    site.ask(&question(1), "Two years.").await;
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let Found::Nothing(inquiry) = site.find(&question(1)).await else { panic!("its time is over") };
+    assert_eq!(site.cache.stats().questions, 0);
+    inquiry.answered(Some(CachedAnswer { at: site.clock.now(), ..answer("Two years.") }));
+    assert_eq!(site.cache.stats().questions, 1);
+    for number in 2..100 {
+        site.ask(&question(number), &"Two years. ".repeat(10_000)).await;
+    }
+    let questions = site.cache.stats().questions;
+    assert!((1..10).contains(&questions), "{questions} questions for a megabyte of answers of 110 KB");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_goes_with_the_version_of_the_documents_that_it_was_answered_from() {
+    let site = Site::new(Mode::Semantic);
+    let of = |documents| {
+        let tenant = tenant("t");
+        let surroundings =
+            Surroundings { tenant: &tenant, assistant: "a", documents, tier: None, user: None, intent: None };
+        Partition::of(&request("q"), &surroundings).unwrap().0
+    };
+    for number in 0..10 {
+        site.ask_in(of(1), &question(number), answer("Two years.")).await;
+    }
+    let late = site.find_in(of(1), Wish::default(), &question(10)).await;
+    assert_eq!(site.cache.stats().questions, 10);
+    site.ask_in(of(2), &question(0), answer("Three years.")).await;
+    assert_eq!(site.cache.stats().questions, 1);
+    let Some(Found::Nothing(late)) = late else { panic!("it was not known") };
+    late.answered(Some(answer("Two years.")));
+    assert_eq!(site.cache.stats().questions, 1, "an answer that comes late");
 }
 
 #[tokio::test(start_paused = true)]
