@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mainstay_domain::{Clock, Deadline, NanoUsd};
+use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::answer::{CachedAnswer, Freshness, is_personal};
@@ -104,7 +106,8 @@ pub struct Stats {
     pub shared: u64,
     /// What the hits would have cost.
     pub saved: NanoUsd,
-    /// Checks of like questions, and those that showed a wrong answer.
+    /// Checks of like questions, of all tenants and assistants together, and those that showed a wrong answer. What is given
+    /// follows the checks of the same tenant and assistant alone.
     pub checks: (u32, u32),
     /// Questions that the semantic layer knows.
     pub questions: usize,
@@ -113,7 +116,8 @@ pub struct Stats {
 /// The answers that were given, and the questions that are being answered.
 pub struct AnswerCache {
     answers: Cache<[u8; 32], Arc<CachedAnswer>>,
-    semantic: Mutex<Semantic>,
+    /// Never locked while `answers` is used: what leaves `answers` leaves this as well, at once.
+    semantic: Arc<Mutex<Semantic>>,
     flights: Arc<Flights>,
     clock: Clock,
     lookups: AtomicU64,
@@ -146,13 +150,32 @@ pub enum Found {
 }
 
 impl AnswerCache {
-    /// An empty one that holds so many bytes of answers.
+    /// An empty one that takes so many bytes at most, about: three quarters of it for answers, one for what the semantic layer
+    /// knows.
     pub fn new(bytes: u64, clock: Clock) -> Arc<Self> {
+        let known = bytes / 4;
+        let semantic = Arc::new(Mutex::new(Semantic::new(usize::try_from(known).unwrap_or(usize::MAX))));
         let weigh =
             |_: &[u8; 32], answer: &Arc<CachedAnswer>| u32::try_from(answer.size()).unwrap_or(u32::MAX);
+        let gone = {
+            let semantic = semantic.clone();
+            move |key: Arc<[u8; 32]>, _: Arc<CachedAnswer>, cause: RemovalCause| {
+                if cause != RemovalCause::Replaced {
+                    semantic.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                }
+            }
+        };
+        let answers = Cache::builder()
+            .max_capacity(bytes - known)
+            .weigher(weigh)
+            // By use, not by frequency: those of documents that have changed go first, however often they were asked for, and new
+            // ones always have room. The semantic layer goes by use as well.
+            .eviction_policy(EvictionPolicy::lru())
+            .eviction_listener(gone)
+            .build();
         Arc::new(Self {
-            answers: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
-            semantic: Mutex::default(),
+            answers,
+            semantic,
             flights: Arc::default(),
             clock,
             lookups: AtomicU64::new(0),
@@ -216,7 +239,8 @@ impl AnswerCache {
             }
         }
         if settings.mode == Mode::Semantic && !is_personal(question) {
-            let place = (partition.0, Gate::of(question).bucket());
+            let Partition { digest, scope, documents } = partition;
+            let place = Place { partition: digest, gate: Gate::of(question).bucket(), scope, documents };
             let vector = vector_of(question);
             let least = settings.least_similarity.max(wish.least_similarity);
             let near = self.semantic().nearest(&place, &vector, least, settings.most_wrong);
@@ -226,8 +250,9 @@ impl AnswerCache {
                 if near.is_trusted && !is_drawn(&key, settings.checked_share) {
                     self.semantic_hits.fetch_add(1, Ordering::Relaxed);
                     self.save(&answer);
+                    // Those who wait look for themselves: the answer is there, under the like question.
                     if let Some(flight) = inquiry.flight.take() {
-                        flight.land(Landing::Kept);
+                        flight.land(Landing::Lost);
                     }
                     return Some(Found::Answer(answer, Layer::Semantic));
                 }
@@ -241,6 +266,8 @@ impl AnswerCache {
     /// What it has done.
     pub fn stats(&self) -> Stats {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        // Answers over the bound are else taken out a little later, and their questions with them.
+        self.answers.run_pending_tasks();
         let semantic = self.semantic();
         Stats {
             lookups: count(&self.lookups),
@@ -291,13 +318,69 @@ impl Inquiry {
         let kept = answer.filter(|_| self.stores && !self.lifetime.is_zero());
         let landing = if kept.is_some() { Landing::Stored } else { Landing::Kept };
         if let Some(answer) = kept {
-            self.cache.answers.insert(self.key, Arc::new(answer));
+            // The question first: an answer that has no room is gone at once, and takes its question with it.
             if let Some((place, vector)) = self.meaning.take() {
                 self.cache.semantic().insert(place, self.key, vector);
             }
+            self.cache.answers.insert(self.key, Arc::new(answer));
         }
         if let Some(flight) = self.flight.take() {
             flight.land(landing);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use mainstay_domain::Timestamp;
+
+    use super::*;
+    use crate::tests::{answer, partition_of, request, tenant};
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_behind_a_paraphrase_is_given_the_answer_that_it_was_given() {
+        let clock = Clock::starting_at(Timestamp::default());
+        let cache = AnswerCache::new(1 << 20, clock);
+        // One check without an error bounds the share below 95 %.
+        let settings = CacheSettings {
+            mode: Mode::Semantic,
+            most_wrong: 0.96,
+            checked_share: 0.0,
+            ..CacheSettings::default()
+        };
+        let partition = partition_of(&request("q"), &tenant("t"));
+        let deadline = Deadline::after(&clock, Duration::from_secs(5));
+        let find = |question| {
+            let (cache, settings) = (cache.clone(), settings);
+            async move { cache.find(&settings, partition, question, Wish::default(), deadline).await }
+        };
+        for question in ["How long does the warranty last?", "How long will the warranty last?"] {
+            let Some(Found::Nothing(inquiry)) = find(question).await else { panic!("nothing was checked") };
+            inquiry.answered(Some(CachedAnswer { at: clock.now(), ..answer("Two years.") }));
+        }
+        let burst = "How long would the warranty last?";
+
+        // The first of the burst has its turn and stops where it looks for like questions, until the second waits for it.
+        let semantic = cache.semantic();
+        let mut second = pin!(find(burst));
+        let handle = tokio::runtime::Handle::current();
+        let first = std::thread::scope(|scope| {
+            let first = scope.spawn(|| handle.block_on(find(burst)));
+            let is_waiting = loop {
+                if cache.flights.is_under_way(&partition.key(burst)) {
+                    break second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+                }
+                std::thread::yield_now();
+            };
+            assert!(is_waiting);
+            drop(semantic);
+            first.join().unwrap()
+        });
+        assert!(matches!(first, Some(Found::Answer(_, Layer::Semantic))));
+        assert!(matches!(second.await, Some(Found::Answer(_, Layer::Semantic))));
+        assert_eq!(cache.stats().semantic_hits, 2);
     }
 }

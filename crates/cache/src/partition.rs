@@ -6,7 +6,13 @@ use sha2::{Digest, Sha256};
 
 /// The hard partition of a cache, as a digest. Answers of one are never found from another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Partition(pub(crate) [u8; 32]);
+pub struct Partition {
+    pub(crate) digest: [u8; 32],
+    /// The tenant and the assistant alone, as a digest: those whose questions are checked together.
+    pub(crate) scope: [u8; 32],
+    /// The version of the documents: answers from another one are never given again.
+    pub(crate) documents: u64,
+}
 
 /// What an answer depends on beside the request.
 #[derive(Clone, Debug)]
@@ -35,13 +41,12 @@ impl Partition {
             _ => return None,
         };
         let mut digest = Sha256::new();
-        let mut enter = |part: &[u8]| {
-            // With its length, so that no two sequences of parts are one text.
-            digest.update((part.len() as u64).to_le_bytes());
-            digest.update(part);
-        };
-        enter(surroundings.tenant.as_str().as_bytes());
-        enter(surroundings.assistant.as_bytes());
+        enter(&mut digest, surroundings.tenant.as_str().as_bytes());
+        enter(&mut digest, surroundings.assistant.as_bytes());
+        let scope: [u8; 32] = digest.finalize().into();
+        let mut digest = Sha256::new();
+        let mut enter = |part: &[u8]| enter(&mut digest, part);
+        enter(&scope);
         enter(&surroundings.documents.to_le_bytes());
         enter(format!("{:?}", surroundings.tier).as_bytes());
         enter(surroundings.user.unwrap_or_default().as_bytes());
@@ -85,19 +90,26 @@ impl Partition {
             extra.iter().map(|(name, value)| (name, canonical(value))).collect();
         fields.sort();
         enter(format!("{fields:?}").as_bytes());
-        Some((Self(digest.finalize().into()), question))
+        let partition = Self { digest: digest.finalize().into(), scope, documents: surroundings.documents };
+        Some((partition, question))
     }
 
     /// The key of one question in it.
     pub(crate) fn key(&self, question: &str) -> [u8; 32] {
         let mut digest = Sha256::new();
-        digest.update(self.0);
+        digest.update(self.digest);
         for word in question.split_whitespace() {
             digest.update(word.as_bytes());
             digest.update(b" ");
         }
         digest.finalize().into()
     }
+}
+
+/// Adds a part, with its length, so that no two sequences of parts are one text.
+fn enter(digest: &mut Sha256, part: &[u8]) {
+    digest.update((part.len() as u64).to_le_bytes());
+    digest.update(part);
 }
 
 /// JSON with the keys of its objects in one order.

@@ -4,20 +4,25 @@
 //! that somebody chose. A cache that is *verified* (vCache, Schroeder et al. 2025) learns it: a share of near questions goes
 //! to the model all the same, and the two answers are compared. An answer is given without asking only where such checks
 //! bound the error: of the checks at this similarity and a little below it, the upper end of the 95 % interval of the share
-//! that was wrong must be below the configured bound. An entry that was once wrong at some similarity is not believed again up to
-//! that similarity, whatever the others show.
+//! that was wrong must be below the configured bound. Only checks of the same tenant and assistant count: how questions are
+//! asked elsewhere, and answered, says nothing of the error here. An entry that was once wrong at some similarity is not
+//! believed again up to that similarity, whatever the others show.
 //!
 //! Look-ups are inside one bucket: one partition, and one [`Gate`](crate::Gate). So its cost does not grow with the cache, but
-//! with how many questions of one kind there are, which is bounded.
+//! with how many questions of one kind there are, which is bounded. So is what all of it takes, in bytes: a question goes with
+//! its answer, with the version of the documents that it was answered from, and where there are too many.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use mainstay_embed::StaticEmbedder;
 
 /// Questions of one bucket at most: the oldest go first. A look-up compares with each.
 const BUCKET: usize = 1_024;
-/// Questions in all; where there are more, whole buckets go, those unused for the longest time first.
-const MOST: usize = 1_000_000;
+/// Bytes that a question takes beside its vector, about: its entry, the bucket that it may be alone in, and what finds it by its
+/// key, with what such tables hold in reserve.
+const QUESTION: usize = 640;
+/// Bytes that the checks of an assistant of a tenant take, about.
+const SCOPE: usize = 768;
 /// Similarities are told apart as finely as this when errors are counted.
 const BINS: usize = 50;
 
@@ -25,21 +30,51 @@ const BINS: usize = 50;
 const WIDTHS: [usize; 3] = [1, 2, 4];
 
 /// A bucket.
-pub(crate) type Place = ([u8; 32], u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Place {
+    /// What its answers depend on beside the question.
+    pub(crate) partition: [u8; 32],
+    /// What its questions have in common.
+    pub(crate) gate: u64,
+    /// The tenant and the assistant: whose checks count here.
+    pub(crate) scope: [u8; 32],
+    /// The version of the documents that answers are from.
+    pub(crate) documents: u64,
+}
 
 /// What the semantic layer knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Semantic {
     buckets: HashMap<Place, Bucket>,
-    questions: usize,
+    /// Where questions are, by the keys of their answers.
+    places: HashMap<[u8; 32], Place>,
+    /// Bytes that the questions take, and that they may take; where they take more, those of the buckets unused for the longest
+    /// time go first.
+    bytes: usize,
+    most_bytes: usize,
+    /// Those whose questions are here or were checked, by tenant and assistant. Where there are more than may be, the one unused
+    /// for the longest time is forgotten: its questions are asked and checked anew.
+    scopes: HashMap<[u8; 32], Scope>,
+    most_scopes: usize,
     clock: u64,
+    /// Checks and errors of all of them, those that were forgotten included.
+    checks: (u32, u32),
+}
+
+/// What is known of the questions to one assistant of one tenant.
+#[derive(Debug)]
+struct Scope {
     /// Checks by similarity: how many, and how many were wrong.
-    checks: Vec<(u32, u32)>,
+    checks: [(u32, u32); BINS + 1],
+    /// The version of the documents that its questions were answered from.
+    documents: u64,
+    used: u64,
 }
 
 #[derive(Debug, Default)]
 struct Bucket {
-    entries: Vec<Entry>,
+    /// The oldest first.
+    entries: VecDeque<Entry>,
     used: u64,
 }
 
@@ -65,7 +100,22 @@ pub(crate) struct Near {
 }
 
 impl Semantic {
-    /// The nearest answered question that is at least so similar.
+    /// One that knows nothing and takes so many bytes at most: an eighth for checks, the rest for questions.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self {
+            buckets: HashMap::new(),
+            places: HashMap::new(),
+            bytes: 0,
+            most_bytes: bytes - bytes / 8,
+            scopes: HashMap::new(),
+            most_scopes: (bytes / 8 / SCOPE).max(1),
+            clock: 0,
+            checks: (0, 0),
+        }
+    }
+
+    /// The nearest answered question that is at least so similar. Questions that were answered from another version of the
+    /// documents are forgotten.
     pub(crate) fn nearest(
         &mut self,
         place: &Place,
@@ -73,7 +123,11 @@ impl Semantic {
         least: f32,
         most_wrong: f64,
     ) -> Option<Near> {
-        self.clock += 1;
+        let scope = self.enter(place);
+        if scope.documents != place.documents {
+            scope.documents = place.documents;
+            self.forget_questions(&place.scope);
+        }
         let bucket = self.buckets.get_mut(place)?;
         bucket.used = self.clock;
         let similar = |entry: &Entry| entry.vector.iter().zip(vector).map(|(a, b)| a * b).sum::<f32>();
@@ -83,35 +137,52 @@ impl Semantic {
             return None;
         }
         let (key, wrong_at) = (entry.key, entry.wrong_at);
-        let is_trusted = similarity > wrong_at && self.is_bounded(similarity, most_wrong);
+        let scope = self.scopes.get(&place.scope);
+        let is_trusted =
+            similarity > wrong_at && scope.is_some_and(|scope| scope.is_bounded(similarity, most_wrong));
         Some(Near { key, similarity, is_trusted })
     }
 
-    /// A question was answered.
+    /// A question was answered. Where the documents have changed since it was asked, its answer is not given again.
     pub(crate) fn insert(&mut self, place: Place, key: [u8; 32], vector: Vec<f32>) {
-        if self.questions >= MOST {
-            self.make_room();
+        self.remove(&key);
+        if self.enter(&place).documents != place.documents {
+            return;
         }
-        self.clock += 1;
+        let entries = self.buckets.get(&place).map(|bucket| &bucket.entries);
+        if let Some(oldest) = entries.filter(|entries| entries.len() >= BUCKET).and_then(VecDeque::front) {
+            let oldest = oldest.key;
+            self.remove(&oldest);
+        }
+        let entry = Entry { key, vector, wrong_at: -1.0 };
+        self.bytes += entry.size();
+        self.places.insert(key, place);
         let bucket = self.buckets.entry(place).or_default();
         bucket.used = self.clock;
-        bucket.entries.retain(|entry| entry.key != key);
-        let before = bucket.entries.len();
-        if before >= BUCKET {
-            bucket.entries.remove(0);
+        bucket.entries.push_back(entry);
+        if self.bytes > self.most_bytes {
+            self.make_room();
         }
-        self.questions += usize::from(before < BUCKET);
-        bucket.entries.push(Entry { key, vector, wrong_at: -1.0 });
+    }
+
+    /// The answer to a question is gone.
+    pub(crate) fn remove(&mut self, key: &[u8; 32]) {
+        let Some(place) = self.places.remove(key) else { return };
+        let Some(bucket) = self.buckets.get_mut(&place) else { return };
+        let at = bucket.entries.iter().position(|entry| entry.key == *key);
+        if let Some(entry) = at.and_then(|at| bucket.entries.remove(at)) {
+            self.bytes -= entry.size();
+        }
+        if bucket.entries.is_empty() {
+            self.buckets.remove(&place);
+        }
     }
 
     /// What a check has shown: whether the answer to the question `key` was right for one that is so similar to it.
     pub(crate) fn checked(&mut self, place: &Place, near: &Near, was_right: bool) {
-        if self.checks.is_empty() {
-            self.checks = vec![(0, 0); BINS + 1];
-        }
-        let bin = bin_of(near.similarity);
-        self.checks[bin].0 += 1;
-        self.checks[bin].1 += u32::from(!was_right);
+        let scope = self.enter(place);
+        count(&mut scope.checks[bin_of(near.similarity)], was_right);
+        count(&mut self.checks, was_right);
         let entries = self.buckets.get_mut(place).map(|bucket| &mut bucket.entries);
         if let Some(entry) =
             entries.and_then(|entries| entries.iter_mut().find(|entry| entry.key == near.key))
@@ -121,6 +192,70 @@ impl Semantic {
         }
     }
 
+    /// Checks and errors in all.
+    pub(crate) fn checks(&self) -> (u32, u32) {
+        self.checks
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// What is known of the tenant's assistant, which is used now.
+    fn enter(&mut self, place: &Place) -> &mut Scope {
+        self.clock += 1;
+        if self.scopes.len() >= self.most_scopes && !self.scopes.contains_key(&place.scope) {
+            let unused = self.scopes.iter().min_by_key(|(_, scope)| scope.used).map(|(scope, _)| *scope);
+            if let Some(unused) = unused {
+                self.scopes.remove(&unused);
+                self.forget_questions(&unused);
+            }
+        }
+        let unknown = || Scope { checks: [(0, 0); BINS + 1], documents: place.documents, used: 0 };
+        let scope = self.scopes.entry(place.scope).or_insert_with(unknown);
+        scope.used = self.clock;
+        scope
+    }
+
+    fn forget_questions(&mut self, scope: &[u8; 32]) {
+        for (_, bucket) in self.buckets.extract_if(|place, _| place.scope == *scope) {
+            for entry in bucket.entries {
+                self.places.remove(&entry.key);
+                self.bytes -= entry.size();
+            }
+        }
+    }
+
+    /// Forgets the oldest questions of the buckets that were unused for the longest time, an eighth of all.
+    fn make_room(&mut self) {
+        let mut used: Vec<(u64, Place)> =
+            self.buckets.iter().map(|(place, bucket)| (bucket.used, *place)).collect();
+        used.sort_unstable();
+        for (_, place) in used {
+            while self.bytes > self.most_bytes - self.most_bytes / 8
+                && let Some(oldest) = self.buckets.get(&place).and_then(|bucket| bucket.entries.front())
+            {
+                let oldest = oldest.key;
+                self.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// Bytes that it takes, about.
+    fn size(&self) -> usize {
+        QUESTION + size_of_val(self.vector.as_slice())
+    }
+}
+
+/// Counts a check.
+fn count(checks: &mut (u32, u32), was_right: bool) {
+    checks.0 = checks.0.saturating_add(1);
+    checks.1 = checks.1.saturating_add(u32::from(!was_right));
+}
+
+impl Scope {
     /// Whether the checks bound the error at this similarity. The more alike questions are the more rarely they want different
     /// answers, so checks at this similarity and a little below it speak for it; those above it do not, for many good ones
     /// there would hide a bad one here.
@@ -134,30 +269,6 @@ impl Semantic {
             let (checks, wrong) = sum(width);
             f64::from(wrong) <= most_wrong * f64::from(checks) && error_bound(checks, wrong) <= most_wrong
         })
-    }
-
-    /// Checks and errors in all.
-    pub(crate) fn checks(&self) -> (u32, u32) {
-        self.checks.iter().fold((0, 0), |sum, bin| (sum.0 + bin.0, sum.1 + bin.1))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.questions
-    }
-
-    /// Forgets the buckets that were unused for the longest time, an eighth of all.
-    fn make_room(&mut self) {
-        let mut used: Vec<(u64, Place)> =
-            self.buckets.iter().map(|(place, bucket)| (bucket.used, *place)).collect();
-        used.sort_unstable();
-        for (_, place) in used {
-            if self.questions <= MOST - MOST / 8 {
-                break;
-            }
-            if let Some(bucket) = self.buckets.remove(&place) {
-                self.questions -= bucket.entries.len();
-            }
-        }
     }
 }
 
@@ -219,6 +330,8 @@ const NEGATIONS: [&str; 6] = ["no", "not", "nor", "yes", "ja", "non"];
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -234,10 +347,14 @@ mod tests {
         assert_eq!((error_bound(0, 0), error_bound(5, 5)), (1.0, 1.0));
     }
 
+    fn place() -> Place {
+        Place { partition: [0; 32], gate: 1, scope: [7; 32], documents: 1 }
+    }
+
     #[test]
     fn nothing_is_trusted_before_enough_checks_and_nothing_that_was_wrong() {
-        let mut semantic = Semantic::default();
-        let place = ([0; 32], 1);
+        let mut semantic = Semantic::new(16 << 20);
+        let place = place();
         let vector = vector_of("how long is the warranty");
         semantic.insert(place, [1; 32], vector.clone());
         let near = semantic.nearest(&place, &vector, 0.8, 0.01).unwrap();
@@ -246,7 +363,11 @@ mod tests {
             semantic.checked(&place, &near, true);
         }
         assert!(semantic.nearest(&place, &vector, 0.8, 0.01).unwrap().is_trusted);
-        assert_eq!(semantic.nearest(&([9; 32], 1), &vector, 0.8, 0.01), None, "across partitions");
+        assert_eq!(
+            semantic.nearest(&Place { partition: [9; 32], ..place }, &vector, 0.8, 0.01),
+            None,
+            "across partitions"
+        );
         for _ in 0..1_000 {
             semantic.checked(&place, &near, true);
         }
@@ -265,13 +386,88 @@ mod tests {
     }
 
     #[test]
+    fn what_is_learned_is_bounded_and_the_sum_of_all_checks_never_falls() {
+        let mut semantic = Semantic::new(16 << 20);
+        let near = Near { key: [1; 32], similarity: 0.9, is_trusted: false };
+        let most = semantic.most_scopes as u32;
+        for number in 0..=most {
+            let mut scope = [0; 32];
+            scope[..4].copy_from_slice(&number.to_le_bytes());
+            semantic.checked(&Place { scope, ..place() }, &near, true);
+        }
+        assert_eq!((semantic.scopes.len() as u32, semantic.checks()), (most, (most + 1, 0)));
+        assert!(!semantic.scopes.contains_key(&[0; 32]), "the one unused for the longest time");
+    }
+
+    #[test]
+    fn a_question_that_is_answered_again_is_counted_once() {
+        let mut semantic = Semantic::new(16 << 20);
+        for _ in 0..3 {
+            semantic.insert(place(), [1; 32], vec![1.0]);
+        }
+        assert_eq!(semantic.len(), 1);
+    }
+
+    #[test]
     fn a_bucket_holds_no_more_than_its_bound() {
-        let mut semantic = Semantic::default();
+        let mut semantic = Semantic::new(16 << 20);
         for number in 0..BUCKET as u32 + 10 {
             let mut key = [0; 32];
             key[..4].copy_from_slice(&number.to_le_bytes());
-            semantic.insert(([0; 32], 1), key, vec![1.0]);
+            semantic.insert(place(), key, vec![1.0]);
         }
         assert_eq!(semantic.len(), BUCKET);
+    }
+
+    /// One thing that happens to the layer: of the few scopes, gates, versions and keys that there are.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Find(Place),
+        Insert(Place, u8),
+        Remove(u8),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let place = || {
+            (0u8..4, 0u64..3, 0u64..2).prop_map(|(scope, gate, documents)| {
+                let partition = [scope + 4 * documents as u8; 32];
+                Place { partition, gate, scope: [scope; 32], documents }
+            })
+        };
+        let step = prop_oneof![
+            2 => place().prop_map(Step::Find),
+            6 => (place(), any::<u8>()).prop_map(|(place, key)| Step::Insert(place, key)),
+            1 => any::<u8>().prop_map(Step::Remove),
+        ];
+        proptest::collection::vec(step, 1..200)
+    }
+
+    proptest! {
+        #[test]
+        fn questions_are_counted_as_they_are_and_take_no_more_than_they_may(steps in steps()) {
+            // Three of the four scopes, and a few questions.
+            let mut semantic = Semantic::new(24 * SCOPE);
+            for step in steps {
+                match step {
+                    Step::Find(place) => {
+                        semantic.nearest(&place, &[1.0; 8], 0.0, 0.01);
+                    }
+                    Step::Insert(place, key) => semantic.insert(place, [key; 32], vec![1.0; 8]),
+                    Step::Remove(key) => semantic.remove(&[key; 32]),
+                }
+                let entries: Vec<(&Place, &Entry)> = semantic
+                    .buckets
+                    .iter()
+                    .flat_map(|(place, bucket)| bucket.entries.iter().map(move |entry| (place, entry)))
+                    .collect();
+                prop_assert_eq!(semantic.len(), entries.len());
+                prop_assert_eq!(semantic.bytes, entries.iter().map(|(_, entry)| entry.size()).sum::<usize>());
+                prop_assert!(semantic.bytes <= semantic.most_bytes && semantic.scopes.len() <= 3);
+                for (place, entry) in entries {
+                    prop_assert_eq!(semantic.places.get(&entry.key), Some(place));
+                    prop_assert_eq!(semantic.scopes[&place.scope].documents, place.documents);
+                }
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 
-fn request(question: &str) -> ChatRequest {
+pub(crate) fn request(question: &str) -> ChatRequest {
     ChatRequest {
         model: "support".to_owned(),
         messages: vec![Message::text(Role::System, "Be brief."), Message::text(Role::User, question)],
@@ -22,17 +22,17 @@ fn request(question: &str) -> ChatRequest {
     }
 }
 
-fn tenant(name: &str) -> TenantId {
+pub(crate) fn tenant(name: &str) -> TenantId {
     TenantId::new(name)
 }
 
-fn partition_of(request: &ChatRequest, tenant: &TenantId) -> Partition {
+pub(crate) fn partition_of(request: &ChatRequest, tenant: &TenantId) -> Partition {
     let surroundings =
         Surroundings { tenant, assistant: "a", documents: 1, tier: None, user: None, intent: None };
     Partition::of(request, &surroundings).unwrap().0
 }
 
-fn answer(text: &str) -> CachedAnswer {
+pub(crate) fn answer(text: &str) -> CachedAnswer {
     CachedAnswer {
         completion: Completion {
             id: "c".to_owned(),
@@ -63,14 +63,21 @@ struct Site {
 
 impl Site {
     fn new(mode: Mode) -> Self {
+        Self::of_memory(1 << 20, mode)
+    }
+
+    fn of_memory(bytes: u64, mode: Mode) -> Self {
         let clock = Clock::starting_at(Timestamp::default());
         let settings = CacheSettings { mode, checked_share: 0.0, ..CacheSettings::default() };
-        Self { cache: AnswerCache::new(1 << 20, clock), settings, clock }
+        Self { cache: AnswerCache::new(bytes, clock), settings, clock }
     }
 
     async fn find_as(&self, wish: Wish, tenant_name: &str, question: &str) -> Option<Found> {
-        let request = request(question);
-        let partition = partition_of(&request, &tenant(tenant_name));
+        let partition = partition_of(&request(question), &tenant(tenant_name));
+        self.find_in(partition, wish, question).await
+    }
+
+    async fn find_in(&self, partition: Partition, wish: Wish, question: &str) -> Option<Found> {
         let deadline = Deadline::after(&self.clock, Duration::from_secs(5));
         self.cache.find(&self.settings, partition, question, wish, deadline).await
     }
@@ -81,10 +88,15 @@ impl Site {
 
     /// Asks and answers; whether it was a hit, and of which layer.
     async fn ask(&self, question: &str, text: &str) -> Option<Layer> {
-        match self.find(question).await {
+        let partition = partition_of(&request(question), &tenant("t"));
+        self.ask_in(partition, question, answer(text)).await
+    }
+
+    async fn ask_in(&self, partition: Partition, question: &str, answer: CachedAnswer) -> Option<Layer> {
+        match self.find_in(partition, Wish::default(), question).await.unwrap() {
             Found::Answer(_, layer) => Some(layer),
             Found::Nothing(inquiry) => {
-                inquiry.answered(Some(CachedAnswer { at: self.clock.now(), ..answer(text) }));
+                inquiry.answered(Some(CachedAnswer { at: self.clock.now(), ..answer }));
                 None
             }
         }
@@ -267,6 +279,89 @@ async fn like_questions_are_answered_once_checks_have_shown_that_they_may() {
     let (checks, wrong) = site.cache.stats().checks;
     assert!(wrong > 0 && checks >= 299, "{wrong} of {checks}");
     assert!(hits > 300, "{hits}");
+}
+
+/// Distinct questions that the semantic layer puts in buckets of their own.
+fn question(number: usize) -> String {
+    format!("How long does the battery of model {number} last?")
+}
+
+#[tokio::test(start_paused = true)]
+async fn known_questions_take_no_more_than_their_share_of_the_memory() {
+    let site = Site::of_memory(256 << 10, Mode::Semantic);
+    for number in 0..500 {
+        site.ask(&question(number), "Two years.").await;
+    }
+    let questions = site.cache.stats().questions;
+    // A vector alone is a kilobyte.
+    assert!((20..64).contains(&questions), "{questions}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_goes_with_its_answer() {
+    let site = Site::new(Mode::Semantic);
+    site.ask(&question(1), "Two years.").await;
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let Found::Nothing(inquiry) = site.find(&question(1)).await else { panic!("its time is over") };
+    assert_eq!(site.cache.stats().questions, 0);
+    inquiry.answered(Some(CachedAnswer { at: site.clock.now(), ..answer("Two years.") }));
+    assert_eq!(site.cache.stats().questions, 1);
+    for number in 2..100 {
+        site.ask(&question(number), &"Two years. ".repeat(10_000)).await;
+    }
+    let questions = site.cache.stats().questions;
+    assert!((1..10).contains(&questions), "{questions} questions for a megabyte of answers of 110 KB");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_goes_with_the_version_of_the_documents_that_it_was_answered_from() {
+    let site = Site::new(Mode::Semantic);
+    let of = |documents| {
+        let tenant = tenant("t");
+        let surroundings =
+            Surroundings { tenant: &tenant, assistant: "a", documents, tier: None, user: None, intent: None };
+        Partition::of(&request("q"), &surroundings).unwrap().0
+    };
+    for number in 0..10 {
+        site.ask_in(of(1), &question(number), answer("Two years.")).await;
+    }
+    let late = site.find_in(of(1), Wish::default(), &question(10)).await;
+    assert_eq!(site.cache.stats().questions, 10);
+    site.ask_in(of(2), &question(0), answer("Three years.")).await;
+    assert_eq!(site.cache.stats().questions, 1);
+    let Some(Found::Nothing(late)) = late else { panic!("it was not known") };
+    late.answered(Some(answer("Two years.")));
+    assert_eq!(site.cache.stats().questions, 1, "an answer that comes late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_of_one_tenant_and_assistant_let_no_other_be_answered_unchecked() {
+    let mut site = Site::new(Mode::Semantic);
+    // One check without an error bounds the share below 95 %.
+    site.settings.most_wrong = 0.96;
+    let questions = [
+        "How long does the warranty last?",
+        "How long will the warranty last?",
+        "How long would the warranty last?",
+    ];
+    for (tenant_name, assistant) in [("t", "a"), ("u", "a"), ("t", "b")] {
+        let mut layers = Vec::new();
+        for question in questions {
+            let tenant = tenant(tenant_name);
+            let surroundings = Surroundings {
+                tenant: &tenant,
+                assistant,
+                documents: 1,
+                tier: None,
+                user: None,
+                intent: None,
+            };
+            let (partition, _) = Partition::of(&request("q"), &surroundings).unwrap();
+            layers.push(site.ask_in(partition, question, answer("Two years.")).await);
+        }
+        assert_eq!(layers, [None, None, Some(Layer::Semantic)], "{tenant_name} {assistant}");
+    }
+    assert_eq!(site.cache.stats().checks, (3, 0));
 }
 
 #[derive(Deserialize)]

@@ -24,9 +24,11 @@ const SLOW_TIME_OVER: f64 = 2.0;
 pub struct GradientPolicy {
     /// Requests at once, at the start.
     pub initial: u32,
-    /// The limit never falls below this, and 0 is taken as 1: with none in flight nothing would ever be measured.
+    /// The limit never falls below this, taken as `most` where it is more. 0 is taken as 1: with none in flight nothing would
+    /// ever be measured.
     pub least: u32,
-    /// The limit never rises above this; taken as `least` where it is less.
+    /// The limit never rises above this, whatever `initial` and `least` say: it is what the other side can bear. 0 is taken
+    /// as 1.
     pub most: u32,
     /// Over how many samples the long mean is taken.
     pub window: u32,
@@ -55,9 +57,10 @@ pub struct GradientLimit {
 impl GradientLimit {
     /// A limit that has measured nothing yet.
     pub fn new(policy: GradientPolicy) -> Self {
-        let least = policy.least.max(1);
-        let policy = GradientPolicy { least, most: policy.most.max(least), ..policy };
-        Self { policy, limit: f64::from(policy.initial.clamp(least, policy.most)), long: 0.0, samples: 0 }
+        let most = policy.most.max(1);
+        let least = policy.least.clamp(1, most);
+        let policy = GradientPolicy { least, most, ..policy };
+        Self { policy, limit: f64::from(policy.initial.clamp(least, most)), long: 0.0, samples: 0 }
     }
 
     /// How many requests may be in flight.
@@ -174,6 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn a_most_below_the_usual_least_is_kept() {
+        let mut limit = GradientLimit::new(GradientPolicy { most: 4, ..GradientPolicy::default() });
+        assert_eq!(limit.limit(), 4);
+        for _ in 0..100 {
+            limit.record(FAST, limit.limit());
+            assert_eq!(limit.limit(), 4);
+        }
+        limit.overloaded();
+        assert_eq!(limit.limit(), 4);
+    }
+
+    #[test]
     fn a_sign_of_overload_takes_a_tenth() {
         let mut limit = settled();
         let baseline = limit.baseline();
@@ -197,8 +212,9 @@ mod tests {
                 } else {
                     limit.record(Duration::new(secs, nanos % 1_000_000_000), in_flight);
                 }
-                prop_assert!(limit.limit() >= least.max(1) as usize);
-                prop_assert!(limit.limit() <= most.max(least).max(1) as usize);
+                let most = most.max(1);
+                prop_assert!(limit.limit() >= least.clamp(1, most) as usize);
+                prop_assert!(limit.limit() <= most as usize);
                 prop_assert!(limit.long.is_finite());
             }
         }

@@ -3,9 +3,10 @@
 //!
 //! Within a tier the order is deficit round robin (Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round
 //! Robin", SIGCOMM 1995), with tokens as the cost. At each visit a tenant is granted its weight times the tier's
-//! quantum, and starts requests for as long as the grant covers them. The quantum is the largest cost seen in the tier, so
-//! that each visit either starts a request or works off a debt that an estimate left: a constant number of visits per
-//! request, however many tenants wait. (The ordered sets beneath cost the logarithm of how many wait.)
+//! quantum, and starts requests for as long as the grant covers them. The quantum is the largest cost seen in the tier,
+//! but bounded: costs are what callers claim, and one that claims millions would let every tenant start hundreds of
+//! requests at each visit, before the others have their turn. Costs are bounded as well, so that a request waits for a
+//! constant number of visits, however many tenants wait. (The ordered sets beneath cost the logarithm of how many wait.)
 
 mod drain;
 mod tenants;
@@ -18,6 +19,11 @@ use std::time::Duration;
 
 use self::drain::Drain;
 use self::tenants::Tenants;
+
+/// Tokens that a visit grants at most, for a weight of 1: a few usual requests.
+const MOST_QUANTUM: u64 = 4_096;
+/// Tokens that a request is counted as at most: it waits for no more than 16 visits of [`MOST_QUANTUM`].
+const MOST_COST: u64 = 65_536;
 
 /// What a queue holds, and how many run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,9 +98,9 @@ pub struct Arrival<T> {
     /// Whose request it is.
     pub tenant: T,
     /// The tenant's part relative to others of its tier. Small numbers serve best, 1 for the least: a visit grants this
-    /// many times the largest cost. 0 is taken as 1.
+    /// many times the largest cost seen, which counts as 4,096 tokens at most. 0 is taken as 1.
     pub weight: u32,
-    /// The estimated cost in tokens. 0 is taken as 1, and more than `u32::MAX` as that.
+    /// The estimated cost in tokens. 0 is taken as 1, and more than 65,536 as that.
     pub cost: u64,
     /// When it is no longer worth starting, as time since the same start as `now`; `Duration::MAX` for never.
     pub deadline: Duration,
@@ -172,7 +178,7 @@ struct Tier {
     last_place: u64,
     /// The place in the ring that has had the grant of this visit.
     granted: Option<u64>,
-    /// The largest cost seen.
+    /// Tokens that a visit grants: the largest cost seen, at most [`MOST_QUANTUM`].
     quantum: u64,
 }
 
@@ -314,8 +320,7 @@ impl<T: Hash + Eq + Clone> FairQueue<T> {
         let Request { tenant, tier, state, .. } = *request;
         // Whoever started while nobody else wanted the place took nothing from anybody.
         if state == State::Charged {
-            let quantum = &mut self.tiers[tier].quantum;
-            *quantum = actual.max(*quantum);
+            self.tiers[tier].has_seen(actual);
             if let Some(flow) = self.tenants[tenant].flow(tier) {
                 flow.deficit += i128::from(estimated) - i128::from(actual);
                 flow.keep_no_credit_while_empty();
@@ -402,7 +407,7 @@ impl<T: Hash + Eq + Clone> FairQueue<T> {
 
     fn enqueue(&mut self, ticket: Ticket, request: Request) {
         let tier = &mut self.tiers[request.tier];
-        tier.quantum = tier.quantum.max(request.cost);
+        tier.has_seen(request.cost);
         tier.waiting.insert(ticket);
         self.deadlines.insert((request.deadline, ticket));
         self.requests.insert(ticket, request);
@@ -509,6 +514,10 @@ impl<T: Hash + Eq + Clone> FairQueue<T> {
 }
 
 impl Tier {
+    fn has_seen(&mut self, cost: u64) {
+        self.quantum = self.quantum.max(cost.min(MOST_QUANTUM));
+    }
+
     /// A new place for `tenant` at the end of the ring.
     fn place(&mut self, tenant: usize) -> u64 {
         self.last_place += 1;
@@ -517,7 +526,8 @@ impl Tier {
     }
 }
 
-/// A cost as it is counted: nothing is free, or a tenant could start any number within one visit.
+/// A cost as it is counted: nothing is free, or a tenant could start any number within one visit, and nothing is dearer than
+/// a constant number of visits.
 fn tokens(cost: u64) -> u64 {
-    cost.clamp(1, u32::MAX.into())
+    cost.clamp(1, MOST_COST)
 }

@@ -180,6 +180,33 @@ fn who_estimates_too_little_gets_no_more_for_it() {
 }
 
 #[test]
+fn a_request_that_claims_an_absurd_cost_delays_nobody_but_its_own_tenant() {
+    let mut queue = queue(0, &[TierPolicy::new(usize::MAX)]);
+    let of_cost = |tenant, cost| Arrival { cost, ..from(tenant, 0) };
+    let absurd = ticket(queue.arrive(secs(0), of_cost(1, u64::MAX)));
+    // While it waits, and again after it was settled for what it took in truth.
+    for _ in 0..2 {
+        for _ in 0..900 {
+            ticket(queue.arrive(secs(0), of_cost(2, 500)));
+        }
+        let single = ticket(queue.arrive(secs(0), of_cost(3, 500)));
+        queue.set_capacity(1);
+        let mut order = Vec::new();
+        while let Some(&running) = queue.next(secs(0)).first() {
+            if running == absurd {
+                assert!(queue.settle(absurd, 500));
+            }
+            assert!(queue.finish(running, secs(0)));
+            order.push(running);
+        }
+        let position = order.iter().position(|&ticket| ticket == single);
+        assert!(position.is_some_and(|position| position <= 20), "{position:?}");
+        queue.set_capacity(0);
+    }
+    assert!(queue.visits <= 2 * 1_803, "{} visits", queue.visits);
+}
+
+#[test]
 fn a_tenant_may_burst_for_a_while_and_then_queues_as_others() {
     let policy = QueuePolicy::new(2, vec![TierPolicy::new(usize::MAX)]);
     let mut queue = FairQueue::new(policy);
