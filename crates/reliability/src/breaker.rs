@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct BreakerSettings {
     /// Failures one after the other that open it: what a service with little traffic shows an outage by.
     pub failures: u32,
-    /// The share of failed calls within `window` that opens it, 0 to 1: what a service with much traffic does.
+    /// The share of failed calls within `window` above which it opens, 0 to 1, once chance does not explain it: what a
+    /// service with much traffic does.
     pub error_rate: f64,
     /// Over how long the share is taken.
     pub window: Duration,
@@ -98,6 +99,8 @@ pub struct Breaker {
     since: Duration,
     recovery: Duration,
     probing: bool,
+    /// Whether the probe that is under way came before its time.
+    early: bool,
     probed: u32,
     generation: u32,
     opens: u64,
@@ -119,6 +122,7 @@ impl Breaker {
             since: Duration::ZERO,
             recovery: settings.recovery,
             probing: false,
+            early: false,
             probed: 0,
             generation: 0,
             opens: 0,
@@ -140,6 +144,19 @@ impl Breaker {
             BreakerState::HalfOpen => Err(PROBE_PATIENCE),
             BreakerState::Open => Err(self.reopens_after().saturating_sub(self.latest)),
         }
+    }
+
+    /// Lets a probe through before its time, because nothing else can answer: not to call what fails spares it, and whoever
+    /// asks gets nothing for it. At most six in the time that it rests at first, and their failures make that no longer.
+    pub fn admit_early(&mut self, now: Duration) -> Option<Permit> {
+        self.advance(now);
+        let rested = self.latest.saturating_sub(self.since);
+        if self.state != BreakerState::Open || rested < self.settings.recovery / EARLY {
+            return None;
+        }
+        self.half_open();
+        (self.early, self.probing) = (true, true);
+        Some(self.permit(true))
     }
 
     /// Whether [`admit`](Self::admit) would let a call through, without letting it.
@@ -204,17 +221,22 @@ impl Breaker {
     fn advance(&mut self, now: Duration) {
         self.latest = self.latest.max(now);
         if self.state == BreakerState::Open && self.latest >= self.reopens_after() {
-            self.state = BreakerState::HalfOpen;
-            self.probing = false;
-            self.probed = 0;
-            self.generation = self.generation.wrapping_add(1);
+            self.half_open();
         }
+    }
+
+    fn half_open(&mut self) {
+        self.state = BreakerState::HalfOpen;
+        self.probing = false;
+        self.probed = 0;
+        self.generation = self.generation.wrapping_add(1);
     }
 
     fn succeeded(&mut self, permit: Permit) {
         self.consecutive = 0;
         self.recent.add(self.latest, false);
         if permit.is_probe {
+            self.early = false;
             self.probed += 1;
             if self.probed >= self.settings.probes {
                 self.state = BreakerState::Closed;
@@ -231,7 +253,7 @@ impl Breaker {
         let is_rate = || {
             let (calls, failures) = self.recent.counts();
             calls >= self.settings.min_calls.max(1)
-                && f64::from(failures) >= self.settings.error_rate * f64::from(calls)
+                && is_credibly_above(failures, calls, self.settings.error_rate)
         };
         let opens = match self.state {
             BreakerState::Closed => self.consecutive >= self.settings.failures.max(1) || is_rate(),
@@ -245,6 +267,12 @@ impl Breaker {
 
     /// A probe that failed, and an opening soon after a closing, rest longer each time.
     fn open(&mut self) {
+        if std::mem::take(&mut self.early) {
+            self.state = BreakerState::Open;
+            self.since = self.latest;
+            self.generation = self.generation.wrapping_add(1);
+            return;
+        }
         let was_closed_for = self.latest.saturating_sub(self.since);
         let first = self.opens == 0;
         let is_relapse = self.state == BreakerState::HalfOpen || (!first && was_closed_for < STABLE);
@@ -262,6 +290,9 @@ impl Breaker {
         self.generation = self.generation.wrapping_add(1);
     }
 }
+
+/// The part of its rest after which a breaker may be probed where nothing else can answer.
+const EARLY: u32 = 6;
 
 /// What a caller is told to wait while a probe is under way.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
@@ -302,6 +333,17 @@ impl Window {
             (u32::saturating_add(calls, *more), u32::saturating_add(failures, *failed))
         })
     }
+}
+
+/// Whether the share that fails is above `rate` for more than a chance of 1 %: the lower end of Wilson's score interval
+/// (1927) is. Of a provider of which one call in twenty fails, two of twenty often do; it must not rest for that.
+fn is_credibly_above(failures: u32, calls: u32, rate: f64) -> bool {
+    const Z: f64 = 2.326;
+    let (n, share) = (f64::from(calls), f64::from(failures) / f64::from(calls.max(1)));
+    let centre = share + Z * Z / (2.0 * n);
+    let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let least = (centre - half) / (1.0 + Z * Z / n);
+    least >= rate || (failures == calls && failures > 0)
 }
 
 #[cfg(test)]
@@ -354,14 +396,33 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_of_many_calls_opens_it_and_of_few_does_not() {
+    fn a_share_of_failures_opens_it_once_it_is_no_chance() {
+        // Every third call fails, never three in a row: with the 20th there are six, which a tenth would hardly give.
         let mut breaker = Breaker::new(BreakerSettings::default());
         for number in 0..40u64 {
-            let result = if number % 9 == 8 { CallResult::Failed } else { CallResult::Succeeded };
+            let result = if number % 3 == 1 { CallResult::Failed } else { CallResult::Succeeded };
             let passed = call(&mut breaker, Duration::from_millis(100 * number), result);
-            // The second failure is the 18th call; the third is the 27th, of which more than a tenth failed.
-            assert_eq!(passed, number <= 26, "{number}");
+            assert_eq!(passed, number <= 19, "{number}");
         }
+        assert!(is_credibly_above(6, 20, 0.1) && !is_credibly_above(5, 20, 0.1));
+        assert!(
+            is_credibly_above(20, 20, 1.0)
+                && !is_credibly_above(19, 20, 1.0)
+                && !is_credibly_above(0, 20, 0.1)
+        );
+    }
+
+    #[test]
+    fn a_provider_with_a_failure_now_and_then_is_not_given_up() {
+        // One in twenty of five calls a second, for ten hours: by chance many windows have more than a tenth.
+        let mut random = fastrand::Rng::with_seed(1);
+        let settings = BreakerSettings { failures: u32::MAX, ..BreakerSettings::default() };
+        let mut breaker = Breaker::new(settings);
+        for number in 0..180_000u64 {
+            let result = if random.f64() < 0.05 { CallResult::Failed } else { CallResult::Succeeded };
+            call(&mut breaker, Duration::from_millis(200 * number), result);
+        }
+        assert!(breaker.opens() <= 10, "{}", breaker.opens());
     }
 
     #[test]
@@ -381,6 +442,25 @@ mod tests {
             assert!(call(&mut breaker, seconds(721 + 601), CallResult::Failed));
         }
         assert_eq!(breaker.admit(seconds(721 + 601)), Err(seconds(60)));
+    }
+
+    #[test]
+    fn where_nothing_else_can_answer_it_is_probed_before_its_time_and_rests_no_longer_for_it() {
+        let mut breaker = opened();
+        assert!(breaker.admit_early(seconds(10)).is_none(), "some rest it has");
+        for second in [11, 21, 31] {
+            let permit = breaker.admit_early(seconds(second)).unwrap();
+            assert!(breaker.admit_early(seconds(second)).is_none() && !breaker.would_admit(seconds(second)));
+            breaker.record(seconds(second), permit, CallResult::Failed);
+            assert_eq!(breaker.admit(seconds(second)), Err(seconds(60)));
+        }
+        assert_eq!((breaker.opens(), breaker.oscillations()), (1, 0));
+        let permit = breaker.admit_early(seconds(41)).unwrap();
+        breaker.record(seconds(41), permit, CallResult::Succeeded);
+        for _ in 0..2 {
+            assert!(call(&mut breaker, seconds(41), CallResult::Succeeded));
+        }
+        assert_eq!(breaker.state(seconds(41)), BreakerState::Closed);
     }
 
     #[test]

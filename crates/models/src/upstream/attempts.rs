@@ -96,7 +96,7 @@ impl Attempts {
         while let Some(candidate) = self.candidates.get(self.at).cloned() {
             match self.obstacle(&candidate, now) {
                 Some(obstacle) => self.pass_over(obstacle),
-                None => match candidate.health.admit(now, self.made_here == 0) {
+                None => match self.admit(&candidate, now) {
                     Ok(permit) => {
                         self.made += 1;
                         self.made_here += 1;
@@ -119,6 +119,18 @@ impl Attempts {
             message: "no model is configured for this request".to_owned(),
             retry_after: None,
         }))
+    }
+
+    /// Where all of those that are somebody else's rest, one of them is tried all the same now and then: a provider that
+    /// is well again should not be waited for.
+    fn admit(&self, candidate: &Candidate, now: Duration) -> Result<Permit, Duration> {
+        candidate.health.admit(now, self.made_here == 0).or_else(|wait| {
+            let is_remote = |one: &&Candidate| &*one.name.provider != "builtin";
+            let can_answer =
+                |one: &Candidate| self.obstacle(one, now).is_none() && one.health.would_admit(now);
+            let is_only_hope = self.made == 0 && !self.candidates.iter().filter(is_remote).any(can_answer);
+            is_only_hope.then(|| candidate.health.admit_early(now)).flatten().ok_or(wait)
+        })
     }
 
     /// The call as the attempt makes it when it wants the whole answer.
@@ -319,6 +331,7 @@ fn unavailable(name: &ModelName, wait: Duration) -> ModelError {
         provider: name.provider.to_string(),
         status: None,
         message: format!("{name} has failed repeatedly and is given time to recover"),
-        retry_after: Some(wait),
+        // Whoever is told the same moment comes back at the same moment.
+        retry_after: Some(wait + wait.mul_f64(fastrand::f64() / 2.0)),
     }
 }

@@ -57,6 +57,11 @@ impl Health {
         Ok(permit)
     }
 
+    /// Lets a probe through although the upstream rests, because nothing else can answer.
+    pub(super) fn admit_early(&self, now: Duration) -> Option<Permit> {
+        self.state().breaker.admit_early(now)
+    }
+
     pub(super) fn would_admit(&self, now: Duration) -> bool {
         self.state().breaker.would_admit(now)
     }

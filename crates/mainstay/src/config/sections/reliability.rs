@@ -40,7 +40,7 @@ pub(crate) struct RawBreaker {
     /// Failures one after the other that open the breaker.
     #[schemars(example = 3, range(min = 1, max = 1000))]
     failures: Option<u32>,
-    /// The share of failures that opens it.
+    /// The share of failures above which it opens, once that is not by chance.
     #[schemars(example = "10%")]
     error_rate: Option<Ratio>,
     /// Over how long that share is taken.
