@@ -227,7 +227,11 @@ impl AnswerCache {
                 }
                 Err(mut landing) => {
                     let landed = landing.wait_for(|landing| *landing != Landing::Flying);
-                    let landed = self.clock.timeout(deadline.remaining(&self.clock), landed).await?;
+                    // Half of the time that is left, so that there is some to ask in if the other reads slowly or not at all.
+                    let longest = deadline.remaining(&self.clock) / 2;
+                    let Some(landed) = self.clock.timeout(longest, landed).await else {
+                        return Some(Found::Nothing(Box::new(inquiry)));
+                    };
                     match landed.map(|landing| *landing) {
                         Ok(Landing::Stored) => {
                             self.shared.fetch_add(1, Ordering::Relaxed);

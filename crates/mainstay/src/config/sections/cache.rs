@@ -13,7 +13,7 @@ use super::rules::positive;
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawCache {
-    /// The memory that answers may take, of all assistants together.
+    /// The memory that answers, and the questions that are known by their meaning, may take, of all assistants together.
     #[schemars(example = "64MiB")]
     memory: Option<ByteSize>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct RawCache {
 /// Answers that are given again, checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Cache {
-    /// The memory that answers may take, in bytes.
+    /// The memory that answers and questions may take, in bytes.
     pub(crate) memory: u64,
 }
 
