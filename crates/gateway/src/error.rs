@@ -74,6 +74,8 @@ pub enum RequestError {
         contact: Option<String>,
         /// How long it usually takes.
         expected_recovery: Option<Duration>,
+        /// When a model may be asked again. Not the same for all, or they would come back at once.
+        retry_after: Duration,
     },
     /// Mainstay is stopping and the time for running requests is over.
     #[error("the server is shutting down; repeat the request")]
@@ -121,6 +123,18 @@ impl FilterOrigin<'_> {
 }
 
 impl RequestError {
+    /// When it may be worth asking again, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(refusal) => refusal.retry_after(),
+            Self::Budget(exceeded) => exceeded.resets_in,
+            Self::Retrieval(RetrievalError::Embedding(error)) | Self::Model(error) => error.retry_after,
+            Self::Outage { retry_after, .. } => Some(*retry_after),
+            Self::ShuttingDown => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
     /// The stable code that clients, metrics and the ledger see.
     pub fn code(&self) -> &'static str {
         match self {

@@ -65,4 +65,6 @@ pub struct Gateway {
 }
 
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod tests;

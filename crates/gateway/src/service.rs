@@ -54,6 +54,8 @@ struct State {
 const WINDOW: u64 = 10;
 /// Calls in that time below which their failures say nothing.
 const MIN_CALLS: u32 = 5;
+/// When callers may ask again at the earliest where nobody knows when a model can be asked.
+const UNKNOWN_OUTAGE: Duration = Duration::from_secs(20);
 /// How often the signs are looked at.
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -163,7 +165,8 @@ impl Service {
             return error.into();
         }
         let ServiceSettings { contact, expected_recovery, .. } = &self.settings;
-        RequestError::Outage { contact: contact.clone(), expected_recovery: *expected_recovery }
+        let retry_after = error.retry_after.unwrap_or(UNKNOWN_OUTAGE.mul_f64(1.0 + fastrand::f64()));
+        RequestError::Outage { contact: contact.clone(), expected_recovery: *expected_recovery, retry_after }
     }
 
     /// Every change is for the log: only falls wake anybody.

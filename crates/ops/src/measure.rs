@@ -134,7 +134,7 @@ metric_table! {
     CACHE_CHECKS = "mainstay_cache_checks_total", Counter, None, ["result"],
         "Answers to like questions that were compared with a model's: `right`, `wrong`.";
     CACHE_ERROR_BOUND = "mainstay_cache_error_bound_ratio", Gauge, None, [],
-        "Upper end of the 95 % interval of the share of like questions whose answers differ, over all similarities; 1 before any check.";
+        "Upper end of the 95 % interval of the share of like questions whose answers differ, over all tenants, assistants and similarities; 1 before any check.";
     CACHE_QUESTIONS = "mainstay_cache_questions", Gauge, None, [],
         "Questions that the semantic layer knows.";
     BUDGET_USED = "mainstay_budget_used_ratio", Gauge, None, ["budget"],

@@ -147,9 +147,7 @@ fn request_appearance(error: &RequestError) -> Appearance {
         RequestError::Retrieval(RetrievalError::Embedding(error)) | RequestError::Model(error) => {
             model_appearance(error)
         }
-        RequestError::Outage { expected_recovery, .. } => {
-            (StatusCode::SERVICE_UNAVAILABLE, Some(expected_recovery.unwrap_or(Duration::from_secs(30))))
-        }
+        RequestError::Outage { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.retry_after()),
         RequestError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1))),
     };
     let param = match error {
