@@ -172,6 +172,8 @@ pub struct Retrieved {
     pub passages: Vec<Passage>,
     /// Whose order that is.
     pub reranking: Reranking,
+    /// Whether only the words of the question were searched for, because its embedder is down.
+    pub words_alone: bool,
 }
 
 /// Something that finds passages.

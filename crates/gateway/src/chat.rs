@@ -196,7 +196,9 @@ impl Gateway {
         };
 
         // Retrieve, then assemble: the prompt that the model sees is complete before it is called.
-        let grounding = self.ground(&caller, &context, tier, &route, &mut request).await?;
+        let grounded = self.ground(&caller, &context, tier, &route, &mut request).await?;
+        let words_alone = grounded.as_ref().is_some_and(|grounded| grounded.words_alone);
+        let grounding = grounded.map(|grounded| grounded.grounding);
         turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.sources().len()));
 
         // Degrade: while something fails, those answer who can.
@@ -207,7 +209,8 @@ impl Gateway {
         let (candidates, unpaid) = self.reserve(turn, &route, candidates, &mut request)?;
         let degraded = unpaid.or_else(|| Degraded::by(level));
         let keeping = match (keeping, degraded) {
-            (Some(keeping), Some(_)) => {
+            // What a lesser model says, or from less than could be found, is not for everybody.
+            (Some(keeping), degraded) if degraded.is_some() || words_alone => {
                 keeping.refused();
                 None
             }
@@ -377,7 +380,7 @@ impl Gateway {
         tier: Option<ServiceTier>,
         route: &Route,
         request: &mut ChatRequest,
-    ) -> Result<Option<Grounding>, RequestError> {
+    ) -> Result<Option<Grounded>, RequestError> {
         let Some((assistant, corpus)) =
             route.assistant.as_deref().and_then(|assistant| Some((assistant, assistant.corpus.as_ref()?)))
         else {
@@ -424,7 +427,7 @@ impl Gateway {
         let found = found.map_err(|error| origin.blame(error))?;
         let grounding = Grounding::new(found.selection.sources);
         assemble::insert(request, assistant.prompt.as_deref(), &grounding);
-        Ok(Some(grounding))
+        Ok(Some(Grounded { grounding, words_alone: found.words_alone }))
     }
 
     /// What judges the citations of an answer, where the assistant has such a model.
@@ -455,6 +458,13 @@ impl Gateway {
             clock: self.clock,
         })
     }
+}
+
+/// The sources of an answer.
+struct Grounded {
+    grounding: Grounding,
+    /// Whether only the words of the question were searched for.
+    words_alone: bool,
 }
 
 /// What a request calls the filter that it brings.

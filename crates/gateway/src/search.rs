@@ -68,7 +68,7 @@ impl Gateway {
         if let Some(Ok(retrieved)) = &found {
             // Only then is the corpus known to exist: its name is ours, and the label cannot be flooded.
             let elapsed = self.clock.instant().duration_since(began);
-            measure::retrieved(&corpus, elapsed, &retrieved.reranking);
+            measure::retrieved(&corpus, elapsed, &retrieved.reranking, retrieved.words_alone);
         }
         found.ok_or(RetrievalError::DeadlinePassed)?
     }

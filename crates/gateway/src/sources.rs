@@ -34,6 +34,8 @@ pub struct Found {
     pub passages: Vec<Passage>,
     /// Whose order the first search's passages are in.
     pub reranking: Reranking,
+    /// Whether only the words of the question were searched for, because its embedder is down.
+    pub words_alone: bool,
     /// The second search, if there was one.
     pub second: Option<SecondSearch>,
     /// Whether the sources were chosen from different groups of passages.
@@ -127,7 +129,8 @@ impl Gateway {
         let is_diverse = is_diverse(settings, &question);
         let considered = considered(settings, &question);
         let began = self.clock.instant();
-        let Retrieved { passages: mut first, reranking } = self.search_passages(query.clone()).await?;
+        let Retrieved { passages: mut first, reranking, words_alone } =
+            self.search_passages(query.clone()).await?;
         let took = self.clock.instant().duration_since(began);
         // Whoever looks at more passages must see the same choice: those go before anything is made of the rest.
         let only_seen = first.split_off(considered.min(first.len()));
@@ -157,7 +160,7 @@ impl Gateway {
         let known: HashSet<ChunkId> = passages.iter().map(|passage| passage.chunk).collect();
         passages.extend(only_seen.into_iter().filter(|passage| !known.contains(&passage.chunk)));
         selection.decisions.resize(passages.len(), Decision::NotConsidered);
-        Ok(Found { passages, reranking, second, is_diverse, selection })
+        Ok(Found { passages, reranking, words_alone, second, is_diverse, selection })
     }
 
     /// Looks for what the passages of a first search name. Whatever hinders it, the first search's passages stay.
@@ -254,7 +257,7 @@ mod tests {
                 found.insert(0, passage(2, "yard", OWNER));
             }
             let reranking = Reranking::Skipped(NotReranked::NoReranker);
-            Ok(Retrieved { passages: found, reranking })
+            Ok(Retrieved { passages: found, reranking, words_alone: false })
         }
     }
 
@@ -357,7 +360,11 @@ mod tests {
                 passages.reverse();
             }
             passages.truncate(query.limit);
-            Ok(Retrieved { passages, reranking: Reranking::Skipped(NotReranked::NoReranker) })
+            Ok(Retrieved {
+                passages,
+                reranking: Reranking::Skipped(NotReranked::NoReranker),
+                words_alone: false,
+            })
         }
     }
 

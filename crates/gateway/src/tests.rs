@@ -135,7 +135,7 @@ impl Retriever for OnePassage {
         self.asked.lock().unwrap().push(query);
         let passage = Passage::whole(ChunkId(1), "policy.md", SOURCE);
         let reranking = Reranking::Skipped(NotReranked::NoReranker);
-        Ok(Retrieved { passages: vec![passage], reranking })
+        Ok(Retrieved { passages: vec![passage], reranking, words_alone: false })
     }
 
     fn version(&self, _: &TenantId, _: &CorpusName) -> u64 {

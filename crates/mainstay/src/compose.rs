@@ -82,7 +82,8 @@ impl Instance {
         let budgets = open_budgets(&config, &*store.ledger(), clock).await?;
         let turns = TurnBook::new(store.ledger(), clock).under(budgets.clone());
         let prices: Arc<dyn Prices> = Arc::new(prices(&config));
-        let library = Arc::new(open_library(&config, &store, &turns, &prices, clock).await?);
+        let upstreams = upstreams(&config, clock);
+        let library = Arc::new(open_library(&config, &store, &turns, &prices, &upstreams, clock).await?);
         background.spawn(library.clone().maintain(stop_background.clone()));
         background.spawn(library.clone().upgrade(stop_background.clone()));
 
@@ -110,8 +111,7 @@ impl Instance {
         let caching = caching(&config, clock);
         let answers = caching.answers.clone();
         let admission = Admission::new(config.limits.clone(), clock);
-        let registry = registry(&config, clock)?;
-        let upstreams = registry.upstreams().clone();
+        let registry = registry(&config, upstreams.clone(), clock)?;
         let service = Service::new(config.service.clone(), admission.tiers().count(), clock);
         let watching = service.clone().watch(admission.clone(), upstreams.clone(), stop_background.clone());
         background.spawn(watching);
@@ -286,8 +286,15 @@ fn first_assistant(config: &Checked) -> String {
     config.assistants.keys().next().map_or_else(|| "assistant".to_owned(), ToString::to_string)
 }
 
+/// How every model that is called fares, those that embed included.
+fn upstreams(config: &Checked, clock: Clock) -> Arc<Upstreams> {
+    let breakers =
+        config.models.iter().filter_map(|(name, model)| Some((name.parse().ok()?, model.breaker?)));
+    Upstreams::new(config.reliability, breakers, clock)
+}
+
 /// Every assistant and provider of the configuration, and what is built in.
-fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
+fn registry(config: &Checked, upstreams: Arc<Upstreams>, clock: Clock) -> anyhow::Result<Registry> {
     let mut providers = vec![("builtin".to_owned(), builtin(clock))];
     for (name, provider) in remote_providers(config, clock)? {
         let models = config.providers[&name].models.clone();
@@ -315,11 +322,6 @@ fn registry(config: &Checked, clock: Clock) -> anyhow::Result<Registry> {
         filter: assistant.filter.clone(),
         citation_judge: assistant.citation_judge.as_ref().map(model_name),
     });
-    let upstreams = Upstreams::new(
-        config.reliability,
-        config.models.iter().filter_map(|(name, model)| Some((name.parse().ok()?, model.breaker?))),
-        clock,
-    );
     Ok(Registry::new(assistants, providers, model_settings(config), upstreams))
 }
 

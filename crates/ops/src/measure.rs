@@ -77,6 +77,8 @@ metric_table! {
         "Questions that needed a second search: `merged`, or why not: `nothing_to_ask`, `no_time`, `failed`.";
     RETRIEVAL_SECONDS = "mainstay_retrieval_duration_seconds", Histogram, Some(Unit::Seconds), ["corpus"],
         "From the question to the passages.";
+    WORDS_ALONE = "mainstay_retrieval_words_alone_total", Counter, None, ["corpus"],
+        "Searches for the words of a question alone, because its embedder is down.";
     RERANK_SECONDS = "mainstay_rerank_duration_seconds", Histogram, Some(Unit::Seconds), ["model"],
         "What reranking took of a search that it ordered.";
     RERANK_SHIFTS = "mainstay_rerank_shifts_total", Counter, None, ["model"],
@@ -225,7 +227,10 @@ pub fn document_ingested(result: &'static str) {
 }
 
 /// Counts a search of a corpus that exists, and what reranking did for it.
-pub fn retrieved(corpus: &str, took: Duration, reranking: &Reranking) {
+pub fn retrieved(corpus: &str, took: Duration, reranking: &Reranking, words_alone: bool) {
+    if words_alone {
+        metrics::counter!(WORDS_ALONE, "corpus" => corpus.to_owned()).increment(1);
+    }
     metrics::histogram!(RETRIEVAL_SECONDS, "corpus" => corpus.to_owned()).record(took);
     match reranking {
         Reranking::Done(Reranked { model, took, shifted }) => {

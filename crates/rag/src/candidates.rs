@@ -61,6 +61,10 @@ impl Library {
         let first_weight = upgrade.as_ref().map(|_| view.dense_weight);
         let document_share = view.document_share;
         let plan = plan(&view, upgrade, query).await?;
+        if let Some(error) = plan.not_embedded {
+            // Rankings are compared: one without vectors would be another question's.
+            return Err(RetrievalError::Embedding(error));
+        }
         let found = self.find(&view, &plan, query).await?;
         let chunks: Vec<ChunkId> = found.chunks().into_iter().collect();
         let rows = self

@@ -83,7 +83,7 @@ impl<'a> Stage<'a> {
             Ok(attempt) => attempt.run(&mut passages).await,
         };
         passages.truncate(self.query.limit);
-        Retrieved { reranking: with_shifts(reranking, &passages), passages }
+        Retrieved { reranking: with_shifts(reranking, &passages), passages, words_alone: false }
     }
 
     /// What is to be asked, unless there is a reason not to.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mainstay_domain::citation::{ChannelRanks, PassageScore};
 use mainstay_domain::port::{EmbeddingPurpose, RetrievalError, RetrievalQuery, Retrieved, Retriever};
-use mainstay_domain::{ChunkId, CorpusName, Passage, TenantId};
+use mainstay_domain::{ChunkId, CorpusName, ModelError, ModelErrorKind, Passage, TenantId};
 use mainstay_store::documents::{ChunkRow, ParentId};
 use mainstay_text::question_terms;
 use mainstay_vectors::{Accuracy, Filter, Hit, Query, Search, SparseChannel};
@@ -52,7 +52,8 @@ impl Retriever for Library {
             // A document that was replaced after the index was asked, and before the store was, was found by its old
             // chunks alone: asked again, the index knows the new ones.
             if gone.is_subset(&known_gone) || attempts == MOST_ATTEMPTS {
-                return Ok(stage.order(passages).await);
+                let words_alone = plan.not_embedded.is_some();
+                return Ok(Retrieved { words_alone, ..stage.order(passages).await });
             }
             known_gone = gone;
         }
@@ -72,6 +73,8 @@ pub(crate) struct Plan {
     searches: Vec<Search>,
     /// The index of the second vectors, and what it is asked.
     upgraded: Option<(Arc<Upgrade>, Search)>,
+    /// Why the question has no vector, so that its words alone are searched for.
+    pub(crate) not_embedded: Option<ModelError>,
 }
 
 /// What each channel of a search finds, best first.
@@ -236,9 +239,9 @@ pub(crate) async fn plan(
 ) -> Result<Plan, RetrievalError> {
     let resolve = |filter| view.fields.resolve(filter, &query.corpus).map(Arc::new);
     let filter = query.filter.as_ref().map(resolve).transpose()?;
-    let (searches, upgraded) =
+    let ((searches, not_embedded), upgraded) =
         tokio::try_join!(first_searches(view, query, &filter), upgraded_search(upgrade, query, &filter))?;
-    Ok(Plan { searches, upgraded })
+    Ok(Plan { searches, upgraded, not_embedded })
 }
 
 /// What the index of the second vectors is asked. What fails here costs no answer: the first vectors have one.
@@ -267,26 +270,35 @@ fn depth_of(query: &RetrievalQuery) -> usize {
     DEPTH.max(query.limit)
 }
 
-/// The dense search, the keywords of chunks, the keywords of parents.
+/// The dense search, the keywords of chunks, the keywords of parents; and why the question has no vector, if it has none.
 async fn first_searches(
     view: &View,
     query: &RetrievalQuery,
     filter: &Option<Arc<Filter>>,
-) -> Result<Vec<Search>, RetrievalError> {
-    let embedded = view
-        .embedder
-        .embed(&[&query.text], EmbeddingPurpose::Query, query.deadline)
-        .await
-        .map_err(RetrievalError::Embedding)?;
+) -> Result<(Vec<Search>, Option<ModelError>), RetrievalError> {
+    let mut not_embedded = None;
+    let vector = match view.embedder.embed(&[&query.text], EmbeddingPurpose::Query, query.deadline).await {
+        Ok(embedded) => embedded.values,
+        // An embedder that is down costs what the question means, not what it says: its words are searched for.
+        Err(error) if error.kind.is_transient() || error.kind == ModelErrorKind::Unavailable => {
+            tracing::warn!(
+                code = error.kind.code(),
+                "a question was not embedded: its words alone were searched for"
+            );
+            not_embedded = Some(error);
+            vec![0.0; view.embedder.dimension()]
+        }
+        Err(error) => return Err(RetrievalError::Embedding(error)),
+    };
     let terms = question_terms(&query.text, &view.languages);
     let sparse = view.weights.question(&terms);
-    let dense = Query::Dense { vector: embedded.values, accuracy: Accuracy::Indexed };
+    let dense = Query::Dense { vector, accuracy: Accuracy::Indexed };
     let words = |channel, vector| Query::Sparse { channel, vector };
     let (chunks, parents) =
         (words(SparseChannel::Bm25, sparse.clone()), words(SparseChannel::Parent, sparse));
     let limit = depth_of(query);
     let search = |query| Search { query, limit, filter: filter.clone() };
-    Ok([dense, chunks, parents].into_iter().map(search).collect())
+    Ok(([dense, chunks, parents].into_iter().map(search).collect(), not_embedded))
 }
 
 fn passage(view: &View, score: PassageScore, row: ChunkRow) -> Passage {

@@ -47,6 +47,8 @@ pub(crate) struct SearchResponse {
     object: &'static str,
     corpus: CorpusName,
     reranking: RerankingReport,
+    /// Whether only the words of the question were searched for, because its embedder is down.
+    words_alone: bool,
     results: Vec<SearchResult>,
 }
 
@@ -136,7 +138,7 @@ pub(crate) async fn search(
         tier: wanted.tier.unwrap_or_default(),
         context,
     };
-    let Retrieved { mut passages, reranking } =
+    let Retrieved { mut passages, reranking, words_alone } =
         app.gateway.search(call).await.map_err(|error| tag.fail(error))?;
     if by_document {
         let mut seen = std::collections::HashSet::new();
@@ -144,7 +146,13 @@ pub(crate) async fn search(
         passages.truncate(limit);
     }
     let reranking = RerankingReport::of(&reranking);
-    Ok(Json(SearchResponse { object: "search.results", corpus, reranking, results: results(passages) }))
+    Ok(Json(SearchResponse {
+        object: "search.results",
+        corpus,
+        reranking,
+        words_alone,
+        results: results(passages),
+    }))
 }
 
 fn results(passages: Vec<Passage>) -> Vec<SearchResult> {

@@ -10,6 +10,7 @@ use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{Embedder, Prices, Reranker};
 use mainstay_domain::{Caller, Clock, KeyId, TenantId};
 use mainstay_embed::{FolderOptions, Pooling, StaticEmbedder, Transformer};
+use mainstay_models::{GuardedEmbedder, Upstreams};
 use mainstay_ops::{BookedEmbedder, BookedReranker, TurnBook};
 use mainstay_providers::Provider;
 use mainstay_rag::fusion::Fusion;
@@ -18,6 +19,7 @@ use mainstay_rag::{CachedEmbedder, CorpusSettings, Library, LibrarySettings, Upg
 use mainstay_store::{EmbeddedStore, EmbeddingCache};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
 
+use crate::compose::model_name;
 use crate::compose::providers::{remote_embedder, remote_providers};
 use crate::compose::rerankers::Rerankers;
 use crate::config::sections::corpora::Chunking;
@@ -31,6 +33,7 @@ pub(super) async fn open_library(
     store: &EmbeddedStore,
     turns: &TurnBook,
     prices: &Arc<dyn Prices>,
+    upstreams: &Arc<Upstreams>,
     clock: Clock,
 ) -> anyhow::Result<Library> {
     let index = EmbeddedIndex::new(store.folder().subfolder("index")?, EmbeddedOptions::default())?;
@@ -50,10 +53,12 @@ pub(super) async fn open_library(
                 paid => {
                     let booked =
                         BookedEmbedder::new(paid, turns.clone(), prices.clone(), library_itself(), clock);
-                    match &cache {
+                    let kept: Arc<dyn Embedder> = match &cache {
                         Some(cache) => Arc::new(CachedEmbedder::new(Arc::new(booked), cache.clone())),
                         None => Arc::new(booked),
-                    }
+                    };
+                    let name = model_name(&corpus.embedder);
+                    Arc::new(GuardedEmbedder::new(kept, name, upstreams.clone(), clock))
                 }
             },
             chunking: ChunkOptions {

@@ -8,8 +8,7 @@ use mainstay_domain::{Deadline, ModelError, ModelErrorKind, TimeoutPhase};
 use mainstay_reliability::{CallResult, Permit};
 
 use super::ability::Needs;
-use super::health::result_of;
-use super::{Candidate, Upstreams};
+use super::{Candidate, Upstreams, result_of};
 use crate::assistant::ModelName;
 
 /// The attempts at one request.
@@ -325,7 +324,7 @@ impl Drop for Attempt {
     }
 }
 
-fn unavailable(name: &ModelName, wait: Duration) -> ModelError {
+pub(crate) fn unavailable(name: &ModelName, wait: Duration) -> ModelError {
     ModelError {
         kind: ModelErrorKind::Unavailable,
         provider: name.provider.to_string(),

@@ -48,7 +48,7 @@ impl Health {
     }
 
     /// Whether a call may be made; else how long that takes at least. `is_first`: of its request, at this upstream.
-    pub(super) fn admit(&self, now: Duration, is_first: bool) -> Result<Permit, Duration> {
+    pub(crate) fn admit(&self, now: Duration, is_first: bool) -> Result<Permit, Duration> {
         let mut state = self.state();
         let permit = state.breaker.admit(now)?;
         if is_first {
@@ -81,7 +81,7 @@ impl Health {
         self.state().budget.withdraw(now)
     }
 
-    pub(super) fn record(&self, now: Duration, permit: Permit, result: CallResult) {
+    pub(crate) fn record(&self, now: Duration, permit: Permit, result: CallResult) {
         self.state().breaker.record(now, permit, result);
     }
 
@@ -110,7 +110,7 @@ impl Health {
 }
 
 /// What a failure says of the upstream: only its own failures count, not its limits, and not what the caller did wrong.
-pub(super) fn result_of(kind: ModelErrorKind) -> CallResult {
+pub(crate) fn result_of(kind: ModelErrorKind) -> CallResult {
     match kind {
         ModelErrorKind::Provider
         | ModelErrorKind::Connect

@@ -27,6 +27,8 @@ use tokio::time::Instant;
 
 pub use ability::{Abilities, Prefill};
 use attempts::Attempts;
+pub(crate) use attempts::unavailable;
+pub(crate) use health::result_of;
 pub use health::{Health, HealthReport};
 pub use stream::{AttemptedStream, Step};
 
@@ -207,7 +209,7 @@ impl Upstreams {
     }
 
     /// Since the upstreams were made; what the state machines of `mainstay-reliability` reckon with.
-    fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         self.clock.instant().duration_since(self.origin)
     }
 }

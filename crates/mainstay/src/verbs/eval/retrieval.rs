@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use mainstay_domain::{Clock, CorpusName};
 use mainstay_evals::ranking::first_relevant;
@@ -250,6 +250,9 @@ async fn ask(
         let body = json!({ "query": question.text, "corpus": corpus, "limit": PASSAGES });
         let began = clock.instant();
         let answer = client.post("/v1/search", &body).await?;
+        if answer["words_alone"] == true {
+            bail!("the embedder has failed: without it the search is another one, and measures nothing");
+        }
         times.push(clock.instant().duration_since(began));
         let ranking = documents_of(&answer);
         let judgements = &set.judgements[&question.id];
