@@ -202,10 +202,15 @@ impl State {
 }
 
 impl Gateway {
+    /// How much of the service is offered to a caller, as far as the whole of it goes.
+    pub fn level_of(&self, caller: &Caller) -> ServiceLevel {
+        self.service.level(self.admission.place_of(caller))
+    }
+
     /// How much of the service is offered to a caller. Where no model of its route can be called it is an emergency for
     /// this route, whatever others can do.
     pub(crate) fn level_for(&self, caller: &Caller, route: &Route) -> ServiceLevel {
-        let level = self.service.level(self.admission.place_of(caller));
+        let level = self.level_of(caller);
         let is_watched = self.service.settings.is_automatic;
         if is_watched && self.registry.upstreams().are_down(&route.candidates) {
             return ServiceLevel::Emergency;

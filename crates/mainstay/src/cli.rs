@@ -10,7 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
 use crate::verbs::{
-    ask, bench, budget, corpus, eval, index, ingest, init, keys, provider_sim, search, serve, spec, train, up,
+    ask, bench, budget, cache, corpus, eval, index, ingest, init, keys, provider_sim, search, serve, spec,
+    train, up,
 };
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
@@ -51,6 +52,9 @@ enum Verb {
     /// Shows how the budgets stand.
     #[command(subcommand, after_help = "Example: mainstay budget list")]
     Budget(budget::BudgetVerb),
+    /// Fills the cache of answers.
+    #[command(subcommand, after_help = "Example: mainstay cache warm questions.txt --assistant support")]
+    Cache(cache::CacheVerb),
     /// Writes a mainstay.toml.
     Init(init::InitArgs),
     /// Checks mainstay.toml: every target measurable, every error with its place.
@@ -83,6 +87,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Index(verb) => index::run(verb, config),
         Verb::Keys(verb) => keys::run(verb, config),
         Verb::Budget(verb) => budget::run(verb, config),
+        Verb::Cache(verb) => cache::run(verb, config),
         Verb::Init(args) => init::run(args),
         Verb::Spec(verb) => spec::run(verb, config),
         Verb::Eval(verb) => eval::run(verb, config),

@@ -32,7 +32,7 @@ pub(crate) fn with_client(
     config_path: Option<&Path>,
     work: impl AsyncFnOnce(&Client) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
-    run(target, config_path, Checked::without_models, work)
+    run(target, config_path, Some(Checked::without_models), work)
 }
 
 /// The same for work that calls models.
@@ -41,13 +41,23 @@ pub(crate) fn with_models(
     config_path: Option<&Path>,
     work: impl AsyncFnOnce(&Client) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
-    run(target, config_path, |checked| checked, work)
+    run(target, config_path, Some(|checked| checked), work)
 }
 
+/// The same for work whose effect lives in the memory of a Mainstay: one has to be running.
+pub(crate) fn with_running(
+    target: &Target,
+    config_path: Option<&Path>,
+    work: impl AsyncFnOnce(&Client) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    run(target, config_path, None, work)
+}
+
+/// `prepare`: makes the configuration of one that is started for this; without it none is.
 fn run(
     target: &Target,
     config_path: Option<&Path>,
-    prepare: impl FnOnce(Checked) -> Checked,
+    prepare: Option<fn(Checked) -> Checked>,
     work: impl AsyncFnOnce(&Client) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     let runtime = compose::runtime()?;
@@ -64,6 +74,11 @@ fn run(
     if let Some(running) = compose::running_on(&checked.storage.data_dir) {
         return runtime.block_on(work(&running.client()));
     }
+    let Some(prepare) = prepare else {
+        let folder = checked.storage.data_dir.display();
+        let message = "start it with `mainstay up`, or name another with --url";
+        return Err(BadInput(format!("no Mainstay is running on the data folder {folder}: {message}")).into());
+    };
     runtime.block_on(async {
         let instance = Instance::start(prepare(checked), Listen::Private).await?;
         let client = instance.client();

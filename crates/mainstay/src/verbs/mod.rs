@@ -8,6 +8,7 @@ pub(crate) mod ingest;
 pub(crate) mod search;
 
 pub(crate) mod budget;
+pub(crate) mod cache;
 pub(crate) mod corpus;
 pub(crate) mod index;
 pub(crate) mod keys;

@@ -11,3 +11,4 @@ mod kill;
 mod provider_sim;
 mod reranking;
 mod running;
+mod warming;

@@ -63,6 +63,7 @@ async fn show(app: &App, tenant: &TenantId, address: &Uri) -> Result<Markup, Htt
     let text = app.library.text(tenant, &corpus, &id).await?.ok_or_else(missing)?;
     Ok(layout::signed_in(
         info.title.as_deref().unwrap_or(&place.document),
+        None,
         &render(&corpus, &place, &info, &text),
     ))
 }

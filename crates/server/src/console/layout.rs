@@ -2,14 +2,32 @@
 
 use std::ops::Range;
 
+use mainstay_reliability::ServiceLevel;
 use maud::{DOCTYPE, Markup, html};
 
-/// A page of somebody who is signed in.
-pub(super) fn signed_in(title: &str, content: &Markup) -> Markup {
+/// A page of somebody who is signed in. `banner`: what everybody should know now.
+pub(super) fn signed_in(title: &str, banner: Option<&str>, content: &Markup) -> Markup {
+    let content = html! {
+        @if let Some(banner) = banner { p.banner role="status" { (banner) } }
+        (content)
+    };
     let leave = html! {
         form method="post" action="/console/session/end" { button.quiet { "Sign out" } }
     };
-    whole(title, &leave, content)
+    whole(title, &leave, &content)
+}
+
+/// What is said of the service while not all of it is offered.
+pub(super) fn banner(level: ServiceLevel) -> Option<&'static str> {
+    match level {
+        ServiceLevel::Full => None,
+        ServiceLevel::Reduced => Some(
+            "The service is reduced: something fails, or there is too much to do. Simpler models may answer.",
+        ),
+        ServiceLevel::Emergency => Some(
+            "No provider answers. Questions are answered from what is kept, and from the documents alone.",
+        ),
+    }
 }
 
 /// The page to sign in, with what went wrong the last time.
@@ -38,7 +56,7 @@ pub(super) fn problem(title: &str, message: &str) -> Markup {
         p.error role="alert" { (message) }
         p { a href="/console/search" { "Back to the search" } }
     };
-    signed_in(title, &content)
+    signed_in(title, None, &content)
 }
 
 fn whole(title: &str, leave: &Markup, content: &Markup) -> Markup {

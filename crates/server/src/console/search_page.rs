@@ -71,7 +71,8 @@ pub(crate) async fn search(State(app): State<Arc<App>>, request: Request<Body>) 
         }
     };
     let title = if wanted.q.trim().is_empty() { "Search" } else { wanted.q.trim() };
-    page(status, layout::signed_in(title, &content))
+    let banner = layout::banner(app.gateway.level_of(&caller));
+    page(status, layout::signed_in(title, banner, &content))
 }
 
 async fn explain(
@@ -387,6 +388,7 @@ mod tests {
         let selection = select(&passages, &turns, rules, None);
         let found = Found {
             passages,
+            words_alone: false,
             reranking: Reranking::Skipped(NotReranked::NoReranker),
             second: None,
             is_diverse: false,
