@@ -235,11 +235,9 @@ impl Gateway {
                     context: &context,
                     prompt,
                 };
-                match self
-                    .ask_cheaper(turn, &started, &route, &asked)
-                    .await
-                    .inspect_err(|_| admitted.used(0))?
-                {
+                // Boxed: most requests have no cascade, and should not be as large as those that do.
+                let cheaper = Box::pin(self.ask_cheaper(turn, &started, &route, &asked)).await;
+                match cheaper.inspect_err(|_| admitted.used(0))? {
                     Cheaper::Answered(completion, counts) => {
                         admitted.used(turn.so_far().usage.total());
                         if let Some(keeping) = keeping {

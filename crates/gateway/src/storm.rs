@@ -211,7 +211,7 @@ enum Seen {
 
 /// Asks, and reads the answer, or goes away after a while.
 async fn ask(world: &World, call: ChatCall, leaves_after: Option<Duration>) -> Seen {
-    let reading = async {
+    let reading = Box::pin(async {
         match world.gateway.chat(call).await {
             Ok(Answer::Whole { completion, .. }) => {
                 assert_eq!(completion.choices[0].message.text.as_deref(), Some(ANSWER.concat().as_str()));
@@ -232,7 +232,7 @@ async fn ask(world: &World, call: ChatCall, leaves_after: Option<Duration>) -> S
             Err(crate::RequestError::Refused(_)) => Seen::Shed,
             Err(_) => Seen::Failed,
         }
-    };
+    });
     match leaves_after {
         Some(after) => world.clock.timeout(after, reading).await.unwrap_or(Seen::Left),
         None => reading.await,
@@ -421,7 +421,11 @@ async fn an_outage_is_neither_hammered_nor_met_again_by_everybody_at_once() {
     const CLIENTS: usize = 100;
     let clock = Clock::system();
     let provider = Stormy::new(clock, 5, always_down);
-    let world = Arc::new(gateway(&[provider.clone()], &["standard"; CLIENTS], AdmissionSettings::default()));
+    let world = Arc::new(gateway(
+        std::slice::from_ref(&provider),
+        &["standard"; CLIENTS],
+        AdmissionSettings::default(),
+    ));
     let begun = clock.instant();
     // When each request came, by the second.
     let seconds: Arc<Mutex<Vec<usize>>> = Arc::new(Mutex::new(vec![0; 700]));
