@@ -23,8 +23,10 @@ use mainstay_models::registry::EmbedderFactory;
 use mainstay_models::{
     Assistant, ModelName, ModelSettings, Provider as ListedProvider, Registry, Route, UnknownModel, Upstreams,
 };
+use mainstay_ops::memory::memory_in_use;
 use mainstay_ops::{TurnBook, measure};
 use mainstay_rag::{Extractive, Library};
+use mainstay_reliability::Signal as Pressure;
 use mainstay_security::{KeyRing, Sessions};
 use mainstay_server::{App, Readers, Readiness, ServerSettings};
 use mainstay_store::{DataDir, EmbeddedStore};
@@ -115,6 +117,7 @@ impl Instance {
         let service = Service::new(config.service.clone(), admission.tiers().count(), clock);
         let watching = service.clone().watch(admission.clone(), upstreams.clone(), stop_background.clone());
         background.spawn(watching);
+        background.spawn(watch_memory(admission.clone(), clock, stop_background.clone()));
         let readers = Readers::new(config.server.heartbeat, clock);
         background.spawn(readers.clone().watch(stop_background.clone()));
         measure::know_models(models_of(&config));
@@ -323,6 +326,18 @@ fn registry(config: &Checked, upstreams: Arc<Upstreams>, clock: Clock) -> anyhow
         citation_judge: assistant.citation_judge.as_ref().map(model_name),
     });
     Ok(Registry::new(assistants, providers, model_settings(config), upstreams))
+}
+
+/// How often it is looked how much memory is used.
+const MEMORY_EVERY: Duration = Duration::from_secs(2);
+
+/// Notes how much of its memory this process uses, until it is told to stop: requests are refused before it is killed.
+async fn watch_memory(admission: Arc<Admission>, clock: Clock, stop: CancellationToken) {
+    while stop.run_until_cancelled(clock.sleep(MEMORY_EVERY)).await.is_some() {
+        if let Some(used) = memory_in_use() {
+            admission.note(Pressure::of("memory", used, 1.0));
+        }
+    }
 }
 
 /// Every model that the configuration names.

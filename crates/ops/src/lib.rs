@@ -1,10 +1,11 @@
 //! Operations: what is measured on live traffic ([`measure`]), the turn that books every request exactly once ([`turn`]), what
-//! may be spent ([`budgets`]),
-//! and the embedder and the reranker that are booked although nobody asked for them by name ([`embedder`], [`reranker`]).
+//! may be spent ([`budgets`]), how much memory is used ([`memory`]), and the embedder and the reranker that are booked although
+//! nobody asked for them by name ([`embedder`], [`reranker`]).
 
 pub mod budgets;
 pub mod embedder;
 pub mod measure;
+pub mod memory;
 pub mod reranker;
 pub mod turn;
 

@@ -100,7 +100,7 @@ metric_table! {
     RATE_LIMITED = "mainstay_rate_limited_total", Counter, None, ["whose", "what"],
         "Requests beyond a limit, by whose it is (key, user, address, tier) and of what (requests, tokens).";
     SHED = "mainstay_shed_requests_total", Counter, None, ["tier", "reason"],
-        "Requests for which there was no room: `tenant_full`, `tier_full`, `queue_full`, `waited_too_long`.";
+        "Requests for which there was no room: `tenant_full`, `tier_full`, `queue_full`, `waited_too_long`, `pressure`.";
     RUNNING = "mainstay_admitted_requests", Gauge, None, ["tier"],
         "Requests that have a place among those that are answered.";
     WAITING = "mainstay_waiting_requests", Gauge, None, ["tier"],

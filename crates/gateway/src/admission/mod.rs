@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -178,6 +178,7 @@ fn describe_shed(tier: &TierName, reason: &ShedReason, upgrade_url: &Option<Stri
         ShedReason::TenantFull => "too many of your requests are waiting already",
         ShedReason::TierFull | ShedReason::QueueFull => "high demand: there is no room to wait",
         ShedReason::DeadlinePassed => "high demand: no place came free in time",
+        ShedReason::Pressure => "the server is close to its limits",
     };
     match upgrade_url {
         Some(url) => format!("{why} for the tier \"{tier}\"; ask again later, or see {url}"),
@@ -241,6 +242,9 @@ struct State {
     queue: FairQueue<TenantId>,
     waiting: HashMap<Ticket, Waiter>,
     gauge: PressureGauge,
+    /// What else can run out, by its name, and how close that is.
+    signals: BTreeMap<&'static str, Signal>,
+    guard: PressureGauge,
     gradient: Option<GradientLimit>,
 }
 
@@ -287,6 +291,8 @@ impl Admission {
                 queue,
                 waiting: HashMap::new(),
                 gauge: PressureGauge::new(PressurePolicy::default()),
+                signals: BTreeMap::new(),
+                guard: PressureGauge::new(PressurePolicy::default()),
                 gradient,
             }),
             settings,
@@ -315,6 +321,11 @@ impl Admission {
             let mut state = self.state();
             let now = self.now();
             let level = state.observe(now, &self.settings);
+            if state.guards_against(now, tier, self.settings.tiers.len()) {
+                drop(state);
+                charged.give_back(self);
+                return Err(refused(ShedReason::Pressure, PressurePolicy::default().hold, level));
+            }
             let tenant = applicant.caller.tenant.clone();
             let deadline = now.saturating_add(longest);
             let arrival = Arrival { tier, tenant, weight: 1, cost: applicant.tokens, deadline };
@@ -353,6 +364,12 @@ impl Admission {
         let retry_after = self.state().queue.retry_after(tier);
         admitted.charged.give_back(self);
         Err(refused(reason, retry_after, level))
+    }
+
+    /// Notes how close something else is to its limit, which all requests need: the level rises with it, and from a high
+    /// level on the lowest tiers are refused.
+    pub fn note(&self, signal: Signal) {
+        self.state().signals.insert(signal.name, signal);
     }
 
     /// How close this server is to its limits.
@@ -460,6 +477,7 @@ const fn shed_name(reason: ShedReason) -> &'static str {
         ShedReason::TierFull => "tier_full",
         ShedReason::QueueFull => "queue_full",
         ShedReason::DeadlinePassed => "waited_too_long",
+        ShedReason::Pressure => "pressure",
     }
 }
 
@@ -479,7 +497,20 @@ impl State {
         // Up to half of the way to a full server everybody is answered at once; the rest is the queue.
         let busy = Signal::of("concurrency", 0.7 * running, self.queue.capacity() as f64);
         let queued = Signal::of("queue", waiting, settings.max_waiting as f64);
-        self.gauge.observe(now, &[busy, queued]).level
+        let signals: Vec<Signal> = [busy, queued].into_iter().chain(self.signals.values().copied()).collect();
+        self.gauge.observe(now, &signals).level
+    }
+
+    /// Whether a tier is refused because something that all need has nearly run out: at a high level the lowest, if there
+    /// are several; at a critical one all but the first, or all where there is one alone.
+    fn guards_against(&mut self, now: Duration, tier: usize, tiers: usize) -> bool {
+        let signals: Vec<Signal> = self.signals.values().copied().collect();
+        let is_lowest = tier + 1 == tiers;
+        match self.guard.observe(now, &signals).level {
+            Level::Normal | Level::Elevated => false,
+            Level::High => tiers > 1 && is_lowest,
+            Level::Critical => tier > 0 || tiers == 1,
+        }
     }
 
     /// Calls in those whose turn has come.

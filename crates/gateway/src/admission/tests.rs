@@ -265,3 +265,40 @@ async fn never_more_are_answered_at_once_than_there_are_places() {
     assert_eq!(most.load(Ordering::SeqCst), 7);
     assert_eq!(admission.load().iter().map(|(_, running, waiting)| running + waiting).sum::<usize>(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn when_something_that_all_need_runs_out_the_lowest_tiers_are_refused_first() {
+    let tiers = ["enterprise", "pro", "free"].map(|name| TierSettings::named(TierName::new(name)));
+    let admission = admission(AdmissionSettings { tiers: tiers.to_vec(), ..AdmissionSettings::default() });
+    let caller = |tier| caller("a", Some(tier));
+    for (used, level, answered) in
+        [(0.5, Level::Normal, 3), (0.9, Level::High, 2), (0.97, Level::Critical, 1)]
+    {
+        admission.note(Signal::of("memory", used, 1.0));
+        let mut admitted = 0;
+        for tier in ["enterprise", "pro", "free"] {
+            match ask(&admission, &caller(tier), 1).await {
+                Ok(_) => admitted += 1,
+                Err(refused) => {
+                    assert_eq!(refused.code(), "over_capacity");
+                    assert!(refused.to_string().contains("close to its limits"), "{refused}");
+                }
+            }
+        }
+        assert_eq!((admission.level(), admitted), (level, answered), "{used}");
+    }
+    // It is over only when it has been for a while.
+    admission.note(Signal::of("memory", 0.1, 1.0));
+    assert!(ask(&admission, &caller("free"), 1).await.is_err());
+    tokio::time::advance(Duration::from_secs(11)).await;
+    assert!(ask(&admission, &caller("free"), 1).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_are_of_one_tier_all_are_refused_when_it_is_critical_and_none_before() {
+    let admission = admission(AdmissionSettings::default());
+    for (used, is_answered) in [(0.9, true), (0.96, false)] {
+        admission.note(Signal::of("memory", used, 1.0));
+        assert_eq!(ask(&admission, &caller("a", None), 1).await.is_ok(), is_answered, "{used}");
+    }
+}

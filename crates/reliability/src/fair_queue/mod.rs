@@ -144,6 +144,8 @@ pub enum ShedReason {
     QueueFull,
     /// Its deadline has passed.
     DeadlinePassed,
+    /// Something that all of them need has nearly run out. The queue does not know of it: whoever asks it does.
+    Pressure,
 }
 
 /// The queue, as a state that is told the time and what happened.
