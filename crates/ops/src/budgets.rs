@@ -5,6 +5,7 @@
 //! once, what is spent and what is reserved never exceed a limit together.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -141,13 +142,15 @@ pub struct BudgetStanding {
     pub reserved: NanoUsd,
 }
 
-/// Accounts beyond which those are forgotten of which nothing is held or spent.
+/// Accounts below which none is forgotten of which nothing is held or spent.
 const MANY: usize = 10_000;
 
 /// All budgets.
 pub struct Budgets {
     settings: Vec<BudgetSettings>,
     accounts: Mutex<HashMap<Holder, Account>>,
+    /// Accounts at which those are forgotten that are of no use.
+    sweep_at: AtomicUsize,
     clock: Clock,
 }
 
@@ -179,7 +182,7 @@ impl Reservation {
 impl Budgets {
     /// Budgets of which nothing is spent.
     pub fn new(settings: Vec<BudgetSettings>, clock: Clock) -> Arc<Self> {
-        Arc::new(Self { settings, accounts: Mutex::default(), clock })
+        Arc::new(Self { settings, accounts: Mutex::default(), sweep_at: AtomicUsize::new(MANY), clock })
     }
 
     /// How the budgets are configured.
@@ -222,12 +225,14 @@ impl Budgets {
             let period = self.settings[holder.0].period.start(now);
             account(&mut accounts, holder, period).reserved += amount;
         }
-        if accounts.len() >= MANY {
+        if accounts.len() >= self.sweep_at.load(Ordering::Relaxed) {
             // Teams and features are names of the caller's making.
             accounts.retain(|(at, _), account| {
                 let is_current = account.period == self.settings[*at].period.start(now);
                 account.reserved > NanoUsd::ZERO || (is_current && account.spent > NanoUsd::ZERO)
             });
+            // Not again before there are twice as many: where all of them are needed, that costs nothing per request.
+            self.sweep_at.store(MANY.max(2 * accounts.len()), Ordering::Relaxed);
         }
         Ok(Reservation { amount, holders })
     }
@@ -392,6 +397,20 @@ mod tests {
         let error = budgets.reserve(&record(None), NanoUsd::new(71)).unwrap_err();
         assert_eq!((error.left, error.resets_in), (NanoUsd::new(70), Some(Duration::from_secs(86_400))));
         assert!(budgets.reserve(&record(None), NanoUsd::new(70)).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn holders_of_a_callers_making_are_forgotten_and_what_was_spent_is_not() {
+        let each = BudgetSettings { for_each: Some(Attribute::Team), ..budget(100) };
+        let budgets = Budgets::new(vec![each], at(0));
+        budgets.spend(&record(Some("real")), NanoUsd::new(60));
+        for number in 0..3 * MANY {
+            let held =
+                budgets.reserve(&record(Some(&format!("invented {number}"))), NanoUsd::new(1)).unwrap();
+            budgets.settle(held, NanoUsd::ZERO);
+        }
+        assert!(budgets.accounts().len() <= MANY + 1, "{}", budgets.accounts().len());
+        assert!(budgets.reserve(&record(Some("real")), NanoUsd::new(41)).is_err());
     }
 
     #[tokio::test(start_paused = true)]
