@@ -93,9 +93,12 @@ impl Gate {
             return None;
         }
         let is_empty = |message: &AssistantMessage| {
-            message.tool_calls.is_empty() && message.text.as_deref().unwrap_or_default().trim().is_empty()
+            // A call in the old form, or sound, is in a field without a meaning here.
+            message.tool_calls.is_empty()
+                && message.extra.is_empty()
+                && message.text.as_deref().unwrap_or_default().trim().is_empty()
         };
-        if choices.iter().any(|choice| choice.message.refusal.is_some() || refuses(&choice.message)) {
+        if choices.iter().any(|choice| has_refusal(&choice.message) || refuses(&choice.message)) {
             return Some(Shortfall::Refused);
         }
         if choices.is_empty() || choices.iter().any(|choice| is_empty(&choice.message)) {
@@ -143,6 +146,10 @@ const REFUSALS: [&str; 22] = [
 
 /// A refusal is short. Who goes on answers.
 const LONGEST_REFUSAL: usize = 400;
+
+fn has_refusal(message: &AssistantMessage) -> bool {
+    message.refusal.as_deref().is_some_and(|refusal| !refusal.trim().is_empty())
+}
 
 fn refuses(message: &AssistantMessage) -> bool {
     let text = message.text.as_deref().unwrap_or_default().trim();
@@ -193,7 +200,9 @@ fn fits(value: &Value, schema: &Value) -> bool {
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).any(has_type),
         _ => true,
     };
-    let is_listed = schema.get("enum").and_then(Value::as_array).is_none_or(|listed| listed.contains(value));
+    let is_listed = schema.get("enum").and_then(Value::as_array).is_none_or(|listed| {
+        listed.iter().any(|one| one == value || (one.is_number() && one.as_f64() == value.as_f64()))
+    });
     if !type_fits || !is_listed {
         return false;
     }
@@ -201,7 +210,8 @@ fn fits(value: &Value, schema: &Value) -> bool {
         Value::Object(fields) => {
             let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
             let properties = schema.get("properties").and_then(Value::as_object);
-            let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+            let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false))
+                && schema.get("patternProperties").is_none();
             required.filter_map(Value::as_str).all(|name| fields.contains_key(name))
                 && fields.iter().all(|(name, value)| {
                     match properties.and_then(|properties| properties.get(name)) {

@@ -1,7 +1,8 @@
 //! Answers that were given before: what a question is looked up by, and how a stored answer becomes one that is sent.
 
 use mainstay_cache::{
-    AnswerCache, CacheSettings, CachedAnswer, Found, Inquiry, Layer, Partition, Surroundings, is_cacheable,
+    AnswerCache, CacheSettings, CachedAnswer, Found, Inquiry, Layer, Partition, Surroundings, Wish,
+    is_cacheable,
 };
 use mainstay_domain::chat::{
     AssistantMessage, ChatEvent, ChatRequest, Choice, ChoiceDelta, Completion, FinishReason, StreamStart,
@@ -38,7 +39,7 @@ impl Gateway {
         context: &Context,
         tier: Option<ServiceTier>,
         route: &Route,
-        intent: Option<&str>,
+        (intent, is_asked_again): (Option<&str>, bool),
         request: &ChatRequest,
     ) -> Option<Result<(std::sync::Arc<CachedAnswer>, Layer), Keeping>> {
         let assistant = route.assistant.as_deref()?;
@@ -53,7 +54,9 @@ impl Gateway {
             intent,
         };
         let (partition, question) = Partition::of(request, &surroundings)?;
-        let found = self.caching.answers.find(settings, partition, question, context.cache, context.deadline);
+        // Who asks the same again has seen what there is.
+        let wish = Wish { reads: context.cache.reads && !is_asked_again, ..context.cache };
+        let found = self.caching.answers.find(settings, partition, question, wish, context.deadline);
         Some(match found.await? {
             Found::Answer(answer, layer) => Ok((answer, layer)),
             Found::Nothing(inquiry) => {
@@ -76,6 +79,11 @@ impl Gateway {
 }
 
 impl Keeping {
+    /// Only the answer of this model is kept.
+    pub(crate) fn only(&mut self, model: &str) {
+        self.models = vec![model.to_owned()];
+    }
+
     /// What answers is not for everybody: those who wait for it ask for themselves, all at once.
     pub(crate) fn refused(self) {
         self.inquiry.answered(None);
@@ -112,11 +120,14 @@ pub(crate) fn replay(completion: &Completion) -> Vec<ChatEvent> {
     for choice in &completion.choices {
         let message = &choice.message;
         let mut pieces: Vec<ChoiceDelta> = Vec::new();
-        if message.reasoning.is_some() || message.refusal.is_some() {
+        let is_more = message.reasoning.is_some() || message.refusal.is_some() || !message.extra.is_empty();
+        if is_more || choice.logprobs.is_some() {
             pieces.push(ChoiceDelta {
                 choice: choice.index,
                 reasoning: message.reasoning.clone(),
                 refusal: message.refusal.clone(),
+                logprobs: choice.logprobs.clone(),
+                extra: message.extra.clone(),
                 ..ChoiceDelta::default()
             });
         }

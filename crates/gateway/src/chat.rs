@@ -129,6 +129,9 @@ impl Gateway {
         match self.answer(&mut turn, call).await {
             Ok(Reply::Whole(completion, counts, terms)) if streamed => {
                 let summary = Summary::at_end(&turn, counts, terms);
+                if summary.not_in_documents == Some(true) {
+                    measure::not_in_documents(&summary.model);
+                }
                 let stream = AnswerStream::replayed(replay(&completion), turn, summary.clone(), self);
                 Ok(Answer::Stream { stream: Box::new(stream), summary })
             }
@@ -183,9 +186,13 @@ impl Gateway {
         // Cascade: which of several models it starts at.
         let started = self.start_in_cascade(turn, &route, &caller, &request);
         let intent = started.as_ref().and_then(Started::intent);
+        let is_asked_again = started.as_ref().is_some_and(Started::is_asked_again);
 
         // Cache: inside everything that the answer depends on, before the work that it saves.
-        let keeping = match self.look_up(&caller, &context, tier, &route, intent, &request).await {
+        let keeping = match self
+            .look_up(&caller, &context, tier, &route, (intent, is_asked_again), &request)
+            .await
+        {
             Some(Ok((answer, layer))) => {
                 admitted.used(0);
                 self.answered_from_cache(turn, &answer, layer);
@@ -223,7 +230,10 @@ impl Gateway {
         // Cheaper models first: the answer of one leaves where it is good enough.
         admitted.begins();
         let prompt = sent(&request);
-        let (candidates, retries) = match started.filter(|_| degraded.is_none()) {
+        let started = started.filter(|_| degraded.is_none());
+        let mut last_tier = None;
+        let mut keeping = keeping;
+        let (candidates, retries) = match &started {
             None => (candidates, context.client_retries),
             Some(started) => {
                 let asked = Asked {
@@ -236,7 +246,7 @@ impl Gateway {
                     prompt,
                 };
                 // Boxed: most requests have no cascade, and should not be as large as those that do.
-                let cheaper = Box::pin(self.ask_cheaper(turn, &started, &route, &asked)).await;
+                let cheaper = Box::pin(self.ask_cheaper(turn, started, &route, &asked)).await;
                 match cheaper.inspect_err(|_| admitted.used(0))? {
                     Cheaper::Answered(completion, counts) => {
                         admitted.used(turn.so_far().usage.total());
@@ -245,7 +255,12 @@ impl Gateway {
                         }
                         return Ok(Reply::Whole(*completion, counts, Terms::of(&admitted, None)));
                     }
-                    Cheaper::Ask(candidates, failed) => {
+                    Cheaper::Ask { tier, candidates, failed } => {
+                        last_tier = Some((started, tier));
+                        // What stands in may have been found not good enough: that is for nobody else.
+                        if let Some(keeping) = &mut keeping {
+                            keeping.only(&candidates[0].name.to_string());
+                        }
                         (candidates, context.client_retries.saturating_add(failed))
                     }
                 }
@@ -268,6 +283,9 @@ impl Gateway {
             let accepted = upstream.accepted(&mut enter).await.inspect_err(|_| admitted.used(0));
             accepted.map_err(|error| self.service.explain(level, error))?;
             self.service.called(None);
+            if let Some((started, tier)) = last_tier {
+                started.answered(tier);
+            }
             // Filter and settle happen piece by piece: see `stream`.
             let service = self.service.clone();
             let opened = Opened { upstream, grounding, judge, prompt, admitted, degraded, keeping, service };
@@ -278,6 +296,9 @@ impl Gateway {
         let completion = completion.inspect_err(|_| admitted.used(0));
         let mut completion = completion.map_err(|error| self.service.explain(level, error))?;
         self.service.called(None);
+        if let Some((started, tier)) = last_tier {
+            started.answered(tier);
+        }
 
         // Settle: the truth replaces the estimate, before anything else is waited for.
         self.settle(turn, &mut completion);
@@ -312,18 +333,18 @@ impl Gateway {
         attempts::charge(turn, &*self.prices, &model, usage, source);
     }
 
-    /// Takes out of a whole answer what its sources do not support. Returns what became of its citations, and how many of
-    /// its statements have one that holds.
+    /// Takes out of a whole answer what its sources do not support. Returns what became of its citations, and of each
+    /// choice how many of its statements have one that holds; nothing of an answer without sources.
     pub(crate) async fn filter(
         &self,
         turn: &mut Turn,
         completion: &mut Completion,
         grounding: Option<Grounding>,
         judge: Option<&Judge>,
-    ) -> (CitationCounts, usize) {
+    ) -> (CitationCounts, Vec<usize>) {
         let Some(grounding) = grounding else { return Default::default() };
         let mut filters = CitationFilters::new(grounding);
-        let mut cited = 0;
+        let mut cited = Vec::with_capacity(completion.choices.len());
         for choice in &mut completion.choices {
             let message = &mut choice.message;
             let statements = filters.filter_message(choice.index, message);
@@ -337,7 +358,7 @@ impl Gateway {
                 .zip(holds)
                 .filter_map(|(statement, holds)| holds.then_some(statement))
                 .collect();
-            cited += supported.len();
+            cited.push(supported.len());
         }
         let counts = filters.counts();
         turn.cited(counts.verified, counts.removed);

@@ -71,6 +71,7 @@ impl Gateway {
                 // Who refused has charged nothing.
                 if !error.kind.may_be_billed() {
                     attempts::charge(turn, prices, &call.model, Usage::default(), UsageSource::Estimated);
+                    admitted.used(0);
                 }
             })?;
         // Some providers do not count, and answer 0: then the estimate stands.

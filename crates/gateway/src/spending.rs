@@ -19,6 +19,9 @@ const MOST_BUDGETED: u64 = 4_096;
 /// Tokens beside the text of a message: who speaks, and how the provider frames it.
 const PER_MESSAGE: u64 = 16;
 
+/// Tokens of the question how good an answer is, beside what is graded, and of its answer.
+const GRADING: u64 = 1_500;
+
 /// Tokens that no picture exceeds at the providers that say how they count.
 const PER_IMAGE: u64 = 4_096;
 
@@ -56,7 +59,7 @@ impl Gateway {
             request.max_tokens = Some(MaxTokens { limit: MOST_BUDGETED, as_completion: true });
         }
         let usage = most(request);
-        let most = self.most_of(&candidates, &route.tiers, &usage)?;
+        let most = self.most_of(&candidates, route, &usage)?;
         let exceeded = match turn.reserve(most) {
             Ok(()) => return Ok((candidates, None)),
             Err(ReserveError::Ledger(error)) => return Err(RequestError::NotBooked(error)),
@@ -105,7 +108,7 @@ impl Gateway {
     fn most_of(
         &self,
         candidates: &[Candidate],
-        tiers: &[Candidate],
+        route: &Route,
         usage: &Usage,
     ) -> Result<NanoUsd, RequestError> {
         let mut most = NanoUsd::ZERO;
@@ -116,10 +119,23 @@ impl Gateway {
             most = most.max(cost);
         }
         let calls = i64::from(self.registry.upstreams().most_attempts());
-        let cheaper = tiers.split_last().map_or(&[][..], |(_, cheaper)| cheaper);
+        let cheaper = route.tiers.split_last().map_or(&[][..], |(_, cheaper)| cheaper);
         let answers = cheaper.iter().filter_map(|one| self.cost_of(one, usage)).map(NanoUsd::as_nanos);
         let answers = answers.fold(0_i64, i64::saturating_add);
-        Ok(NanoUsd::new(most.as_nanos().saturating_mul(calls).saturating_add(answers)))
+        // Each of those answers may be graded, as often as the grader fails.
+        let mut grading = 0_i64;
+        if let Some(graders) = self.grader_of(route) {
+            let prompt = usage.prompt.saturating_add(usage.completion).saturating_add(GRADING);
+            let graded = Usage { prompt, completion: GRADING, ..Usage::default() };
+            for grader in graders.iter() {
+                let unpriced = || RequestError::Unpriced { model: grader.name.to_string() };
+                grading = grading.max(self.cost_of(grader, &graded).ok_or_else(unpriced)?.as_nanos());
+            }
+            let times = calls.saturating_mul(i64::try_from(cheaper.len()).unwrap_or(i64::MAX));
+            grading = grading.saturating_mul(times);
+        }
+        let most = most.as_nanos().saturating_mul(calls).saturating_add(answers);
+        Ok(NanoUsd::new(most.saturating_add(grading)))
     }
 
     /// The usage that a request usually comes to.

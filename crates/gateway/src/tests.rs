@@ -20,7 +20,7 @@ use mainstay_domain::port::{
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{
     AssistantName, ChunkId, Clock, CorpusName, Deadline, Filter, ModelError, ModelErrorKind, NanoUsd,
-    NotReranked, Passage, RequestId, Reranking, ServiceTier, TenantId, Usage,
+    NotReranked, Passage, RequestId, Reranking, ServiceTier, TenantId, TimeoutPhase, Usage,
 };
 use mainstay_models::{Assistant, CallPolicy, Provider, Registry, RetrievalSettings, Upstreams};
 use mainstay_ops::budgets::{AtLimit, Attribute, BudgetSettings, Period};
@@ -42,7 +42,7 @@ pub(crate) enum Script {
     Break(&'static str),
     /// Refuses.
     Refuse(ModelErrorKind),
-    /// Accepts, and never answers.
+    /// Accepts, and does not answer within the time of the call.
     Hang,
 }
 
@@ -86,7 +86,12 @@ impl ChatModel for Scripted {
                 extra: Extra::new(),
             }),
             Script::Refuse(kind) => Err(failure(kind)),
-            Script::Hang => std::future::pending().await,
+            // As a provider's connection does, which knows when its time is over.
+            Script::Hang => {
+                let clock = Clock::system();
+                clock.sleep(call.deadline.remaining(&clock)).await;
+                Err(failure(ModelErrorKind::Timeout(TimeoutPhase::Total)))
+            }
         }
     }
 

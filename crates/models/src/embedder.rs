@@ -2,10 +2,11 @@
 //! goes on with its words.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings};
-use mainstay_domain::{Clock, Deadline, ModelError};
+use mainstay_domain::{Clock, Deadline, ModelError, ModelErrorKind};
 use mainstay_reliability::CallResult;
 
 use crate::assistant::ModelName;
@@ -23,6 +24,9 @@ pub struct GuardedEmbedder {
 
 /// What of the time that is left a question may wait for its vector: the search has to have some too.
 const SHARE: f64 = 2.0 / 3.0;
+
+/// The longest that a question waits for its vector.
+const LONGEST: Duration = Duration::from_secs(10);
 
 impl GuardedEmbedder {
     /// Guards the embedder, which is `provider/model` to the upstreams.
@@ -61,9 +65,18 @@ impl Embedder for GuardedEmbedder {
         };
         // Given back whatever happens: a probe whose caller goes away must not be the last.
         let mut permit = Given { health: &self.health, upstreams: &self.upstreams, permit: Some(permit) };
-        let within = deadline.within(&self.clock, deadline.remaining(&self.clock).mul_f64(SHARE));
-        let embedded = self.embedder.embed(texts, purpose, within).await;
-        permit.back(embedded.as_ref().map_or_else(|error| result_of(error.kind), |_| CallResult::Succeeded));
+        let patience = deadline.remaining(&self.clock).mul_f64(SHARE).min(LONGEST);
+        let embedded = self.embedder.embed(texts, purpose, deadline.within(&self.clock, patience)).await;
+        permit.back(match &embedded {
+            Ok(_) => CallResult::Succeeded,
+            // The time that we gave is over, not the caller's: the embedder is too slow.
+            Err(error)
+                if matches!(error.kind, ModelErrorKind::Timeout(_)) && !deadline.has_passed(&self.clock) =>
+            {
+                CallResult::Failed
+            }
+            Err(error) => result_of(error.kind),
+        });
         embedded
     }
 }
@@ -92,9 +105,6 @@ impl Drop for Given<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
-
-    use mainstay_domain::ModelErrorKind;
 
     use super::*;
     use crate::upstream::CallPolicy;

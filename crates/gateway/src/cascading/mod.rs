@@ -12,9 +12,9 @@ use std::time::Duration;
 use mainstay_cascade::{
     Answered, Gate, Groundedness, Guard, Previous, Repeats, Router, Shortfall, Start, Why,
 };
-use mainstay_domain::chat::{ChatRequest, Delivery};
+use mainstay_domain::chat::{ChatRequest, Delivery, FinishReason};
 use mainstay_domain::port::ModelCall;
-use mainstay_domain::{Caller, Clock, Completion, ModelErrorKind, Usage};
+use mainstay_domain::{Caller, Clock, Completion, ModelErrorKind, NanoUsd, Usage};
 use mainstay_models::{Assistant, Candidate, ModelName, Note, Route};
 use mainstay_ops::{Turn, measure};
 use mainstay_rag::assemble::Grounding;
@@ -74,12 +74,20 @@ pub(crate) struct Asked<'a> {
 pub(crate) enum Cheaper {
     /// One has answered, well enough.
     Answered(Box<Completion>, CitationCounts),
-    /// These are to be asked. So many calls have failed.
-    Ask(Arc<[Candidate]>, u32),
+    /// This tier is to be asked, and what stands in for it.
+    Ask {
+        /// The tier.
+        tier: usize,
+        /// Its model, and those that stand in.
+        candidates: Arc<[Candidate]>,
+        /// Calls that have failed.
+        failed: u32,
+    },
 }
 
-/// What of the time that is left a cheaper model may take: there must be some for the next.
-const SHARE: f64 = 2.0 / 3.0;
+/// What of the time that is left a grader may take, and the longest that is: the answer waits for it.
+const GRADER_SHARE: f64 = 1.0 / 3.0;
+const LONGEST_GRADING: Duration = Duration::from_secs(20);
 
 impl Cascade {
     /// A cascade of so decided parts.
@@ -108,8 +116,9 @@ impl Cascade {
         let mut hasher = self.hasher.build_hasher();
         (caller.tenant.as_str(), caller.key.as_str(), user).hash(&mut hasher);
         for message in &request.messages {
-            (format!("{:?}", message.role), message.content.text()).hash(&mut hasher);
+            format!("{:?} {:?} {:?}", message.role, message.content, message.tool_calls).hash(&mut hasher);
         }
+        format!("{:?}", request.filter).hash(&mut hasher);
         Some(hasher.finish())
     }
 
@@ -128,8 +137,13 @@ impl Started<'_> {
         self.start.intent.as_deref()
     }
 
-    /// A tier answers for good.
-    fn answered(&self, tier: usize) {
+    /// Whether the same person has just asked the same: what answered then is not wanted again.
+    pub(crate) fn is_asked_again(&self) -> bool {
+        self.start.why == Why::AskedAgain
+    }
+
+    /// A tier has answered for good.
+    pub(crate) fn answered(&self, tier: usize) {
         if let Some(digest) = self.digest {
             let previous = Previous { tier, is_comparison: self.start.why == Why::Compared };
             let now = self.cascade.now();
@@ -219,9 +233,8 @@ impl Gateway {
             tier += 1;
         }
         measure::cascade_answered(assistant, &route.tiers[tier].name.to_string(), "last");
-        started.answered(tier);
-        let calls_failed = u32::try_from(failed.len()).unwrap_or(u32::MAX);
-        Ok(Cheaper::Ask(standing_in(route, tier, last, &failed), calls_failed))
+        let candidates = self.standing_in(route, tier, last, &failed, start.most_cost, asked);
+        Ok(Cheaper::Ask { tier, candidates, failed: u32::try_from(failed.len()).unwrap_or(u32::MAX) })
     }
 
     /// The tiers at which a question begins and ends: those that cost more than its intent is worth are not asked. Where
@@ -242,20 +255,16 @@ impl Gateway {
         turn: &mut Turn,
         candidate: &Candidate,
         asked: &Asked<'_>,
-    ) -> Result<(Completion, CitationCounts, usize), mainstay_domain::ModelError> {
+    ) -> Result<(Completion, CitationCounts, Vec<usize>), mainstay_domain::ModelError> {
         let upstreams = self.registry.upstreams();
-        let left = asked.context.deadline.remaining(&self.clock);
         let call = ModelCall {
             model: candidate.name.model.to_string(),
             passages: asked.grounding.map(Grounding::passages).unwrap_or_default(),
-            deadline: asked.context.deadline.within(&self.clock, left.mul_f64(SHARE)),
+            deadline: asked.context.deadline,
             request: ChatRequest { delivery: Delivery::Whole, ..asked.request.clone() },
         };
         let mut enter = |note: Note| self.enter(turn, asked.prompt, &note);
-        // The next model is worth more than a second call of this one.
-        let once = upstreams.most_attempts();
-        let mut completion =
-            upstreams.complete(Arc::new([candidate.clone()]), call, once, &mut enter).await?;
+        let mut completion = upstreams.complete_before_others(candidate.clone(), call, &mut enter).await?;
         self.service.called(None);
         self.settle(turn, &mut completion);
         let (counts, cited) = self.filter(turn, &mut completion, asked.grounding.cloned(), asked.judge).await;
@@ -269,25 +278,38 @@ impl Gateway {
         asked: &Asked<'_>,
         completion: &Completion,
         counts: CitationCounts,
-        cited: usize,
+        cited: Vec<usize>,
     ) -> Option<Shortfall> {
-        let text = completion.choices.first().and_then(|choice| choice.message.text.as_deref());
-        let grounded = asked.grounding.map(|_| Groundedness {
-            statements: text.map_or(0, count_statements),
+        let format = asked.request.response_format.as_ref();
+        // Of several choices each has to hold.
+        let texts =
+            completion.choices.iter().map(|choice| choice.message.text.as_deref().unwrap_or_default());
+        let mut grounded = texts.zip(cited).map(|(text, cited)| Groundedness {
+            statements: count_statements(text),
             cited,
             not_in_documents: counts.is_not_found(),
         });
-        let answered = Answered { completion, format: asked.request.response_format.as_ref(), grounded };
-        if let Some(shortfall) = cascade.gate.as_ref().and_then(|gate| gate.shortfall(&answered)) {
-            return Some(shortfall);
+        let first = grounded.next();
+        for grounded in std::iter::once(first).chain(grounded.map(Some)) {
+            let answered = Answered { completion, format, grounded };
+            if let Some(shortfall) = cascade.gate.as_ref().and_then(|gate| gate.shortfall(&answered)) {
+                return Some(shortfall);
+            }
         }
-        let (grader, text) = (cascade.grader.as_ref()?, text?);
+        // What a safety filter stopped is not shopped around, and who calls a tool has not answered yet.
+        let is_no_answer = completion.choices.iter().any(|choice| {
+            choice.finish == FinishReason::ContentFilter || !choice.message.tool_calls.is_empty()
+        });
+        let grader = cascade.grader.as_ref().filter(|_| !is_no_answer)?;
+        let text = completion.choices.first()?.message.text.as_deref()?;
         let judge = self.judge_by(&grader.model, asked.assistant, asked.caller, asked.context)?;
         let question = asked.request.last_user_text().unwrap_or_default();
         let passages = asked.grounding.map(Grounding::passages).unwrap_or_default();
         let sources: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
-        // A grader that is down costs nobody an answer.
-        let grade = judge.grade(&question, &sources, text).await?;
+        // A grader that is down, or takes its time, costs nobody an answer.
+        let left = asked.context.deadline.remaining(&self.clock);
+        let patience = left.mul_f64(GRADER_SHARE).min(LONGEST_GRADING);
+        let grade = self.clock.timeout(patience, judge.grade(&question, &sources, text)).await??;
         (grade < grader.least_quality).then_some(Shortfall::Poor)
     }
 
@@ -300,27 +322,44 @@ impl Gateway {
         }
     }
 
+    /// Who answers at a tier: its model, then what stands in when it fails, the other models of the cascade among them but
+    /// those that have failed just now. None costs more than it may.
+    fn standing_in(
+        &self,
+        route: &Route,
+        tier: usize,
+        last: usize,
+        failed: &[usize],
+        most_cost: Option<NanoUsd>,
+        asked: &Asked<'_>,
+    ) -> Arc<[Candidate]> {
+        let usual = self.usual(asked.request);
+        let is_within = |one: &Candidate| {
+            most_cost.is_none_or(|most| self.cost_of(one, &usual).is_some_and(|cost| cost <= most))
+        };
+        let tier_of = |one: &Candidate| route.tiers.iter().position(|tier| tier.name == one.name);
+        let may_stand_in = |one: &&Candidate| match tier_of(one) {
+            Some(at) => at != tier && at <= last && !failed.contains(&at),
+            None => is_within(one),
+        };
+        let others = route.candidates.iter().filter(may_stand_in);
+        // What stands in for the whole cascade first, then its own, the strongest first.
+        let (mut of_cascade, beside): (Vec<_>, Vec<_>) = others.partition(|one| tier_of(one).is_some());
+        of_cascade.reverse();
+        std::iter::once(&route.tiers[tier]).chain(beside).chain(of_cascade).cloned().collect()
+    }
+
+    /// The model that grades the answers of a route.
+    pub(crate) fn grader_of(&self, route: &Route) -> Option<Arc<[Candidate]>> {
+        let name = route.assistant.as_deref().filter(|_| route.tiers.len() > 1)?.name.as_str();
+        self.registry.candidates_of(&self.cascades.get(name)?.grader.as_ref()?.model)
+    }
+
     fn show_share(&self, assistant: &str, cascade: &Cascade, tier: usize, model: &str) {
         if let Some(share) = cascade.guard.escalated_share(tier) {
             measure::cascade_share(assistant, model, share);
         }
     }
-}
-
-/// Who answers at a tier: its model, then what stands in when it fails, the other models of the cascade among them but those
-/// that have failed just now. None costs more than it may.
-fn standing_in(route: &Route, tier: usize, last: usize, failed: &[usize]) -> Arc<[Candidate]> {
-    let is_dearer = |one: &Candidate| route.tiers.iter().skip(last + 1).any(|dearer| dearer.name == one.name);
-    let others = route.candidates.iter().filter(|one| {
-        one.name != route.tiers[tier].name
-            && !failed.iter().any(|&failed| route.tiers[failed].name == one.name)
-            && !is_dearer(one)
-    });
-    // The strongest of the cascade first, then what stands in for all of it.
-    let (mut of_cascade, beside): (Vec<_>, Vec<_>) =
-        others.partition(|one| route.tiers.iter().any(|tier| tier.name == one.name));
-    of_cascade.reverse();
-    std::iter::once(&route.tiers[tier]).chain(beside).chain(of_cascade).cloned().collect()
 }
 
 #[cfg(test)]

@@ -261,3 +261,38 @@ async fn a_budget_holds_what_every_model_of_the_cascade_may_cost() {
     let spent: i64 = budgets.standings().iter().map(|standing| standing.spent.as_nanos()).sum();
     assert_eq!(spent, record.total_cost().as_nanos());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_fell_short_and_stands_in_all_the_same_is_kept_for_nobody() {
+    let mut world = world(&[Script::Say(UNGROUNDED), Script::Refuse(ModelErrorKind::Provider)]);
+    let settings = mainstay_cache::CacheSettings { mode: mainstay_cache::Mode::Exact, ..Default::default() };
+    world.gateway.caching.settings.insert("support".to_owned(), settings);
+    for _ in 0..2 {
+        let (text, summary) = ask(&world, "How long is the warranty?").await;
+        assert_eq!((text.as_str(), summary.cache), (UNGROUNDED, None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cheap_model_that_hangs_is_given_up_for_the_next_questions() {
+    let world = world(&[Script::Hang, Script::Say(STRONG)]);
+    for _ in 0..6 {
+        assert_eq!(ask(&world, "How long is the warranty?").await.1.model, "t1/m");
+    }
+    // Three calls of it have opened its breaker; every question was answered by the next.
+    assert_eq!(world.seen(), 3 + 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grader_that_hangs_holds_no_answer_for_long() {
+    let scripts = [Script::Say(GOOD), Script::Say(STRONG), Script::Hang];
+    let mut world = crate::tests::cascade_world_of(&scripts, 2);
+    let grader = Grader { model: "t2/m".parse().unwrap(), least_quality: 0.8 };
+    let guard = Guard::new(GuardSettings::default(), 2);
+    let gate = Some(Gate::new(GateSettings::default()));
+    let cascade = Cascade::new(Router::new(settings(2), None), gate, Some(grader), guard, world.clock);
+    world.gateway.cascades.insert("support".to_owned(), cascade);
+    let asked = world.clock.instant();
+    assert_eq!(ask(&world, "How long is the warranty?").await.1.model, "t0/m");
+    assert!(world.clock.instant().duration_since(asked) <= Duration::from_secs(20));
+}

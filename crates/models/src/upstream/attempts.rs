@@ -24,6 +24,8 @@ pub(super) struct Attempts {
     made_here: u32,
     /// The most calls in all.
     most: u32,
+    /// Whether others are asked after these.
+    has_successor: bool,
     /// Why a candidate was passed over, for when there is none left.
     passed_over: Option<ModelError>,
     /// The context of a model that the prompt did not fit into.
@@ -76,9 +78,16 @@ impl Attempts {
             made: 0,
             made_here: 0,
             most,
+            has_successor: false,
             passed_over: None,
             too_small: None,
         }
+    }
+
+    /// The attempt at one model after which others are asked.
+    pub(super) fn before_others(upstreams: Arc<Upstreams>, candidate: Candidate, call: ModelCall) -> Self {
+        let attempts = Self::new(upstreams, Arc::new([candidate]), call, 0);
+        Self { most: 1, has_successor: true, ..attempts }
     }
 
     pub(super) fn upstreams(&self) -> &Arc<Upstreams> {
@@ -99,9 +108,10 @@ impl Attempts {
                     Ok(permit) => {
                         self.made += 1;
                         self.made_here += 1;
-                        let deadline = match self.others() {
-                            0 => self.call.deadline,
-                            _ => self.call.deadline.within(&self.upstreams.clock, self.patience()),
+                        let deadline = if self.has_successor || self.others() > 0 {
+                            self.call.deadline.within(&self.upstreams.clock, self.patience())
+                        } else {
+                            self.call.deadline
                         };
                         let upstreams = self.upstreams.clone();
                         return Ok(Attempt { upstreams, candidate, permit: Some(permit), deadline });
@@ -127,7 +137,9 @@ impl Attempts {
             let is_remote = |one: &&Candidate| &*one.name.provider != "builtin";
             let can_answer =
                 |one: &Candidate| self.obstacle(one, now).is_none() && one.health.would_admit(now);
-            let is_only_hope = self.made == 0 && !self.candidates.iter().filter(is_remote).any(can_answer);
+            let is_only_hope = !self.has_successor
+                && self.made == 0
+                && !self.candidates.iter().filter(is_remote).any(can_answer);
             is_only_hope.then(|| candidate.health.admit_early(now)).flatten().ok_or(wait)
         })
     }

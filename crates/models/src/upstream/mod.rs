@@ -160,7 +160,25 @@ impl Upstreams {
         client_retries: u32,
         note: &mut (dyn FnMut(Note) + Send),
     ) -> Result<Completion, ModelError> {
-        let mut attempts = Attempts::new(self.clone(), candidates, call, client_retries);
+        self.answer(Attempts::new(self.clone(), candidates, call, client_retries), note).await
+    }
+
+    /// The whole answer of one model, after which others are asked: it is called once, is left some of the time alone, and
+    /// is not called while it rests.
+    pub async fn complete_before_others(
+        self: &Arc<Self>,
+        candidate: Candidate,
+        call: ModelCall,
+        note: &mut (dyn FnMut(Note) + Send),
+    ) -> Result<Completion, ModelError> {
+        self.answer(Attempts::before_others(self.clone(), candidate, call), note).await
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        mut attempts: Attempts,
+        note: &mut (dyn FnMut(Note) + Send),
+    ) -> Result<Completion, ModelError> {
         loop {
             let attempt = attempts.begin()?;
             note(Note::Began(attempt.name().clone()));
