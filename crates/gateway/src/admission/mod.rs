@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -242,8 +242,8 @@ struct State {
     queue: FairQueue<TenantId>,
     waiting: HashMap<Ticket, Waiter>,
     gauge: PressureGauge,
-    /// What else can run out, by its name, and how close that is.
-    signals: BTreeMap<&'static str, Signal>,
+    /// What else can run out, each once, and how close that is.
+    signals: Vec<Signal>,
     guard: PressureGauge,
     gradient: Option<GradientLimit>,
 }
@@ -291,7 +291,7 @@ impl Admission {
                 queue,
                 waiting: HashMap::new(),
                 gauge: PressureGauge::new(PressurePolicy::default()),
-                signals: BTreeMap::new(),
+                signals: Vec::new(),
                 guard: PressureGauge::new(PressurePolicy::default()),
                 gradient,
             }),
@@ -369,7 +369,11 @@ impl Admission {
     /// Notes how close something else is to its limit, which all requests need: the level rises with it, and from a high
     /// level on the lowest tiers are refused.
     pub fn note(&self, signal: Signal) {
-        self.state().signals.insert(signal.name, signal);
+        let mut state = self.state();
+        match state.signals.iter_mut().find(|known| known.name == signal.name) {
+            Some(known) => *known = signal,
+            None => state.signals.push(signal),
+        }
     }
 
     /// How close this server is to its limits.
@@ -497,16 +501,17 @@ impl State {
         // Up to half of the way to a full server everybody is answered at once; the rest is the queue.
         let busy = Signal::of("concurrency", 0.7 * running, self.queue.capacity() as f64);
         let queued = Signal::of("queue", waiting, settings.max_waiting as f64);
-        let signals: Vec<Signal> = [busy, queued].into_iter().chain(self.signals.values().copied()).collect();
-        self.gauge.observe(now, &signals).level
+        // The highest alone decides.
+        let known = self.signals.iter().copied().filter(|signal| !signal.value.is_nan());
+        let others = known.max_by(|one, other| one.value.total_cmp(&other.value));
+        self.gauge.observe(now, &[busy, queued, others.unwrap_or(busy)]).level
     }
 
     /// Whether a tier is refused because something that all need has nearly run out: at a high level the lowest, if there
     /// are several; at a critical one all but the first, or all where there is one alone.
     fn guards_against(&mut self, now: Duration, tier: usize, tiers: usize) -> bool {
-        let signals: Vec<Signal> = self.signals.values().copied().collect();
         let is_lowest = tier + 1 == tiers;
-        match self.guard.observe(now, &signals).level {
+        match self.guard.observe(now, &self.signals).level {
             Level::Normal | Level::Elevated => false,
             Level::High => tiers > 1 && is_lowest,
             Level::Critical => tier > 0 || tiers == 1,
