@@ -7,6 +7,7 @@ mod config;
 mod verbs;
 
 mod client;
+mod files;
 mod filter;
 mod handbook;
 mod page;

@@ -1,11 +1,10 @@
 //! `mainstay train`: models that learn from the team's own labels.
 
-use std::io::Write as _;
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use mainstay_cascade::IntentModel;
 use mainstay_cascade::intents::{Example, TrainError, Trained, TrainingReport, train};
@@ -13,6 +12,7 @@ use mainstay_domain::Clock;
 use mainstay_evals::Estimate;
 use serde::{Deserialize, Serialize};
 
+use crate::files::replace_file;
 use crate::terminal::{self, BadInput};
 use crate::{printable, verbs::eval};
 
@@ -88,7 +88,8 @@ fn intent(args: &IntentArgs) -> anyhow::Result<ExitCode> {
     let Trained { model, report } =
         train(&examples).map_err(|error| BadInput(explain(&error, &labelled, &args.labels)))?;
     let text = model.to_json();
-    write(&args.out, &text)?;
+    // The server that reads it may run as somebody else.
+    replace_file(&args.out, &text, Permissions::from_mode(0o644))?;
     let found = Found {
         model: args.out.clone(),
         bytes: text.len(),
@@ -169,18 +170,6 @@ fn explain(error: &TrainError, labelled: &[Labelled], path: &Path) -> String {
         TrainError::Empty(example) => format!("{file}:{}: the text or the intent is empty", line(*example)),
         TrainError::TooFewIntents(_) | TrainError::TooFewExamples { .. } => format!("{file}: {error}"),
     }
-}
-
-/// As a whole or not at all: a running Mainstay may read it.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let failed = || format!("{} cannot be written", path.display());
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    file.write_all(text.as_bytes()).with_context(failed)?;
-    // It may run as somebody else.
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
 }
 
 fn try_on(model: &IntentModel, rows: &[Labelled]) -> Tried {

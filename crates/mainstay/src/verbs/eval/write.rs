@@ -1,7 +1,6 @@
 //! A tuned setting into `mainstay.toml`, with everything else in it left as it is.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,6 +8,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 use super::tune::Setting;
 use crate::config;
+use crate::files::replace_file;
 use crate::terminal::BadInput;
 
 /// How the comment above a tuned key begins; the next tuning replaces it.
@@ -21,14 +21,7 @@ pub(super) fn setting(path: &Path, corpus: &str, setting: Setting, note: &str) -
     let changed = with_setting(&text, corpus, &setting.entries(), note)?;
     // What is written must be read again.
     config::check_text(&changed, path)?;
-    // The file is replaced as a whole, or not at all.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let failed = || format!("{file} cannot be written");
-    let mut new = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    new.write_all(changed.as_bytes()).with_context(failed)?;
-    new.as_file().set_permissions(fs::metadata(path)?.permissions()).with_context(failed)?;
-    new.persist(path).with_context(failed)?;
-    Ok(())
+    replace_file(path, &changed, fs::metadata(path)?.permissions())
 }
 
 fn with_setting(text: &str, corpus: &str, entries: &[(&str, Value)], note: &str) -> anyhow::Result<String> {
