@@ -128,10 +128,7 @@ impl Gateway {
         let streamed = call.request.delivery.is_streamed();
         match self.answer(&mut turn, call).await {
             Ok(Reply::Whole(completion, counts, terms)) if streamed => {
-                let summary = Summary::at_end(&turn, counts, terms);
-                if summary.not_in_documents == Some(true) {
-                    measure::not_in_documents(&summary.model);
-                }
+                let summary = summarise(&turn, counts, terms);
                 let stream = AnswerStream::replayed(replay(&completion), turn, summary.clone(), self);
                 Ok(Answer::Stream { stream: Box::new(stream), summary })
             }
@@ -609,11 +606,17 @@ impl Summary {
 
 /// Closes the turn of an answer that is complete.
 pub(crate) fn conclude(turn: Turn, citations: CitationCounts, terms: Terms) -> Summary {
-    let summary = Summary::at_end(&turn, citations, terms);
+    let summary = summarise(&turn, citations, terms);
+    turn.complete();
+    summary
+}
+
+/// What was done for an answer that is complete; it is counted where it is that the documents do not contain one.
+fn summarise(turn: &Turn, citations: CitationCounts, terms: Terms) -> Summary {
+    let summary = Summary::at_end(turn, citations, terms);
     if summary.not_in_documents == Some(true) {
         measure::not_in_documents(&summary.model);
     }
-    turn.complete();
     summary
 }
 

@@ -129,26 +129,26 @@ impl HttpError {
 
 fn request_appearance(error: &RequestError) -> Appearance {
     let code = error.code();
+    let own = |status| (status, error.retry_after());
     let (status, retry_after) = match error {
-        RequestError::Identity(_) => (StatusCode::UNAUTHORIZED, None),
-        RequestError::Forbidden { .. } => (StatusCode::FORBIDDEN, None),
-        RequestError::Budget(exceeded) => (StatusCode::TOO_MANY_REQUESTS, exceeded.resets_in),
-        RequestError::Unpriced { .. } => (StatusCode::BAD_REQUEST, None),
-        RequestError::NotBooked(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
-        RequestError::Refused(refusal) => (StatusCode::TOO_MANY_REQUESTS, refusal.retry_after()),
-        RequestError::UnknownModel(_) | RequestError::Retrieval(RetrievalError::UnknownCorpus(_)) => {
-            (StatusCode::NOT_FOUND, None)
-        }
-        RequestError::Invalid { .. }
-        | RequestError::Filter { .. }
-        | RequestError::Retrieval(RetrievalError::InvalidFilter { .. }) => (StatusCode::BAD_REQUEST, None),
-        RequestError::Retrieval(RetrievalError::DeadlinePassed) => (StatusCode::GATEWAY_TIMEOUT, None),
-        RequestError::Retrieval(RetrievalError::Storage(_)) => (StatusCode::INTERNAL_SERVER_ERROR, None),
         RequestError::Retrieval(RetrievalError::Embedding(error)) | RequestError::Model(error) => {
             model_appearance(error)
         }
-        RequestError::Outage { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.retry_after()),
-        RequestError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1))),
+        RequestError::Identity(_) => own(StatusCode::UNAUTHORIZED),
+        RequestError::Forbidden { .. } => own(StatusCode::FORBIDDEN),
+        RequestError::Budget(_) | RequestError::Refused(_) => own(StatusCode::TOO_MANY_REQUESTS),
+        RequestError::NotBooked(_) | RequestError::Retrieval(RetrievalError::Storage(_)) => {
+            own(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        RequestError::UnknownModel(_) | RequestError::Retrieval(RetrievalError::UnknownCorpus(_)) => {
+            own(StatusCode::NOT_FOUND)
+        }
+        RequestError::Unpriced { .. }
+        | RequestError::Invalid { .. }
+        | RequestError::Filter { .. }
+        | RequestError::Retrieval(RetrievalError::InvalidFilter { .. }) => own(StatusCode::BAD_REQUEST),
+        RequestError::Retrieval(RetrievalError::DeadlinePassed) => own(StatusCode::GATEWAY_TIMEOUT),
+        RequestError::Outage { .. } | RequestError::ShuttingDown => own(StatusCode::SERVICE_UNAVAILABLE),
     };
     let param = match error {
         RequestError::UnknownModel(_) => Some("model".to_owned()),
