@@ -249,13 +249,8 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
     World { gateway, booked, seen, retriever, clock }
 }
 
-/// With models that do this, the cheapest first: `t0/m`, `t1/m` and so on are the cascade of `support`.
-pub(crate) fn cascade_world(scripts: &[Script]) -> World {
-    cascade_world_of(scripts, scripts.len())
-}
-
-/// The same with further models beside the first so many, which are the cascade.
-pub(crate) fn cascade_world_of(scripts: &[Script], tiers: usize) -> World {
+/// With models that do this: `t0/m`, `t1/m` and so on. The first so many are the cascade of `support`, the cheapest first.
+pub(crate) fn cascade_world(scripts: &[Script], tiers: usize) -> World {
     let mut world = world(Script::Hang);
     let name = |number: usize| format!("t{number}/m").parse().unwrap();
     let assistant = Assistant {

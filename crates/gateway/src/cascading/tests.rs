@@ -33,14 +33,21 @@ fn settings(tiers: usize) -> RouterSettings {
 
 /// An assistant whose models do this, the cheapest first. Their names are `t0/m`, `t1/m`.
 fn world(scripts: &[Script]) -> World {
-    world_with(scripts, settings(scripts.len()), None)
+    world_of(scripts, scripts.len(), None)
 }
 
-fn world_with(scripts: &[Script], router: RouterSettings, grader: Option<Grader>) -> World {
-    let mut world = cascade_world(scripts);
-    let guard = Guard::new(GuardSettings::default(), scripts.len());
+/// The same with a model that grades answers, which is no model of the cascade.
+fn graded_world(scripts: &[Script], grades: Script) -> World {
+    let tiers = scripts.len();
+    let grader = Grader { model: format!("t{tiers}/m").parse().unwrap(), least_quality: 0.8 };
+    world_of(&[scripts, &[grades]].concat(), tiers, Some(grader))
+}
+
+fn world_of(scripts: &[Script], tiers: usize, grader: Option<Grader>) -> World {
+    let mut world = cascade_world(scripts, tiers);
+    let guard = Guard::new(GuardSettings::default(), tiers);
     let gate = Some(Gate::new(GateSettings::default()));
-    let cascade = Cascade::new(Router::new(router, None), gate, grader, guard, world.clock);
+    let cascade = Cascade::new(Router::new(settings(tiers), None), gate, grader, guard, world.clock);
     world.gateway.cascades.insert("support".to_owned(), cascade);
     world
 }
@@ -215,15 +222,7 @@ async fn a_grader_sends_poor_answers_on_and_its_failure_none() {
         (Script::Say("good"), "t0/m"),
         (Script::Refuse(ModelErrorKind::Provider), "t0/m"),
     ] {
-        // The grader is the third model, outside of the cascade.
-        let grader = Grader { model: "t2/m".parse().unwrap(), least_quality: 0.8 };
-        let scripts = [Script::Say(GOOD), Script::Say(STRONG), grade];
-        let mut world = crate::tests::cascade_world_of(&scripts, 2);
-        let guard = Guard::new(GuardSettings::default(), 2);
-        let gate = Some(Gate::new(GateSettings::default()));
-        let router = Router::new(settings(2), None);
-        let cascade = Cascade::new(router, gate, Some(grader), guard, world.clock);
-        world.gateway.cascades.insert("support".to_owned(), cascade);
+        let world = graded_world(&[Script::Say(GOOD), Script::Say(STRONG)], grade);
         assert_eq!(ask(&world, "How long is the warranty?").await.1.model, model);
         let judged = world.records().iter().filter(|record| record.operation == "judge").count();
         assert_eq!(judged, 1);
@@ -285,13 +284,7 @@ async fn a_cheap_model_that_hangs_is_given_up_for_the_next_questions() {
 
 #[tokio::test(start_paused = true)]
 async fn a_grader_that_hangs_holds_no_answer_for_long() {
-    let scripts = [Script::Say(GOOD), Script::Say(STRONG), Script::Hang];
-    let mut world = crate::tests::cascade_world_of(&scripts, 2);
-    let grader = Grader { model: "t2/m".parse().unwrap(), least_quality: 0.8 };
-    let guard = Guard::new(GuardSettings::default(), 2);
-    let gate = Some(Gate::new(GateSettings::default()));
-    let cascade = Cascade::new(Router::new(settings(2), None), gate, Some(grader), guard, world.clock);
-    world.gateway.cascades.insert("support".to_owned(), cascade);
+    let world = graded_world(&[Script::Say(GOOD), Script::Say(STRONG)], Script::Hang);
     let asked = world.clock.instant();
     assert_eq!(ask(&world, "How long is the warranty?").await.1.model, "t0/m");
     assert!(world.clock.instant().duration_since(asked) <= Duration::from_secs(20));

@@ -1,12 +1,10 @@
 //! A corpus whose reranker is a provider, from the file to the results.
 
-use std::net::SocketAddr;
-
 use mainstay_provider_sim::StandIn;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::running::{Running, send};
+use crate::running::{Running, send, stand_in};
 
 /// Six documents about tides. By meaning and keywords the search prefers those that say "harbour" often; only one has all
 /// words of the question.
@@ -30,10 +28,7 @@ struct Site {
 
 impl Site {
     fn start() -> Self {
-        let runtime = Runtime::new().unwrap();
-        let stand_in = StandIn::new();
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let address = runtime.block_on(stand_in.listen(any)).unwrap();
+        let (stand_in, address, runtime) = stand_in();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("key"), "secret").unwrap();
         let config = format!(

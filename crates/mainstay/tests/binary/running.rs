@@ -1,11 +1,13 @@
 //! Starting the binary and talking to it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use mainstay_provider_sim::StandIn;
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 /// A `mainstay up` that is ready; killed when dropped.
 pub(crate) struct Running {
@@ -47,6 +49,15 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A stand-in for providers, where it listens, and what it runs on.
+pub(crate) fn stand_in() -> (StandIn, SocketAddr, Runtime) {
+    let runtime = Runtime::new().unwrap();
+    let stand_in = StandIn::new();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let address = runtime.block_on(stand_in.listen(any)).unwrap();
+    (stand_in, address, runtime)
 }
 
 /// The binary in a folder, whatever the environment of the tests says.

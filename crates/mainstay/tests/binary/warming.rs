@@ -1,12 +1,10 @@
 //! What happens to questions while the embedder of their corpus is down, and how the cache of answers is filled.
 
-use std::net::SocketAddr;
-
 use mainstay_provider_sim::StandIn;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::running::{Running, mainstay, send};
+use crate::running::{Running, mainstay, send, stand_in};
 
 const DOCUMENTS: [(&str, &str); 3] = [
     ("quokka", "The quokka sleeps from noon to three."),
@@ -23,10 +21,7 @@ struct Site {
 
 impl Site {
     fn start() -> Self {
-        let runtime = Runtime::new().unwrap();
-        let stand_in = StandIn::new();
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let address = runtime.block_on(stand_in.listen(any)).unwrap();
+        let (stand_in, address, runtime) = stand_in();
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "[providers.sim]\nkind = \"openai-compatible\"\nbase_url = \"http://{address}/compatible/v1\"\n\
