@@ -75,6 +75,18 @@ text_id!(
     DocumentId
 );
 text_id!(
+    /// A person or a service as its identity provider names it, unique inside its tenant.
+    UserId
+);
+text_id!(
+    /// What somebody is to this Mainstay, as policies name it: `engineer`, `customer_user`, or a role of the team's own.
+    RoleName
+);
+text_id!(
+    /// Where data is kept and worked on, as the configuration names it: `eu-west-1`.
+    RegionName
+);
+text_id!(
     /// The public half of an API key: safe to print and to log.
     KeyId
 );

@@ -28,9 +28,10 @@ pub use citation::{ByteRange, Citation, Passage};
 pub use error::{ModelError, ModelErrorKind, TimeoutPhase};
 pub use filter::Filter;
 pub use id::{
-    AssistantName, ChunkId, CorpusName, DocumentId, KeyId, NameFault, RequestId, TenantId, TierName, TurnId,
+    AssistantName, ChunkId, CorpusName, DocumentId, KeyId, NameFault, RegionName, RequestId, RoleName,
+    TenantId, TierName, TurnId, UserId,
 };
-pub use identity::Caller;
+pub use identity::{Caller, Permission};
 pub use ledger::{Outcome, TurnRecord};
 pub use metadata::Metadata;
 pub use money::NanoUsd;
