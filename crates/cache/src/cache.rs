@@ -267,6 +267,13 @@ impl AnswerCache {
         Some(Found::Nothing(Box::new(inquiry)))
     }
 
+    /// Forgets every answer and every question.
+    pub fn clear(&self) {
+        self.answers.invalidate_all();
+        self.answers.run_pending_tasks();
+        self.semantic().clear();
+    }
+
     /// What it has done.
     pub fn stats(&self) -> Stats {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -114,6 +114,13 @@ impl Semantic {
         }
     }
 
+    /// Forgets every question; what was learnt of how alike questions must be stays.
+    pub(crate) fn clear(&mut self) {
+        self.buckets.clear();
+        self.places.clear();
+        self.bytes = 0;
+    }
+
     /// The nearest answered question that is at least so similar. Questions that were answered from another version of the
     /// documents are forgotten.
     pub(crate) fn nearest(

@@ -52,6 +52,8 @@ pub enum ModelErrorKind {
     Truncated,
     /// It was not called: it has failed repeatedly, and its circuit breaker is open.
     Unavailable,
+    /// It was not called: it is not where the caller's data has to stay.
+    OutOfRegion,
 }
 
 /// The phase of a call in which time ran out.
@@ -126,6 +128,7 @@ impl ModelErrorKind {
             Self::Malformed => "provider_malformed_response",
             Self::Truncated => "provider_stream_truncated",
             Self::Unavailable => "provider_unavailable",
+            Self::OutOfRegion => "model_out_of_region",
         }
     }
 }

@@ -100,9 +100,14 @@ text_id!(
 );
 
 impl TenantId {
-    /// The tenant of a Mainstay that serves only one.
+    /// The tenant of a Mainstay that serves only one, and the one that operates a Mainstay that serves more.
     pub fn single() -> Self {
         Self::new("default")
+    }
+
+    /// Whether it operates this Mainstay, so that its administrators may see to the other tenants.
+    pub fn is_operator(&self) -> bool {
+        self.as_str() == "default"
     }
 }
 

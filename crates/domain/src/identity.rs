@@ -1,45 +1,86 @@
 //! Who calls, once it has been established.
 
-use crate::id::{KeyId, TenantId, TierName};
+use std::sync::Arc;
+
+use crate::id::{KeyId, RegionName, RoleName, TenantId, TierName, UserId};
 
 /// An authenticated caller. Only `mainstay-security` makes one from credentials.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
     /// Whose data the caller may see.
     pub tenant: TenantId,
-    /// The key that was shown.
+    /// What was shown: the id of the API key, or `token:` and the name of the issuer. Safe to print.
     pub key: KeyId,
-    /// What the key may do.
-    pub scope: Scope,
-    /// How the caller is served, where the key says.
+    /// Who it is, where the credential says.
+    pub user: Option<UserId>,
+    /// What the caller is, as policies name it.
+    pub roles: Arc<[RoleName]>,
+    /// The permissions that the credential is narrowed to, whatever its roles may.
+    pub only: Option<Arc<[Permission]>>,
+    /// How the caller is served, where the credential or its tenant says.
     pub tier: Option<TierName>,
+    /// Where the caller's data has to stay, where the identity says.
+    pub region: Option<RegionName>,
+    /// The assistants and models that the caller may name; all where nothing is said.
+    pub models: Option<Arc<[String]>>,
+    /// How it was shown who calls.
+    pub via: Via,
 }
 
-/// What a key may do. Wider scopes contain the narrower ones.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Ask questions and search.
-    Ask,
-    /// Also add, change and delete documents.
-    Write,
-    /// Also administer.
-    Admin,
-}
-
-impl Scope {
-    /// The scope's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ask => "ask",
-            Self::Write => "write",
-            Self::Admin => "admin",
+impl Caller {
+    /// A caller of a tenant of whom nothing else is known, and who may do nothing.
+    pub fn of(tenant: TenantId, key: KeyId) -> Self {
+        Self {
+            tenant,
+            key,
+            user: None,
+            roles: Arc::new([]),
+            only: None,
+            tier: None,
+            region: None,
+            models: None,
+            via: Via::Key,
         }
     }
 
-    /// The scope of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Ask, Self::Write, Self::Admin].into_iter().find(|scope| scope.as_str() == name)
+    /// Whether the caller may name this assistant or model.
+    pub fn may_name(&self, model: &str) -> bool {
+        self.models.as_ref().is_none_or(|models| models.iter().any(|allowed| allowed == model))
+    }
+
+    /// Whose limits per key the caller's requests take from: each holder of a token has its own.
+    pub fn holder(&self) -> KeyId {
+        match (self.via, &self.user) {
+            (Via::Token, Some(user)) => KeyId::from(format!("{}/{user}", self.key)),
+            _ => self.key.clone(),
+        }
+    }
+
+    /// Whether the credential itself leaves room for something; what its roles may is for the policies to say.
+    pub fn is_narrowed_from(&self, permission: Permission) -> bool {
+        self.only.as_ref().is_some_and(|only| !only.contains(&permission))
+    }
+}
+
+/// How it was shown who calls.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Via {
+    /// By an API key.
+    Key,
+    /// By a token of an identity provider.
+    Token,
+    /// By the key that a process gives itself, for the verbs of its machine.
+    Process,
+}
+
+impl Via {
+    /// Its name in policies and audit records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Token => "token",
+            Self::Process => "process",
+        }
     }
 }
 

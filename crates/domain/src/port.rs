@@ -9,7 +9,7 @@ use crate::chat::{ChatEvent, ChatRequest, Completion};
 use crate::citation::Passage;
 use crate::error::ModelError;
 use crate::filter::Filter;
-use crate::id::{CorpusName, TenantId};
+use crate::id::{CorpusName, RegionName, TenantId};
 use crate::ledger::TurnRecord;
 use crate::money::NanoUsd;
 use crate::rerank::{Reranking, ServiceTier};
@@ -27,6 +27,8 @@ pub struct ModelCall {
     pub passages: Vec<Passage>,
     /// When the answer is no longer wanted.
     pub deadline: Deadline,
+    /// The region that nothing of the conversation may leave, where there is one.
+    pub region: Option<RegionName>,
 }
 
 /// The pieces of a streamed answer. It ends (`None`) only after the model said that it had finished; a cut is an

@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use mainstay_cache::{CachedAnswer, Layer, Wish};
 use mainstay_domain::chat::{AssistantMessage, ChatRequest, MaxTokens, Message};
-use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
 use mainstay_domain::usage::UsageSource;
-use mainstay_domain::{Caller, Completion, Deadline, Filter, RequestId, ServiceTier, Usage};
+use mainstay_domain::{Caller, Completion, Deadline, Filter, RequestId, ServiceTier, Usage, UserId};
 use mainstay_models::{Assistant, AttemptedStream, ModelName, Note, Route};
 use mainstay_ops::turn::Opening;
 use mainstay_ops::{Turn, measure};
@@ -46,8 +45,8 @@ pub struct ChatCall {
 pub struct Context {
     /// The HTTP request.
     pub request: RequestId,
-    /// The API key that was shown, as text.
-    pub key: Option<String>,
+    /// Who calls.
+    pub caller: Caller,
     /// When the answer is no longer wanted.
     pub deadline: Deadline,
     /// How often the client's SDK has tried already.
@@ -163,14 +162,16 @@ impl Gateway {
     async fn answer(&self, turn: &mut Turn, call: ChatCall) -> Result<Reply, RequestError> {
         let ChatCall { mut request, tier, context } = call;
 
-        // Identify: before anything that costs, and before anything that a stranger could learn from.
-        let caller = self.identify(turn, &context, Scope::Ask)?;
+        // Who calls was established before this (`mainstay_security::Access`): from here on the turn is theirs.
+        let caller = context.caller.clone();
+        turn.identified(&caller);
 
         self.require_attribution(turn)?;
+        may_name(&caller, &request.model)?;
 
         // Admit: the limits of the caller and a place among those that are answered, before any work is done for it. The
         // place is held until the answer has ended.
-        let mut admitted = self.admit(&caller, &context, request.user.as_deref(), expected(&request)).await?;
+        let mut admitted = self.admit(&context, request.user.as_deref(), expected(&request)).await?;
         // Inspect: injection and personal data come here, before the text reaches a cache, an index or a model.
 
         // Route: what the name stands for decides whether documents are needed at all.
@@ -271,6 +272,7 @@ impl Gateway {
             model: route.first().name.model.to_string(),
             passages: grounding.as_ref().map(Grounding::passages).unwrap_or_default(),
             deadline: context.deadline,
+            region: caller.region.clone(),
             request,
         };
         let upstreams = self.registry.upstreams();
@@ -362,28 +364,16 @@ impl Gateway {
         (counts, cited)
     }
 
-    /// Establishes who calls and that they may.
-    pub(crate) fn identify(
-        &self,
-        turn: &mut Turn,
-        context: &Context,
-        needs: Scope,
-    ) -> Result<Caller, RequestError> {
-        let caller = self.keys.identify(context.key.as_deref(), self.clock.now())?;
-        turn.identified(&caller);
-        allow(&caller, needs)?;
-        Ok(caller)
-    }
-
-    /// Lets a request in. `tokens`: of its prompt and its answer, as an estimate.
+    /// Lets a request in. `named`: the end user that the request names, which counts where the caller is not known to be
+    /// one. `tokens`: of its prompt and its answer, as an estimate.
     pub(crate) async fn admit(
         &self,
-        caller: &Caller,
         context: &Context,
-        user: Option<&str>,
+        named: Option<&str>,
         tokens: u64,
     ) -> Result<Admitted, RequestError> {
-        let Context { deadline, address, place, .. } = context;
+        let Context { caller, deadline, address, place, .. } = context;
+        let user = caller.user.as_ref().map(UserId::as_str).or(named);
         let applicant = Applicant { caller, user, address: *address, tokens, deadline: *deadline, place };
         self.admission.admit(applicant).await.map_err(|refusal| RequestError::Refused(Box::new(refusal)))
     }
@@ -620,9 +610,13 @@ fn summarise(turn: &Turn, citations: CitationCounts, terms: Terms) -> Summary {
     summary
 }
 
-/// Whether the caller's key has the scope that is needed.
-pub fn allow(caller: &Caller, needs: Scope) -> Result<(), RequestError> {
-    if caller.scope >= needs { Ok(()) } else { Err(RequestError::Forbidden { has: caller.scope, needs }) }
+/// Refuses an assistant or a model that the caller's tenant may not use.
+pub(crate) fn may_name(caller: &Caller, model: &str) -> Result<(), RequestError> {
+    if caller.may_name(model) {
+        return Ok(());
+    }
+    let allowed = caller.models.as_deref().unwrap_or_default().to_vec();
+    Err(RequestError::ModelNotAllowed { model: model.to_owned(), allowed })
 }
 
 /// An assistant's settings hold where the caller says nothing.

@@ -1,14 +1,13 @@
 //! What happens to a request for embeddings.
 
 use mainstay_domain::Usage;
-use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{EmbeddingPurpose, Embeddings};
 use mainstay_domain::usage::{UsageSource, estimate_tokens};
 use mainstay_ops::Turn;
 use mainstay_ops::turn::Opening;
 
 use crate::attempts;
-use crate::chat::Context;
+use crate::chat::{Context, may_name};
 use crate::{Gateway, RequestError};
 
 /// Texts to be embedded.
@@ -49,10 +48,12 @@ impl Gateway {
     }
 
     async fn embed(&self, turn: &mut Turn, call: &EmbeddingCall) -> Result<Embeddings, RequestError> {
-        let caller = self.identify(turn, &call.context, Scope::Ask)?;
+        turn.identified(&call.context.caller);
         self.require_attribution(turn)?;
+        may_name(&call.context.caller, &call.model)?;
         let tokens = call.texts.iter().map(|text| estimate_tokens(text)).sum();
-        let mut admitted = self.admit(&caller, &call.context, None, tokens).await?;
+        let mut admitted = self.admit(&call.context, None, tokens).await?;
+        self.registry.check_region(&call.model, call.context.caller.region.as_ref())?;
         let embedder = self.registry.embedder(&call.model, call.dimensions)?;
         turn.answered_by(call.model.clone());
         let texts: Vec<&str> = call.texts.iter().map(String::as_str).collect();

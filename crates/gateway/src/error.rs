@@ -2,28 +2,23 @@
 
 use std::time::Duration;
 
-use mainstay_domain::identity::Scope;
 use mainstay_domain::port::RetrievalError;
 use mainstay_domain::{AssistantName, Filter, ModelError, ModelErrorKind};
 use mainstay_models::UnknownModel;
 use mainstay_ops::budgets::BudgetExceeded;
-use mainstay_security::IdentityError;
 
 use crate::admission::Refusal;
 
 /// Why a request was not answered.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RequestError {
-    /// It is not known who calls.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// The key may not do this.
-    #[error("this key has the scope \"{}\"; the call needs \"{}\"", .has.as_str(), .needs.as_str())]
-    Forbidden {
-        /// The key's scope.
-        has: Scope,
-        /// The scope that is needed.
-        needs: Scope,
+    /// The caller's tenant may not use what the `model` stands for.
+    #[error("this tenant may not use {model:?}; it may use: {}", .allowed.join(", "))]
+    ModelNotAllowed {
+        /// What was named.
+        model: String,
+        /// What may be named.
+        allowed: Vec<String>,
     },
     /// It asks too much, or there is no room.
     #[error(transparent)]
@@ -77,6 +72,9 @@ pub enum RequestError {
         /// When a model may be asked again. Not the same for all, or they would come back at once.
         retry_after: Duration,
     },
+    /// What the caller showed was revoked while it was answered.
+    #[error("the credential, or its tenant, was revoked while the answer was under way")]
+    AccessRevoked,
     /// Mainstay is stopping and the time for running requests is over.
     #[error("the server is shutting down; repeat the request")]
     ShuttingDown,
@@ -138,8 +136,7 @@ impl RequestError {
     /// The stable code that clients, metrics and the ledger see.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Identity(error) => error.code(),
-            Self::Forbidden { .. } => "insufficient_scope",
+            Self::ModelNotAllowed { .. } => "model_not_allowed",
             Self::Refused(refusal) => refusal.code(),
             Self::UnknownModel(_) => ModelErrorKind::ModelNotFound.code(),
             Self::Invalid { .. } => ModelErrorKind::InvalidRequest.code(),
@@ -152,6 +149,7 @@ impl RequestError {
             Self::Unpriced { .. } => "unpriced_model",
             Self::NotBooked(_) => "storage_failed",
             Self::Outage { .. } => "service_unavailable",
+            Self::AccessRevoked => "access_revoked",
             Self::ShuttingDown => "shutting_down",
         }
     }

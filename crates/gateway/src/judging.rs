@@ -98,6 +98,7 @@ impl Judge {
             request,
             passages: Vec::new(),
             deadline: self.deadline,
+            region: self.caller.region.clone(),
         };
         let mut enter = |note: Note| attempts::enter(&mut turn, &*self.prices, sent, &note);
         match self.upstreams.complete(self.candidates.clone(), call, 0, &mut enter).await {

@@ -28,7 +28,6 @@ use mainstay_domain::port::{Prices, Retriever};
 use mainstay_models::Registry;
 use mainstay_ops::TurnBook;
 use mainstay_ops::budgets::Attribute;
-use mainstay_security::KeyTable;
 
 pub use admission::{Admission, Admitted};
 pub use caching::Caching;
@@ -40,8 +39,6 @@ pub use stream::AnswerStream;
 
 /// What the request path is made of. The composition root fills it in; a test fills it in with other parts.
 pub struct Gateway {
-    /// Who calls.
-    pub keys: Arc<KeyTable>,
     /// Which requests are answered.
     pub admission: Arc<Admission>,
     /// What a name stands for.

@@ -1,11 +1,10 @@
 //! What happens to a search: the path of a question, up to the passages.
 
-use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{RetrievalError, RetrievalQuery, Retrieved};
-use mainstay_domain::{Caller, CorpusName, Filter, ServiceTier};
+use mainstay_domain::{CorpusName, Filter, ServiceTier};
 use mainstay_ops::measure;
 
-use crate::chat::{Context, allow};
+use crate::chat::Context;
 use crate::error::FilterOrigin;
 use crate::{Gateway, RequestError};
 
@@ -29,16 +28,15 @@ pub struct SearchCall {
 impl Gateway {
     /// The best passages for a question, best first.
     pub async fn search(&self, call: SearchCall) -> Result<Retrieved, RequestError> {
-        let caller = self.caller(&call.context, Scope::Ask)?;
         if call.text.trim().is_empty() {
             return Err(RequestError::Invalid {
                 message: "the query is empty: say what to search for".to_owned(),
                 param: Some("query"),
             });
         }
-        let _admitted = self.admit(&caller, &call.context, None, 0).await?;
+        let _admitted = self.admit(&call.context, None, 0).await?;
         let query = RetrievalQuery {
-            tenant: caller.tenant,
+            tenant: call.context.caller.tenant,
             corpus: call.corpus,
             text: call.text,
             limit: call.limit,
@@ -49,14 +47,6 @@ impl Gateway {
         let sent = query.filter.clone();
         let origin = FilterOrigin { sent: sent.as_ref(), sent_as: "filter", assistant: None };
         self.search_passages(query).await.map_err(|error| origin.blame(error))
-    }
-
-    /// Who calls, for what is no turn: nothing is billed for it.
-    pub fn caller(&self, context: &Context, needs: Scope) -> Result<Caller, RequestError> {
-        let identified =
-            self.keys.identify(context.key.as_deref(), self.clock.now()).map_err(RequestError::from);
-        let allowed = identified.and_then(|caller| allow(&caller, needs).map(|()| caller));
-        allowed.inspect_err(|error| metrics::counter!(measure::REJECTED, "code" => error.code()).increment(1))
     }
 
     /// Retrieves within the deadline, and measures.

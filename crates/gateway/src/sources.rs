@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{RetrievalError, RetrievalQuery, Retrieved};
 use mainstay_domain::rerank::Reranking;
 use mainstay_domain::{AssistantName, ChunkId, CorpusName, Passage};
@@ -82,14 +81,13 @@ pub struct Explanation {
 impl Gateway {
     /// What an assistant's prompt would show for a question, and why. No model is asked.
     pub async fn explain(&self, call: ExplainCall) -> Result<Explanation, RequestError> {
-        let caller = self.caller(&call.context, Scope::Ask)?;
         if call.text.trim().is_empty() {
             return Err(RequestError::Invalid {
                 message: "the question is empty: say what to search for".to_owned(),
                 param: Some("q"),
             });
         }
-        let _admitted = self.admit(&caller, &call.context, None, 0).await?;
+        let _admitted = self.admit(&call.context, None, 0).await?;
         let assistant = match &call.assistant {
             Some(name) => {
                 let unknown = || self.registry.unknown(name.as_str());
@@ -101,7 +99,7 @@ impl Gateway {
         };
         let settings = assistant.map_or_else(RetrievalSettings::default, |assistant| assistant.retrieval);
         let query = RetrievalQuery {
-            tenant: caller.tenant,
+            tenant: call.context.caller.tenant,
             corpus: call.corpus,
             limit: call.limit.max(considered(&settings, &call.text)),
             text: call.text,
@@ -227,10 +225,10 @@ mod tests {
     use async_trait::async_trait;
     use mainstay_domain::port::Retriever;
     use mainstay_domain::rerank::NotReranked;
-    use mainstay_domain::{ByteRange, Deadline, RequestId, ServiceTier, When};
+    use mainstay_domain::{ByteRange, Caller, Deadline, KeyId, RequestId, ServiceTier, TenantId, When};
 
     use super::*;
-    use crate::tests::{KEY, Script, World, world};
+    use crate::tests::{Script, World, world};
 
     /// A harbour whose pages name each other: the ship names its yard, and only a search for the yard finds its owner.
     #[derive(Default)]
@@ -331,7 +329,7 @@ mod tests {
             limit,
             context: Context {
                 request: RequestId::new("req_1"),
-                key: Some(KEY.to_owned()),
+                caller: Caller::of(TenantId::single(), KeyId::new("k")),
                 deadline: Deadline::after(&world.clock, PLENTY),
                 client_retries: 0,
                 address: None,

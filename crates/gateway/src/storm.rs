@@ -13,16 +13,15 @@ use mainstay_domain::chat::{
     AssistantMessage, ChatEvent, Choice, ChoiceDelta, Completion, Delivery, Extra, FinishReason, MaxTokens,
     StreamStart,
 };
-use mainstay_domain::identity::Scope;
 use mainstay_domain::ledger::Outcome;
 use mainstay_domain::port::{ChatModel, ChatStream, ModelCall};
 use mainstay_domain::{
-    Clock, Deadline, ModelError, ModelErrorKind, NanoUsd, TenantId, TierName, TimeoutPhase, Usage,
+    Caller, Clock, Deadline, KeyId, ModelError, ModelErrorKind, NanoUsd, TenantId, TierName, TimeoutPhase,
+    Usage,
 };
 use mainstay_models::{Assistant, CallPolicy, Provider, Registry, Upstreams};
 use mainstay_ops::Budgets;
 use mainstay_ops::budgets::{AtLimit, BudgetSettings, Period};
-use mainstay_security::KeyTable;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, AdmissionSettings, TierSettings};
@@ -159,8 +158,8 @@ impl ChatModel for Stormy {
 
 const ANSWER: [&str; 4] = ["The ", "weather ", "is ", "fine."];
 
-/// A gateway in front of these providers: `p0/m`, then `p1/m` and so on where one fails. Its keys are those of tenants
-/// `t0`, `t1` …, each with the tier that is given.
+/// A gateway in front of these providers: `p0/m`, then `p1/m` and so on where one fails. Its callers are of the tenants `t0`,
+/// `t1` …, each with the tier that is given.
 fn gateway(providers: &[Arc<Stormy>], tiers: &[&str], settings: AdmissionSettings) -> World {
     let mut world = world(Script::Hang);
     let name = |number: usize| format!("p{number}/m").parse().unwrap();
@@ -173,28 +172,26 @@ fn gateway(providers: &[Arc<Stormy>], tiers: &[&str], settings: AdmissionSetting
     };
     let listed = providers.iter().enumerate().map(|(number, chat)| {
         let chat: Arc<dyn ChatModel> = chat.clone();
-        (format!("p{number}"), Provider { chat, embedders: None, models: Vec::new(), closed: false })
+        (
+            format!("p{number}"),
+            Provider { chat, embedders: None, models: Vec::new(), closed: false, region: None },
+        )
     });
     let upstreams = Upstreams::new(CallPolicy::default(), [], world.clock);
     world.gateway.registry = Registry::new([assistant], listed.collect::<Vec<_>>(), [], upstreams);
     world.gateway.admission = Admission::new(settings, world.clock);
-    let keys = tiers.iter().enumerate().map(|(number, tier)| {
-        let mut entry = mainstay_security::testing::entry(&key(number), Scope::Ask);
-        entry.tenant = TenantId::new(format!("t{number}"));
-        entry.tier = Some(TierName::new(*tier));
-        entry
-    });
-    world.gateway.keys = Arc::new(KeyTable::new(keys));
+    let caller = |(number, tier): (usize, &&str)| Caller {
+        tier: Some(TierName::new(tier)),
+        ..Caller::of(TenantId::new(format!("t{number}")), KeyId::new(format!("k{number}")))
+    };
+    world.callers = tiers.iter().enumerate().map(caller).collect();
     world
-}
-
-fn key(number: usize) -> String {
-    format!("msk_{number:016x}_secret")
 }
 
 /// A question of a tenant.
 fn question(world: &World, tenant: usize, delivery: Delivery, within: Duration) -> ChatCall {
-    let mut call = world.call_with("support", delivery, "How is the weather?", Some(&key(tenant)));
+    let mut call = world.call_with("support", delivery, "How is the weather?");
+    call.context.caller = world.callers[tenant].clone();
     call.request.max_tokens = Some(MaxTokens { limit: 50, as_completion: true });
     call.context.deadline = Deadline::after(&world.clock, within);
     call

@@ -11,7 +11,6 @@ use mainstay_domain::chat::{
     FinishReason, MaxTokens, Message, Role, StreamStart,
 };
 use mainstay_domain::filter::Test;
-use mainstay_domain::identity::Scope;
 use mainstay_domain::ledger::{Outcome, TurnRecord};
 use mainstay_domain::port::{
     ChatModel, ChatStream, Embedder, EmbeddingPurpose, Embeddings, Ledger, LedgerError, ModelCall, Prices,
@@ -19,13 +18,12 @@ use mainstay_domain::port::{
 };
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{
-    AssistantName, ChunkId, Clock, CorpusName, Deadline, Filter, ModelError, ModelErrorKind, NanoUsd,
-    NotReranked, Passage, RequestId, Reranking, ServiceTier, TenantId, TimeoutPhase, Usage,
+    AssistantName, Caller, ChunkId, Clock, CorpusName, Deadline, Filter, KeyId, ModelError, ModelErrorKind,
+    NanoUsd, NotReranked, Passage, RequestId, Reranking, ServiceTier, TenantId, TimeoutPhase, Usage,
 };
 use mainstay_models::{Assistant, CallPolicy, Provider, Registry, RetrievalSettings, Upstreams};
 use mainstay_ops::budgets::{AtLimit, Attribute, BudgetSettings, Period};
 use mainstay_ops::{Budgets, TurnBook};
-use mainstay_security::KeyTable;
 
 use crate::admission::{Admission, AdmissionSettings};
 use crate::chat::{Answer, ChatCall, Context};
@@ -173,9 +171,9 @@ pub(crate) struct World {
     seen: Arc<Mutex<Vec<ChatRequest>>>,
     retriever: Arc<OnePassage>,
     pub(crate) clock: Clock,
+    /// Who calls, for tests with several.
+    pub(crate) callers: Vec<Caller>,
 }
-
-pub(crate) const KEY: &str = "msk_test_secret";
 
 pub(crate) fn world(script: Script) -> World {
     judged_world(script, None)
@@ -203,7 +201,8 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
     let booked = Arc::new(Booked::default());
     let seen = Arc::new(Mutex::new(Vec::new()));
     let chat = Arc::new(Scripted { script, seen: seen.clone() });
-    let provider = Provider { chat, embedders: None, models: vec!["m".to_owned()], closed: false };
+    let provider =
+        Provider { chat, embedders: None, models: vec!["m".to_owned()], closed: false, region: None };
     let assistant = Assistant {
         name: AssistantName::new("support"),
         description: None,
@@ -222,11 +221,13 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
     };
     let judge = judge.map(|script| {
         let chat = Arc::new(Scripted { script, seen: seen.clone() });
-        ("judge".to_owned(), Provider { chat, embedders: None, models: Vec::new(), closed: false })
+        (
+            "judge".to_owned(),
+            Provider { chat, embedders: None, models: Vec::new(), closed: false, region: None },
+        )
     });
     let retriever = Arc::new(OnePassage::default());
     let gateway = Gateway {
-        keys: Arc::new(KeyTable::new([mainstay_security::testing::entry(KEY, Scope::Ask)])),
         admission: Admission::new(AdmissionSettings::default(), clock),
         registry: Registry::new(
             [assistant],
@@ -246,7 +247,7 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
         prices: Arc::new(PerToken),
         clock,
     };
-    World { gateway, booked, seen, retriever, clock }
+    World { gateway, booked, seen, retriever, clock, callers: Vec::new() }
 }
 
 /// With models that do this: `t0/m`, `t1/m` and so on. The first so many are the cascade of `support`, the cheapest first.
@@ -260,7 +261,10 @@ pub(crate) fn cascade_world(scripts: &[Script], tiers: usize) -> World {
     };
     let providers = scripts.iter().enumerate().map(|(number, script)| {
         let chat = Arc::new(Scripted { script: script.clone(), seen: world.seen.clone() });
-        (format!("t{number}"), Provider { chat, embedders: None, models: Vec::new(), closed: false })
+        (
+            format!("t{number}"),
+            Provider { chat, embedders: None, models: Vec::new(), closed: false, region: None },
+        )
     });
     let upstreams = Upstreams::new(CallPolicy::default(), [], world.clock);
     world.gateway.registry = Registry::new([assistant], providers.collect::<Vec<_>>(), [], upstreams);
@@ -274,16 +278,10 @@ fn of_field(name: &str) -> Filter {
 
 impl World {
     pub(crate) fn call(&self, model: &str, delivery: Delivery) -> ChatCall {
-        self.call_with(model, delivery, "How long is the warranty?", Some(KEY))
+        self.call_with(model, delivery, "How long is the warranty?")
     }
 
-    pub(crate) fn call_with(
-        &self,
-        model: &str,
-        delivery: Delivery,
-        question: &str,
-        key: Option<&str>,
-    ) -> ChatCall {
+    pub(crate) fn call_with(&self, model: &str, delivery: Delivery, question: &str) -> ChatCall {
         ChatCall {
             request: ChatRequest {
                 model: model.to_owned(),
@@ -294,7 +292,7 @@ impl World {
             tier: None,
             context: Context {
                 request: RequestId::new("req_1"),
-                key: key.map(str::to_owned),
+                caller: Caller::of(TenantId::single(), KeyId::new("k")),
                 deadline: Deadline::after(&self.clock, Duration::from_secs(60)),
                 client_retries: 0,
                 address: None,
@@ -530,14 +528,21 @@ async fn a_refusal_of_the_provider_is_booked_without_cost() {
 }
 
 #[tokio::test]
-async fn who_is_not_known_is_refused_and_not_booked() {
+async fn a_model_that_the_tenant_may_not_use_is_refused_and_not_called() {
     let world = world(Script::Say("secret"));
-    for key in [None, Some("msk_test_wrong"), Some("sk-proj-1")] {
-        let call = world.call_with("support", Delivery::Whole, "Hello?", key);
-        assert!(matches!(world.gateway.chat(call).await, Err(RequestError::Identity(_))));
+    for (models, allowed) in [(&["support", "scripted/m"][..], true), (&["scripted/m"], false), (&[], false)]
+    {
+        let mut call = world.call("support", Delivery::Whole);
+        call.context.caller.models = Some(models.iter().map(|model| (*model).to_owned()).collect());
+        let before = world.seen();
+        match world.gateway.chat(call).await {
+            Ok(_) => assert!(allowed, "{models:?}"),
+            Err(error) => {
+                assert_eq!((error.code(), allowed), ("model_not_allowed", false), "{models:?}");
+                assert_eq!(world.seen(), before, "the model was called all the same");
+            }
+        }
     }
-    assert!(world.booked.0.lock().unwrap().is_empty());
-    assert!(world.seen.lock().unwrap().is_empty(), "the model was called for a stranger");
 }
 
 #[tokio::test]
@@ -545,7 +550,7 @@ async fn an_unknown_model_and_an_empty_question_are_refused_before_the_model_is_
     let world = world(Script::Say("never"));
     let unknown = world.gateway.chat(world.call("gpt-4o", Delivery::Whole)).await;
     assert!(matches!(unknown, Err(RequestError::UnknownModel(_))));
-    let empty = world.gateway.chat(world.call_with("support", Delivery::Whole, "  \n", Some(KEY))).await;
+    let empty = world.gateway.chat(world.call_with("support", Delivery::Whole, "  \n")).await;
     assert!(matches!(empty, Err(RequestError::Invalid { param: Some("messages"), .. })));
     assert!(world.seen.lock().unwrap().is_empty());
 }
@@ -806,6 +811,7 @@ async fn a_route_whose_models_are_all_down_is_answered_from_the_documents_whatev
         embedders: None,
         models: Vec::new(),
         closed: false,
+        region: None,
     };
     let providers = [
         ("scripted".to_owned(), scripted(Script::Refuse(ModelErrorKind::Provider))),
@@ -864,6 +870,7 @@ async fn embedding_is_charged_as_reported_or_as_estimated_and_says_whom_it_is_fo
             embedders: Some(make),
             models: Vec::new(),
             closed: false,
+            region: None,
         };
         let upstreams = Upstreams::new(CallPolicy::default(), [], world.clock);
         world.gateway.registry = Registry::new([], [("scripted".to_owned(), provider)], [], upstreams);

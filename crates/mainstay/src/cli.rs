@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::terminal;
 use crate::verbs::{
     ask, bench, budget, cache, corpus, eval, index, ingest, init, keys, provider_sim, search, serve, spec,
-    train, up,
+    tenants, train, up,
 };
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
@@ -47,8 +47,11 @@ enum Verb {
     #[command(subcommand, after_help = "Example: mainstay index status")]
     Index(index::IndexVerb),
     /// Makes, lists, rotates and revokes API keys.
-    #[command(subcommand, after_help = "Example: mainstay keys create --name website --scope ask")]
+    #[command(subcommand, after_help = "Example: mainstay keys create --name website --role customer_user")]
     Keys(keys::KeysVerb),
+    /// Creates, lists, changes, suspends and resumes tenants.
+    #[command(subcommand, after_help = "Example: mainstay tenants create acme")]
+    Tenants(tenants::TenantsVerb),
     /// Shows how the budgets stand.
     #[command(subcommand, after_help = "Example: mainstay budget list")]
     Budget(budget::BudgetVerb),
@@ -86,6 +89,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Corpus(verb) => corpus::run(verb, config),
         Verb::Index(verb) => index::run(verb, config),
         Verb::Keys(verb) => keys::run(verb, config),
+        Verb::Tenants(verb) => tenants::run(verb, config),
         Verb::Budget(verb) => budget::run(verb, config),
         Verb::Cache(verb) => cache::run(verb, config),
         Verb::Init(args) => init::run(args),

@@ -18,6 +18,8 @@ pub(crate) struct Client {
     http: HyperClient<HttpConnector, Full<Bytes>>,
     url: String,
     key: String,
+    /// Whose things are meant, where they are not the key's own.
+    tenant: Option<String>,
     body_limit: usize,
 }
 
@@ -59,8 +61,14 @@ impl Client {
             http,
             url: url.trim_end_matches('/').to_owned(),
             key: key.to_owned(),
+            tenant: None,
             body_limit: LARGEST_BODY,
         }
+    }
+
+    /// The same, for what belongs to this tenant.
+    pub(crate) fn of_tenant(self, tenant: Option<String>) -> Self {
+        Self { tenant, ..self }
     }
 
     /// The same, where it is known how much one request may carry.
@@ -91,6 +99,11 @@ impl Client {
         body: Bytes,
     ) -> Result<Value, ClientError> {
         self.call(Method::POST, path, Some(media_type), body).await
+    }
+
+    /// `PATCH` with a JSON body.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.call(Method::PATCH, path, Some("application/json"), Bytes::from(body.to_string())).await
     }
 
     /// `DELETE`
@@ -135,6 +148,9 @@ impl Client {
             .header(header::AUTHORIZATION, format!("Bearer {}", self.key));
         if let Some(media_type) = media_type {
             request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        if let Some(tenant) = &self.tenant {
+            request = request.header("x-mainstay-tenant", tenant);
         }
         let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Unreachable {
             url: self.url.clone(),

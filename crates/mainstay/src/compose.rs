@@ -27,7 +27,8 @@ use mainstay_ops::memory::memory_in_use;
 use mainstay_ops::{TurnBook, measure};
 use mainstay_rag::{Extractive, Library};
 use mainstay_reliability::Signal as Pressure;
-use mainstay_security::{KeyRing, Sessions};
+use mainstay_security::{Access, KeyRing, Sessions, Tenants};
+use mainstay_server::tls::Certificate;
 use mainstay_server::{App, Readers, Readiness, ServerSettings};
 use mainstay_store::{DataDir, EmbeddedStore};
 use tokio::net::TcpListener;
@@ -57,6 +58,7 @@ pub(crate) enum Listen {
 
 /// A running Mainstay.
 pub(crate) struct Instance {
+    url: String,
     itself: Running,
     app: Arc<App>,
     first_assistant: String,
@@ -80,6 +82,8 @@ impl Instance {
 
         let (keys, process_key) = KeyRing::open(store.keys(), clock).await?;
         let local_key = process_key.text.expose().to_owned();
+        let tenants = Arc::new(Tenants::open(store.tenants(), clock).await?);
+        let access = Arc::new(Access::new(keys.table(), tenants.clone(), config.residency.clone(), clock));
 
         let budgets = open_budgets(&config, &*store.ledger(), clock).await?;
         let turns = TurnBook::new(store.ledger(), clock).under(budgets.clone());
@@ -101,6 +105,8 @@ impl Instance {
             }
         });
 
+        let tls = config.server.tls.as_ref().filter(|_| matches!(listen, Listen::Configured));
+        let certificate = tls.map(Certificate::read).transpose()?;
         let address = match listen {
             Listen::Configured => config.server.listen,
             Listen::Private => SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -108,7 +114,7 @@ impl Instance {
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on {address}; choose another with --listen or server.listen")
         })?;
-        let url = url_of(listener.local_addr()?);
+        let url = url_of(listener.local_addr()?, certificate.is_some());
         let stop = CancellationToken::new();
         let caching = caching(&config, clock);
         let answers = caching.answers.clone();
@@ -123,7 +129,6 @@ impl Instance {
         measure::know_models(models_of(&config));
         let app = Arc::new(App {
             gateway: Gateway {
-                keys: keys.table(),
                 admission: admission.clone(),
                 registry,
                 service: service.clone(),
@@ -136,6 +141,8 @@ impl Instance {
                 clock,
             },
             library: library.clone(),
+            access,
+            tenants,
             keys,
             budgets: budgets.clone(),
             sessions: Sessions::new(clock),
@@ -156,13 +163,23 @@ impl Instance {
         });
         let serving = TaskTracker::new();
         let router = mainstay_server::router(app.clone());
-        serving.spawn(mainstay_server::serve(listener, app.clone(), router, stop.clone()));
-        let itself = Running { url, key: local_key, body_limit: config.server.body_limit };
+        let mut own_url = url.clone();
+        if let Some(certificate) = &certificate {
+            // The verbs of this machine come another way: the certificate is of a name that need not lead here.
+            let local = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+            own_url = url_of(local.local_addr()?, false);
+            serving.spawn(mainstay_server::serve(local, None, app.clone(), router.clone(), stop.clone()));
+            background.spawn(certificate.clone().follow(clock, stop_background.clone()));
+        }
+        let tls = certificate.as_ref().map(Certificate::config).transpose()?;
+        serving.spawn(mainstay_server::serve(listener, tls, app.clone(), router, stop.clone()));
+        let itself = Running { url: own_url, key: local_key, body_limit: config.server.body_limit };
         let running = match listen {
             Listen::Configured => Some(RunningFile::write(&config.storage.data_dir, &itself)?),
             Listen::Private => None,
         };
         Ok(Self {
+            url,
             itself,
             app,
             first_assistant: first_assistant(&config),
@@ -178,12 +195,12 @@ impl Instance {
 
     /// Its address.
     pub(crate) fn url(&self) -> &str {
-        &self.itself.url
+        &self.url
     }
 
     /// The address of its console.
     pub(crate) fn console_url(&self) -> String {
-        format!("{}/console", self.itself.url)
+        format!("{}/console", self.url)
     }
 
     /// An assistant to show in examples.
@@ -266,11 +283,12 @@ pub(crate) fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
 }
 
-fn url_of(address: SocketAddr) -> String {
+fn url_of(address: SocketAddr, encrypted: bool) -> String {
+    let scheme = if encrypted { "https" } else { "http" };
     if address.ip().is_unspecified() {
-        return format!("http://127.0.0.1:{}", address.port());
+        return format!("{scheme}://127.0.0.1:{}", address.port());
     }
-    format!("http://{address}")
+    format!("{scheme}://{address}")
 }
 
 fn settings(config: &Checked) -> ServerSettings {
@@ -307,7 +325,9 @@ fn registry(config: &Checked, upstreams: Arc<Upstreams>, clock: Clock) -> anyhow
         };
         // Who only reranks is named by a corpus and by no request.
         let Some(chat) = provider.chat() else { continue };
-        providers.push((name, ListedProvider { chat, embedders: Some(embedders), models, closed: false }));
+        let region = config.providers[&name].region.clone();
+        providers
+            .push((name, ListedProvider { chat, embedders: Some(embedders), models, closed: false, region }));
     }
     let assistants = config.assistants.iter().map(|(name, assistant)| Assistant {
         name: name.clone(),
@@ -419,5 +439,7 @@ fn builtin(clock: Clock) -> ListedProvider {
         embedders: Some(embedders),
         models: vec!["extractive".to_owned()],
         closed: true,
+        // Where this process is, which is where the data is.
+        region: None,
     }
 }

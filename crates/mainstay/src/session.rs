@@ -20,6 +20,9 @@ pub(crate) struct Target {
     /// The API key for it.
     #[arg(long, env = "MAINSTAY_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
+    /// Whose things are meant, where an operator means another tenant's.
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<String>,
     /// The data folder; without it, storage.data_dir of mainstay.toml.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -65,14 +68,14 @@ fn run(
         let key = target.api_key.as_deref().ok_or_else(|| {
             BadInput("--url needs a key: pass --api-key or set MAINSTAY_API_KEY".to_owned())
         })?;
-        return runtime.block_on(work(&Client::new(url, key)));
+        return runtime.block_on(work(&Client::new(url, key).of_tenant(target.tenant.clone())));
     }
     let mut checked = config::load(config_path)?;
     if let Some(data_dir) = &target.data_dir {
         checked.storage.data_dir.clone_from(data_dir);
     }
     if let Some(running) = compose::running_on(&checked.storage.data_dir) {
-        return runtime.block_on(work(&running.client()));
+        return runtime.block_on(work(&running.client().of_tenant(target.tenant.clone())));
     }
     let Some(prepare) = prepare else {
         let folder = checked.storage.data_dir.display();
@@ -81,7 +84,7 @@ fn run(
     };
     runtime.block_on(async {
         let instance = Instance::start(prepare(checked), Listen::Private).await?;
-        let client = instance.client();
+        let client = instance.client().of_tenant(target.tenant.clone());
         let result = work(&client).await;
         instance.stop().await;
         result

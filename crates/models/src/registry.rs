@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use mainstay_domain::port::{ChatModel, Embedder};
+use mainstay_domain::{ModelError, RegionName};
 
 use crate::assistant::{Assistant, ModelName};
-use crate::upstream::{Abilities, Candidate, Upstreams};
+use crate::upstream::{Abilities, Candidate, Upstreams, out_of_region};
 
 /// All assistants and providers of this Mainstay.
 pub struct Registry {
@@ -49,6 +50,8 @@ pub struct Provider {
     pub models: Vec<String>,
     /// Whether the provider has only the models that are listed.
     pub closed: bool,
+    /// Where it is, where that is known.
+    pub region: Option<RegionName>,
 }
 
 /// What a request's `model` stands for.
@@ -142,6 +145,7 @@ impl Registry {
                     name: name.clone(),
                     model: provider.chat.clone(),
                     abilities: self.models.get(name).map(|known| known.abilities).unwrap_or_default(),
+                    region: provider.region.clone(),
                     health: self.upstreams.health(name),
                 });
             }
@@ -195,6 +199,17 @@ impl Registry {
             .ok_or_else(|| self.unknown(name))
     }
 
+    /// Refuses a model that is not where data has to stay.
+    pub fn check_region(&self, name: &str, region: Option<&RegionName>) -> Result<(), ModelError> {
+        let (Some(region), Ok(model)) = (region, name.parse::<ModelName>()) else { return Ok(()) };
+        let there = self.providers.get(&*model.provider).and_then(|provider| provider.region.as_ref());
+        if &*model.provider == "builtin" || there == Some(region) {
+            Ok(())
+        } else {
+            Err(out_of_region(&model, region))
+        }
+    }
+
     /// Every name that can be asked for by itself: the assistants, then the listed models of the providers.
     pub fn list(&self) -> Vec<Listed> {
         let assistants =
@@ -204,6 +219,11 @@ impl Registry {
             settings.models.iter().map(move |model| Listed { id: id(model), owner: provider.clone() })
         });
         assistants.chain(models).collect()
+    }
+
+    /// Whether a request may name this: an assistant, or a model of a provider that is configured.
+    pub fn is_known(&self, name: &str) -> bool {
+        self.route(name).is_ok()
     }
 
     /// Every assistant, in the order of their names.
@@ -265,6 +285,7 @@ mod tests {
             embedders: None,
             models: models.iter().map(|model| (*model).to_owned()).collect(),
             closed,
+            region: None,
         };
         let support = Assistant {
             name: AssistantName::new("support"),

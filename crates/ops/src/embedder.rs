@@ -66,7 +66,6 @@ impl Embedder for BookedEmbedder {
 mod tests {
     use std::time::Duration;
 
-    use mainstay_domain::identity::Scope;
     use mainstay_domain::ledger::{Outcome, TurnRecord};
     use mainstay_domain::usage::UsageSource;
     use mainstay_domain::{KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp, Usage};
@@ -118,8 +117,7 @@ mod tests {
     async fn booked(remote: Remote, purpose: EmbeddingPurpose) -> TurnRecord {
         let ledger = Booked::new();
         let clock = Clock::starting_at(Timestamp::from_micros(0));
-        let payer =
-            Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask, tier: None };
+        let payer = Caller::of(TenantId::single(), KeyId::new("library"));
         let turns = TurnBook::new(ledger.clone(), clock);
         let embedder = BookedEmbedder::new(Arc::new(remote), turns, Arc::new(TenEach), payer, clock);
         let deadline = Deadline::after(&clock, Duration::from_secs(1));

@@ -69,7 +69,6 @@ impl Reranker for BookedReranker {
 mod tests {
     use std::time::Duration;
 
-    use mainstay_domain::identity::Scope;
     use mainstay_domain::ledger::{Outcome, TurnRecord};
     use mainstay_domain::usage::UsageSource;
     use mainstay_domain::{ChunkId, KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp, Usage};
@@ -118,8 +117,7 @@ mod tests {
     async fn booked(answer: Result<Relevance, ModelErrorKind>, bills_searches: bool) -> TurnRecord {
         let ledger = Booked::new();
         let clock = Clock::starting_at(Timestamp::from_micros(0));
-        let payer =
-            Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask, tier: None };
+        let payer = Caller::of(TenantId::single(), KeyId::new("library"));
         let turns = TurnBook::new(ledger.clone(), clock);
         let prices = Arc::new(List { bills_searches });
         let reranker = BookedReranker::new(Arc::new(Remote(answer)), turns, prices, payer, clock);

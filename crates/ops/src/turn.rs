@@ -274,7 +274,6 @@ impl Drop for Turn {
 mod tests {
     use std::time::Duration;
 
-    use mainstay_domain::identity::Scope;
     use mainstay_domain::{KeyId, TenantId, Timestamp};
 
     use super::*;
@@ -296,7 +295,7 @@ mod tests {
     }
 
     fn caller() -> Caller {
-        Caller { tenant: TenantId::single(), key: KeyId::new("k"), scope: Scope::Ask, tier: None }
+        Caller::of(TenantId::single(), KeyId::new("k"))
     }
 
     #[tokio::test(start_paused = true)]

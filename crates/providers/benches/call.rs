@@ -98,6 +98,7 @@ fn call() -> ModelCall {
         },
         passages: Vec::new(),
         deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
+        region: None,
     }
 }
 

@@ -532,6 +532,21 @@ impl OpenCorpus {
         Ok(chunks)
     }
 
+    /// Makes the second vectors anew, in an index in which nothing of before is left.
+    pub(crate) async fn renew_upgrade(&self, library: &Library) -> Result<(), LibraryError> {
+        let Some(upgrade) = &self.upgrade else { return Ok(()) };
+        let mut writer = self.writer.lock().await;
+        upgrade.renew(library, &mut writer.upgrade).await?;
+        library.to_upgrade.notify_one();
+        Ok(())
+    }
+
+    /// Removes the index of a corpus that is not used any more.
+    pub(crate) async fn drop_index(&self, library: &Library) -> Result<(), LibraryError> {
+        let _no_more_writing = self.writer.lock().await;
+        Ok(library.index.drop_namespace(&self.view().namespace).await?)
+    }
+
     /// The recipe for the chunks that the corpus has now.
     async fn measure(&self, library: &Library, generation: u32) -> Result<Recipe, LibraryError> {
         let mut lengths = Lengths::default();

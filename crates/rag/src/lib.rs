@@ -28,6 +28,7 @@ mod shingles;
 
 pub mod assemble;
 pub mod citations;
+mod erasing;
 mod evidence;
 mod markers;
 mod sentences;

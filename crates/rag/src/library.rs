@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use mainstay_domain::{Clock, CorpusName, Deadline, DocumentId, ModelError, NameFault, TenantId, Timestamp};
+use mainstay_domain::{
+    Clock, CorpusName, Deadline, DocumentId, ModelError, NameFault, TenantId, Timestamp, UserId,
+};
 use mainstay_store::StorageFault;
 use mainstay_store::documents::{
     CorpusCounts, DocumentMaintenance, DocumentRecord, DocumentStore, DocumentStoreError, Fingerprint,
@@ -366,11 +368,13 @@ impl Library {
                 match content {
                     Ok(content) => {
                         let (source_name, source_bytes) = (upload.file_name, upload.bytes.len() as u64);
+                        let author = upload.author;
                         let mut document = PreparedDocument {
                             position,
                             id,
                             fingerprint,
                             source_name,
+                            author,
                             source_bytes,
                             content,
                         };
@@ -602,6 +606,12 @@ impl Library {
         corpora.entry(key).or_insert(open).clone()
     }
 
+    /// From now on, the corpus is not one of those that exist.
+    pub(crate) fn forget(&self, tenant: &TenantId, corpus: &CorpusName) {
+        let mut corpora = self.corpora.write().unwrap_or_else(PoisonError::into_inner);
+        corpora.remove(&(tenant.clone(), corpus.clone()));
+    }
+
     pub(crate) fn open_corpora(&self) -> Vec<Arc<OpenCorpus>> {
         self.corpora.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
@@ -614,6 +624,7 @@ pub(crate) struct PreparedDocument {
     pub(crate) id: DocumentId,
     fingerprint: Fingerprint,
     source_name: Option<String>,
+    author: Option<UserId>,
     source_bytes: u64,
     pub(crate) content: Prepared,
 }
@@ -639,6 +650,7 @@ impl PreparedDocument {
     pub(crate) fn to_store(&self) -> NewDocument {
         let content = &self.content;
         NewDocument {
+            author: self.author.clone(),
             doc_id: self.id.clone(),
             title: content.title.clone(),
             media_type: content.media_type.as_str().to_owned(),

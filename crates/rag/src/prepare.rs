@@ -6,7 +6,7 @@ use mainstay_documents::{
     table_headers,
 };
 use mainstay_domain::metadata::MetadataFault;
-use mainstay_domain::{ByteRange, DocumentId, Metadata};
+use mainstay_domain::{ByteRange, DocumentId, Metadata, UserId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_store::documents::{Finding, Fingerprint};
 use mainstay_text::{Analyzer, Language, Terms, detect_reliably};
@@ -26,6 +26,8 @@ pub struct Upload {
     pub media_type: Option<String>,
     /// What its owner says about it: fields by which searches can be narrowed.
     pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// Who brings it, where that is known.
+    pub author: Option<UserId>,
     /// The document.
     pub bytes: Bytes,
 }
@@ -220,6 +222,7 @@ mod tests {
 
     fn prepared(text: &str, language: Option<&str>) -> Prepared {
         let upload = Upload {
+            author: None,
             doc_id: None,
             title: None,
             language: language.map(str::to_owned),
@@ -236,6 +239,7 @@ mod tests {
         let rows: String = (0..200).map(|row| format!("| Town {row} | {row} thousand |\n")).collect();
         let text = format!("# Statistics\n\n| Municipality | Inhabitants |\n|---|---|\n{rows}");
         let upload = Upload {
+            author: None,
             doc_id: None,
             title: None,
             language: Some("en".to_owned()),
@@ -261,6 +265,7 @@ mod tests {
     #[test]
     fn a_document_that_is_to_be_cut_otherwise_is_no_unchanged_one() {
         let upload = Upload {
+            author: None,
             doc_id: None,
             title: None,
             language: None,
@@ -287,6 +292,7 @@ mod tests {
     #[test]
     fn other_metadata_make_another_document() {
         let with = |metadata: serde_json::Value| Upload {
+            author: None,
             doc_id: None,
             title: None,
             language: None,

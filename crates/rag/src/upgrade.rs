@@ -120,6 +120,13 @@ impl Upgrade {
         Ok(())
     }
 
+    /// Makes the index anew, from nothing.
+    pub(crate) async fn renew(&self, library: &Library, progress: &mut Progress) -> Result<(), LibraryError> {
+        library.index.drop_namespace(&self.namespace).await?;
+        self.upgraded.store(0, Ordering::Relaxed);
+        self.reopen(library, progress).await
+    }
+
     /// Removes the second index of a corpus that is not upgraded any more.
     pub(crate) async fn remove(
         library: &Library,

@@ -121,6 +121,7 @@ fn upload(document: u64, version: u64) -> Upload {
     let text = sentence.repeat(4 + 25 * (version % 3) as usize);
     let metadata = serde_json::json!({ "version": version, "even": version.is_multiple_of(2) });
     Upload {
+        author: None,
         doc_id: Some(DocumentId::new(name_of(document))),
         title: None,
         language: Some("en".to_owned()),

@@ -112,6 +112,7 @@ impl Site {
 
 fn upload(id: &str, text: &str) -> Upload {
     Upload {
+        author: None,
         doc_id: Some(DocumentId::new(id)),
         title: None,
         language: Some("en".to_owned()),

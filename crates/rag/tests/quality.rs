@@ -86,6 +86,7 @@ impl Site {
     /// Adds documents, and tells how many chunks of each no search finds, by reason.
     async fn add(&self, documents: &[(&str, String)]) -> Vec<BTreeMap<String, u64>> {
         let uploads = documents.iter().map(|(id, text)| Upload {
+            author: None,
             doc_id: Some(DocumentId::new(id)),
             title: None,
             language: Some("en".to_owned()),

@@ -179,6 +179,7 @@ impl Site {
 
     async fn add(&self, documents: &[(String, String)]) {
         let uploads = documents.iter().map(|(id, text)| Upload {
+            author: None,
             doc_id: Some(DocumentId::new(id.as_str())),
             title: None,
             language: Some("en".to_owned()),

@@ -8,15 +8,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mainstay_domain::identity::Scope;
-use mainstay_domain::{Caller, KeyId, TenantId, TierName, Timestamp};
+use mainstay_domain::identity::Via;
+use mainstay_domain::{Caller, KeyId, Permission, RoleName, TenantId, TierName, Timestamp, UserId};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+use crate::residency::WrongRegion;
 
 /// All keys, as the requests see them.
 #[derive(Default, Debug)]
 pub struct KeyTable {
-    entries: RwLock<Arc<HashMap<KeyId, KeyEntry>>>,
+    entries: RwLock<HashMap<KeyId, Arc<KeyEntry>>>,
 }
 
 /// What is known of a key.
@@ -28,14 +30,33 @@ pub struct KeyEntry {
     pub secret_hash: [u8; 32],
     /// Whose data it opens.
     pub tenant: TenantId,
-    /// What it may do.
-    pub scope: Scope,
+    /// What its holders are, as policies name it.
+    pub role: RoleName,
+    /// The permissions that it is narrowed to, whatever the role may.
+    pub only: Option<Arc<[Permission]>>,
+    /// Whose it is, where it belongs to somebody.
+    pub owner: Option<UserId>,
+    /// Whether a process gave it to itself.
+    pub transient: bool,
     /// How its holders are served, where it says.
     pub tier: Option<TierName>,
     /// From when on it is worthless.
     pub expires_at: Option<Timestamp>,
     /// Whether it was made worthless.
     pub revoked: bool,
+}
+
+impl KeyEntry {
+    /// Whether it is worth anything now.
+    fn state(&self, now: Timestamp) -> Result<(), IdentityError> {
+        if self.revoked {
+            return Err(IdentityError::Revoked);
+        }
+        if self.expires_at.is_some_and(|expiry| expiry <= now) {
+            return Err(IdentityError::Expired);
+        }
+        Ok(())
+    }
 }
 
 /// Not even a hash goes into a log.
@@ -46,7 +67,7 @@ impl fmt::Debug for KeyEntry {
 }
 
 /// Why nobody could be identified. Says nothing that helps to guess.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum IdentityError {
     /// No key was shown.
     #[error("no API key: send \"Authorization: Bearer msk_…\" or \"x-api-key: msk_…\"")]
@@ -60,16 +81,28 @@ pub enum IdentityError {
     /// The key has expired.
     #[error("the API key has expired; make another with `mainstay keys create`")]
     Expired,
+    /// The tenant of the credential does not exist, or not any more.
+    #[error("the tenant of this credential does not exist here; `mainstay tenants list` shows those that do")]
+    UnknownTenant,
+    /// The tenant of the credential is not served.
+    #[error("the tenant of this credential is suspended; whoever operates this Mainstay can lift that")]
+    SuspendedTenant,
+    /// The data of the caller belongs to another region.
+    #[error(transparent)]
+    WrongRegion(Box<WrongRegion>),
 }
 
 impl IdentityError {
     /// The stable code.
-    pub const fn code(self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Missing => "missing_api_key",
             Self::Invalid => "invalid_api_key",
             Self::Revoked => "revoked_api_key",
             Self::Expired => "expired_api_key",
+            Self::UnknownTenant => "unknown_tenant",
+            Self::SuspendedTenant => "suspended_tenant",
+            Self::WrongRegion(_) => "wrong_region",
         }
     }
 }
@@ -87,30 +120,52 @@ impl KeyTable {
 
     /// From now on, these are the keys.
     pub fn replace(&self, entries: impl IntoIterator<Item = KeyEntry>) {
-        let entries = Arc::new(entries.into_iter().map(|entry| (entry.id.clone(), entry)).collect());
+        let entries = entries.into_iter().map(|entry| (entry.id.clone(), Arc::new(entry))).collect();
         *self.entries.write().unwrap_or_else(PoisonError::into_inner) = entries;
+    }
+
+    /// From now on, this key is among them.
+    pub fn put(&self, entry: KeyEntry) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.insert(entry.id.clone(), Arc::new(entry));
+    }
+
+    /// From now on, the key is as `change` leaves it, if it is one of them.
+    pub fn change(&self, id: &KeyId, change: impl FnOnce(&mut KeyEntry)) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get_mut(id) {
+            change(Arc::make_mut(entry));
+        }
+    }
+
+    /// Whether the key is valid now.
+    pub fn is_valid(&self, id: &KeyId, now: Timestamp) -> bool {
+        self.find(id).is_some_and(|entry| entry.state(now).is_ok())
+    }
+
+    fn find(&self, id: &KeyId) -> Option<Arc<KeyEntry>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// Who shows this key. Whether a key was revoked or has expired is told only to who has its secret.
     pub fn identify(&self, presented: Option<&str>, now: Timestamp) -> Result<Caller, IdentityError> {
         let presented = presented.filter(|key| !key.is_empty()).ok_or(IdentityError::Missing)?;
         let (id, secret) = split(presented).ok_or(IdentityError::Invalid)?;
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let entry = entries.get(&id).ok_or(IdentityError::Invalid)?;
+        let entry = self.find(&id).ok_or(IdentityError::Invalid)?;
         if !bool::from(hash(secret).ct_eq(&entry.secret_hash)) {
             return Err(IdentityError::Invalid);
         }
-        if entry.revoked {
-            return Err(IdentityError::Revoked);
-        }
-        if entry.expires_at.is_some_and(|expiry| expiry <= now) {
-            return Err(IdentityError::Expired);
-        }
+        entry.state(now)?;
         Ok(Caller {
             tenant: entry.tenant.clone(),
             key: entry.id.clone(),
-            scope: entry.scope,
+            user: entry.owner.clone(),
+            roles: Arc::new([entry.role.clone()]),
+            only: entry.only.clone(),
             tier: entry.tier.clone(),
+            region: None,
+            models: None,
+            via: if entry.transient { Via::Process } else { Via::Key },
         })
     }
 }
@@ -139,7 +194,10 @@ mod tests {
             id: KeyId::new("abc"),
             secret_hash: hash("s3cret"),
             tenant: TenantId::new("acme"),
-            scope: Scope::Write,
+            role: "ingester".into(),
+            only: None,
+            owner: None,
+            transient: false,
             tier: None,
             expires_at,
             revoked,
@@ -149,7 +207,10 @@ mod tests {
     #[test]
     fn the_holder_of_the_secret_is_identified() {
         let caller = table(None, false).identify(Some("msk_abc_s3cret"), Timestamp::default()).unwrap();
-        assert_eq!((caller.tenant, caller.scope), (TenantId::new("acme"), Scope::Write));
+        assert_eq!(
+            (caller.tenant, &*caller.roles),
+            (TenantId::new("acme"), &[RoleName::new("ingester")][..])
+        );
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_domain::config::Secret;
-use mainstay_domain::identity::Scope;
-use mainstay_domain::{Clock, KeyId, TenantId, TierName, Timestamp};
+use mainstay_domain::{Clock, KeyId, Permission, RoleName, TenantId, TierName, Timestamp, UserId};
 use mainstay_store::{KeyRecord, SqliteKeys, StorageError};
 use tokio::sync::Mutex;
 
@@ -31,8 +30,12 @@ pub struct KeyOrder {
     pub tenant: TenantId,
     /// What it is for.
     pub name: String,
-    /// What it may do.
-    pub scope: Scope,
+    /// What its holders are, as policies name it.
+    pub role: RoleName,
+    /// The permissions that it is narrowed to, whatever the role may.
+    pub only: Option<Vec<Permission>>,
+    /// Whose it is, where it belongs to somebody.
+    pub owner: Option<UserId>,
     /// How its holders are served, where it says.
     pub tier: Option<TierName>,
     /// How long it is valid; without end where nothing is said.
@@ -57,8 +60,12 @@ pub struct KeySummary {
     pub tenant: TenantId,
     /// What it is for.
     pub name: String,
-    /// What it may do.
-    pub scope: Scope,
+    /// What its holders are, as policies name it.
+    pub role: RoleName,
+    /// The permissions that it is narrowed to, whatever the role may.
+    pub only: Option<Vec<Permission>>,
+    /// Whose it is, where it belongs to somebody.
+    pub owner: Option<UserId>,
     /// How its holders are served, where it says.
     pub tier: Option<TierName>,
     /// When it was made.
@@ -113,7 +120,9 @@ impl KeyRing {
             KeyOrder {
                 tenant: TenantId::single(),
                 name: "this process".to_owned(),
-                scope: Scope::Admin,
+                role: admin(),
+                only: None,
+                owner: None,
                 tier: None,
                 valid_for: None,
             },
@@ -123,7 +132,7 @@ impl KeyRing {
             store,
             table: Arc::new(KeyTable::default()),
             clock,
-            transient: vec![entry(&local)],
+            transient: vec![KeyEntry { transient: true, ..entry(&local) }],
             changing: Mutex::default(),
         };
         ring.reload().await?;
@@ -143,7 +152,9 @@ impl KeyRing {
         let order = KeyOrder {
             tenant: TenantId::single(),
             name: "first key".to_owned(),
-            scope: Scope::Admin,
+            role: admin(),
+            only: None,
+            owner: None,
             tier: None,
             valid_for: None,
         };
@@ -161,7 +172,7 @@ impl KeyRing {
         let _one_at_a_time = self.changing.lock().await;
         let (record, key) = make(order, &self.clock);
         self.store.insert(&record).await?;
-        self.reload().await?;
+        self.table.put(entry(&record));
         Ok(key)
     }
 
@@ -171,7 +182,7 @@ impl KeyRing {
         Ok(keys.into_iter().filter(|key| key.tenant == *tenant).map(summary).collect())
     }
 
-    /// Makes a successor of a key with the same name and scope; the old one works on for `overlap`.
+    /// Makes a successor of a key with the same name and role; the old one works on for `overlap`.
     pub async fn rotate(
         &self,
         tenant: &TenantId,
@@ -185,12 +196,14 @@ impl KeyRing {
         if summary(old.clone()).state(now) != "active" {
             return Err(KeyRingError::Invalid("the key is not active any more; make a new one instead"));
         }
-        let KeyRecord { tenant: owner, name, scope, tier, .. } = old;
-        let order = KeyOrder { tenant: owner, name, scope, tier, valid_for: None };
+        let KeyRecord { tenant: holder, name, role, only, owner, tier, .. } = old;
+        let order = KeyOrder { tenant: holder, name, role, only, owner, tier, valid_for: None };
         let (record, key) = make(order, &self.clock);
         self.store.insert(&record).await?;
-        self.store.expire(tenant, id, later(now, overlap)).await?;
-        self.reload().await?;
+        let end = later(now, overlap);
+        self.store.expire(tenant, id, end).await?;
+        self.table.put(entry(&record));
+        self.table.change(id, |old| old.expires_at = Some(old.expires_at.map_or(end, |at| at.min(end))));
         Ok(key)
     }
 
@@ -198,8 +211,20 @@ impl KeyRing {
     pub async fn revoke(&self, tenant: &TenantId, id: &KeyId) -> Result<bool, KeyRingError> {
         let _one_at_a_time = self.changing.lock().await;
         let found = self.store.revoke(tenant, id, self.clock.now()).await?;
-        self.reload().await?;
+        if found {
+            self.table.change(id, |key| key.revoked = true);
+        }
         Ok(found)
+    }
+
+    /// Makes every key of a tenant, or of one of its users, worthless and forgets whose they were. How many there were.
+    pub async fn revoke_all(&self, tenant: &TenantId, owner: Option<&UserId>) -> Result<u64, KeyRingError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let revoked = self.store.revoke_all(tenant, owner, self.clock.now()).await?;
+        if revoked > 0 {
+            self.reload().await?;
+        }
+        Ok(revoked)
     }
 
     async fn reload(&self) -> Result<(), KeyRingError> {
@@ -207,6 +232,11 @@ impl KeyRing {
         self.table.replace(stored.iter().map(entry).chain(self.transient.iter().cloned()));
         Ok(())
     }
+}
+
+/// The built-in role of who administers.
+fn admin() -> RoleName {
+    RoleName::new("admin")
 }
 
 fn make(order: KeyOrder, clock: &Clock) -> (KeyRecord, NewKey) {
@@ -217,7 +247,9 @@ fn make(order: KeyOrder, clock: &Clock) -> (KeyRecord, NewKey) {
         id: id.clone(),
         tenant: order.tenant,
         name: order.name,
-        scope: order.scope,
+        role: order.role,
+        only: order.only,
+        owner: order.owner,
         tier: order.tier,
         secret_hash: hash(&secret),
         created_at: now,
@@ -246,7 +278,10 @@ fn entry(key: &KeyRecord) -> KeyEntry {
         id: key.id.clone(),
         secret_hash: key.secret_hash,
         tenant: key.tenant.clone(),
-        scope: key.scope,
+        role: key.role.clone(),
+        only: key.only.as_deref().map(Arc::from),
+        owner: key.owner.clone(),
+        transient: false,
         tier: key.tier.clone(),
         expires_at: key.expires_at,
         revoked: key.revoked_at.is_some(),
@@ -258,7 +293,9 @@ fn summary(key: KeyRecord) -> KeySummary {
         id: key.id,
         tenant: key.tenant,
         name: key.name,
-        scope: key.scope,
+        role: key.role,
+        only: key.only,
+        owner: key.owner,
         tier: key.tier,
         created_at: key.created_at,
         expires_at: key.expires_at,

@@ -1,7 +1,6 @@
 //! Keys for the tests of other crates.
 
 use mainstay_domain::TenantId;
-use mainstay_domain::identity::Scope;
 
 use crate::keys::{KeyEntry, hash, split};
 
@@ -10,13 +9,16 @@ use crate::keys::{KeyEntry, hash, split};
 /// # Panics
 ///
 /// Where the text is no key.
-pub fn entry(key: &str, scope: Scope) -> KeyEntry {
+pub fn entry(key: &str, role: &str) -> KeyEntry {
     let (id, secret) = split(key).expect("a key is written msk_<id>_<secret>");
     KeyEntry {
         id,
         secret_hash: hash(secret),
         tenant: TenantId::single(),
-        scope,
+        role: role.into(),
+        only: None,
+        owner: None,
+        transient: false,
         tier: None,
         expires_at: None,
         revoked: false,

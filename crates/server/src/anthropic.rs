@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::Request;
 use mainstay_domain::chat::{ChatRequest, Delivery};
-use mainstay_domain::identity::Scope;
 use mainstay_domain::usage::estimate_tokens;
 use mainstay_gateway::chat::{Answer, ChatCall};
 use mainstay_wire::anthropic::messages::{
@@ -17,20 +16,18 @@ use mainstay_wire::anthropic::messages::{
 use mainstay_wire::stream::StreamEncoder;
 
 use crate::App;
-use crate::context::{context_of, read_body, tier_of};
-use crate::error::{Failure, Shape, Tag, identify};
+use crate::context::{read_body, tier_of};
+use crate::error::{Failure, identify};
+use crate::guard::Visit;
 use crate::openai::{describe, json_response};
 use crate::{limits, sse};
 
 /// `POST /v1/messages`
 pub(crate) async fn messages(
     State(app): State<Arc<App>>,
+    Visit { context, tag, .. }: Visit,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let context = context_of(&app, &request);
-    let tag = Tag::of(&context).shaped(Shape::Anthropic);
-    // A stranger learns nothing from what is wrong with the body, and no body is read for one.
-    app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let tier = tier_of(request.headers()).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let chat = decode_request(&body).map_err(|error| tag.fail(error))?;
@@ -38,6 +35,7 @@ pub(crate) async fn messages(
     let id = format!("msg_{}", request_id.as_str().trim_start_matches("req_"));
     let (delivery, input_tokens) = (chat.delivery, prompt_tokens(&chat));
     let place = context.place.subscribe();
+    let caller = context.caller.clone();
     let call = ChatCall { request: chat, tier, context };
     let mut response = match delivery {
         Delivery::Whole => match app.gateway.chat(call).await.map_err(|error| tag.fail(error))? {
@@ -60,7 +58,7 @@ pub(crate) async fn messages(
                 }
                 Box::new(encoder)
             };
-            sse::respond(&app, tag, place, answering, begin).await?
+            sse::respond(&app, tag, caller, place, answering, begin).await?
         }
     };
     identify(response.headers_mut(), &request_id);
@@ -70,11 +68,9 @@ pub(crate) async fn messages(
 /// `POST /v1/messages/count_tokens`: our estimate, which needs no provider.
 pub(crate) async fn count_tokens(
     State(app): State<Arc<App>>,
+    Visit { tag, .. }: Visit,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let context = context_of(&app, &request);
-    let tag = Tag::of(&context).shaped(Shape::Anthropic);
-    app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let chat = decode_count_request(&body).map_err(|error| tag.fail(error))?;
     Ok(json_response(encode_token_count(prompt_tokens(&chat))))

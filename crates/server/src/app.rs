@@ -7,7 +7,7 @@ use mainstay_domain::Clock;
 use mainstay_gateway::Gateway;
 use mainstay_ops::Budgets;
 use mainstay_rag::Library;
-use mainstay_security::{KeyRing, Sessions};
+use mainstay_security::{Access, KeyRing, Sessions, Tenants};
 use tokio_util::sync::CancellationToken;
 
 use crate::stalled::Readers;
@@ -18,6 +18,10 @@ pub struct App {
     pub gateway: Gateway,
     /// The documents.
     pub library: Arc<Library>,
+    /// Who may come in, and to what.
+    pub access: Arc<Access>,
+    /// The tenants.
+    pub tenants: Arc<Tenants>,
     /// The API keys.
     pub keys: KeyRing,
     /// What may be spent.

@@ -8,19 +8,19 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
 use mainstay_cache::Wish;
-use mainstay_domain::{Deadline, RequestId, ServiceTier};
+use mainstay_domain::{Caller, Deadline, RequestId, ServiceTier};
 use mainstay_gateway::Context;
 use tokio::sync::watch;
 
 use crate::App;
 use crate::error::HttpError;
 
-/// The context of a request.
-pub(crate) fn context_of<B>(app: &App, request: &Request<B>) -> Context {
+/// The context of a request with this id, by this caller.
+pub(crate) fn context_of<B>(app: &App, request: &Request<B>, id: RequestId, caller: Caller) -> Context {
     let headers = request.headers();
     Context {
-        request: RequestId::generate(&app.clock),
-        key: presented_key(headers),
+        request: id,
+        caller,
         deadline: Deadline::after(&app.clock, deadline_of(app, headers)),
         client_retries: text(headers, "x-stainless-retry-count")
             .and_then(|count| count.parse().ok())
@@ -57,12 +57,17 @@ fn wish_of(headers: &HeaderMap) -> Wish {
 
 /// Where a connection comes from, as [`crate::serve`] notes it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+pub(crate) struct Peer {
+    /// Its address.
+    pub(crate) address: IpAddr,
+    /// Whether it came by TLS.
+    pub(crate) encrypted: bool,
+}
 
 /// Where the request comes from. Behind a proxy that is what the proxy says, in the last entry of `X-Forwarded-For`: those
 /// before it are whatever the client wrote.
 fn address_of<B>(app: &App, request: &Request<B>) -> Option<IpAddr> {
-    let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
     if !app.settings.behind_proxy {
         return peer;
     }
@@ -72,7 +77,7 @@ fn address_of<B>(app: &App, request: &Request<B>) -> Option<IpAddr> {
 }
 
 /// The key of `Authorization: Bearer …` as OpenAI's clients send it, or of `x-api-key` as Anthropic's do.
-fn presented_key(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn presented_key(headers: &HeaderMap) -> Option<String> {
     let bearer = text(headers, header::AUTHORIZATION.as_str()).and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())

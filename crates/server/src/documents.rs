@@ -10,8 +10,7 @@ use axum::extract::{FromRequest, Multipart, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use mainstay_domain::identity::Scope;
-use mainstay_domain::{Caller, CorpusName, DocumentId};
+use mainstay_domain::{CorpusName, DocumentId};
 use mainstay_ops::measure;
 use mainstay_rag::Upload;
 use mainstay_rag::library::{DocumentInfo, Receipt};
@@ -20,9 +19,10 @@ use serde_json::{Map, Value, json};
 use tokio_util::task::TaskTracker;
 
 use crate::App;
-use crate::context::{context_of, media_type, read_body};
-use crate::error::{Failure, HttpError, Tag, identify, parse_json};
+use crate::context::{media_type, read_body};
+use crate::error::{Failure, HttpError, identify, parse_json};
 use crate::extract::{FoundPath, corpus_named, limit_of, path_text, query_of};
+use crate::guard::Visit;
 
 /// A document as JSON: its text, or several documents at once.
 #[derive(Deserialize)]
@@ -109,12 +109,16 @@ struct Delivery {
 }
 
 /// `POST /v1/documents`
-pub(crate) async fn add(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response, Failure> {
-    let context = context_of(&app, &request);
-    let tag = Tag::of(&context);
-    let caller = app.gateway.caller(&context, Scope::Write).map_err(|error| tag.fail(error))?;
-    let delivery = receive(&app, request).await.map_err(|error| tag.fail(error))?;
-    let results = app.library.add(&caller.tenant, &delivery.corpus, delivery.uploads).await;
+pub(crate) async fn add(
+    State(app): State<Arc<App>>,
+    Visit { context, tenant, tag }: Visit,
+    request: Request<Body>,
+) -> Result<Response, Failure> {
+    let mut delivery = receive(&app, request).await.map_err(|error| tag.fail(error))?;
+    for upload in &mut delivery.uploads {
+        upload.author.clone_from(&context.caller.user);
+    }
+    let results = app.library.add(&tenant, &delivery.corpus, delivery.uploads).await;
     for result in &results {
         measure::document_ingested(match result {
             Ok(receipt) if receipt.unchanged => "unchanged",
@@ -157,6 +161,7 @@ async fn receive(app: &App, request: Request<Body>) -> Result<Delivery, HttpErro
         _ => {
             let corpus = corpus_named(query.corpus)?;
             let upload = Upload {
+                author: None,
                 doc_id: query.doc_id.map(DocumentId::from),
                 title: query.title,
                 language: query.language,
@@ -213,6 +218,7 @@ fn from_json_lines(body: &Bytes, query: UploadQuery) -> Result<Delivery, HttpErr
 
 fn upload_of(document: DocumentJson) -> Upload {
     Upload {
+        author: None,
         doc_id: document.doc_id.map(DocumentId::from),
         title: document.title,
         language: document.language,
@@ -253,6 +259,7 @@ async fn from_form(app: &App, request: Request<Body>, mut query: UploadQuery) ->
                 field.content_type().filter(|kind| *kind != "application/octet-stream").map(str::to_owned);
             let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
             uploads.push(Upload {
+                author: None,
                 doc_id: None,
                 title: None,
                 language: None,
@@ -323,16 +330,16 @@ fn name_files(uploads: &mut [Upload], query: &UploadQuery) -> Result<(), HttpErr
 /// `GET /v1/documents`: by id, `limit` at a time, after the id `after`.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
+    Visit { tenant, tag, .. }: Visit,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
-    let (caller, tag) = reader(&app, &request)?;
     let query: ListQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
     let limit = limit_of(query.limit, 100, LONGEST_PAGE).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
     let after = query.after.map(DocumentId::from);
     let mut documents = app
         .library
-        .list(&caller.tenant, &corpus, after.as_ref(), limit + 1)
+        .list(&tenant, &corpus, after.as_ref(), limit + 1)
         .await
         .map_err(|error| tag.fail(error))?;
     let has_more = documents.len() > limit;
@@ -345,21 +352,21 @@ pub(crate) async fn list(
 /// `GET /v1/documents/{doc_id}`; with `include=text` also the text that byte ranges refer to.
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
+    Visit { tenant, tag, .. }: Visit,
     doc_id: FoundPath,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
-    let (caller, tag) = reader(&app, &request)?;
     let doc_id = path_text(doc_id).map_err(|error| tag.fail(error))?;
     let query: GetQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
     let document = DocumentId::from(doc_id.clone());
-    let found = app.library.get(&caller.tenant, &corpus, &document).await.map_err(|error| tag.fail(error))?;
+    let found = app.library.get(&tenant, &corpus, &document).await.map_err(|error| tag.fail(error))?;
     let missing =
         || tag.fail(HttpError::NoSuchDocument { doc_id: doc_id.clone(), corpus: corpus.to_string() });
     let info = found.ok_or_else(missing)?;
     let text = match query.include {
         Some(Include::Text) => {
-            let text = app.library.text(&caller.tenant, &corpus, &document).await;
+            let text = app.library.text(&tenant, &corpus, &document).await;
             Some(text.map_err(|error| tag.fail(error))?.ok_or_else(missing)?)
         }
         None => None,
@@ -370,12 +377,10 @@ pub(crate) async fn get(
 /// `DELETE /v1/documents/{doc_id}`: from the answer on, it is in no result.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
+    Visit { tenant, tag, .. }: Visit,
     doc_id: FoundPath,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
-    let context = context_of(&app, &request);
-    let tag = Tag::of(&context);
-    let caller = app.gateway.caller(&context, Scope::Write).map_err(|error| tag.fail(error))?;
     let doc_id = path_text(doc_id).map_err(|error| tag.fail(error))?;
     let query: DeleteQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
@@ -383,7 +388,7 @@ pub(crate) async fn delete(
     // Also when its caller has gone a deletion is finished: nothing of the document must stay in the index or be answered
     // again.
     let deleting = {
-        let (app, tenant, corpus) = (app.clone(), caller.tenant.clone(), corpus.clone());
+        let (app, tenant, corpus) = (app.clone(), tenant, corpus.clone());
         async move { app.library.delete(&tenant, &corpus, &document).await }
     };
     let deleted = TaskTracker::new().spawn(deleting).await.expect("a deletion does not panic");
@@ -396,18 +401,10 @@ pub(crate) async fn delete(
 /// `GET /v1/corpora`
 pub(crate) async fn corpora(
     State(app): State<Arc<App>>,
-    request: Request<Body>,
+    Visit { tenant, tag, .. }: Visit,
 ) -> Result<Json<Value>, Failure> {
-    let (caller, tag) = reader(&app, &request)?;
-    let corpora = app.library.corpora(&caller.tenant).await.map_err(|error| tag.fail(error))?;
+    let corpora = app.library.corpora(&tenant).await.map_err(|error| tag.fail(error))?;
     Ok(Json(json!({ "object": "list", "data": corpora })))
-}
-
-fn reader(app: &App, request: &Request<Body>) -> Result<(Caller, Tag), Failure> {
-    let context = context_of(app, request);
-    let tag = Tag::of(&context);
-    let caller = app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
-    Ok((caller, tag))
 }
 
 fn describe_receipt(corpus: &CorpusName, receipt: &Receipt) -> Value {

@@ -8,9 +8,9 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use mainstay_domain::port::RetrievalError;
 use mainstay_domain::{ModelError, ModelErrorKind, RequestId};
-use mainstay_gateway::{Context, RequestError};
+use mainstay_gateway::RequestError;
 use mainstay_rag::LibraryError;
-use mainstay_security::KeyRingError;
+use mainstay_security::{Denied, IdentityError, KeyRingError, TenantsError};
 use mainstay_wire::error::CallerError;
 use mainstay_wire::{anthropic, openai, sse};
 use serde::de::DeserializeOwned;
@@ -20,6 +20,12 @@ use crate::limits;
 /// Why a request failed, at the edge.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
+    /// It is not known who calls.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// It is known, and they may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The request path failed it.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -29,6 +35,9 @@ pub enum HttpError {
     /// The API keys did.
     #[error(transparent)]
     Keys(#[from] KeyRingError),
+    /// The tenants did.
+    #[error(transparent)]
+    Tenants(#[from] TenantsError),
     /// The body does not say what it must.
     #[error("{message}")]
     Invalid {
@@ -105,9 +114,12 @@ impl HttpError {
     fn appearance(&self) -> Appearance {
         let plain = |status, code| Appearance { status, code, param: None, retry_after: None };
         match self {
+            Self::Identity(error) => identity_appearance(error),
+            Self::Denied(_) => plain(StatusCode::FORBIDDEN, "permission_denied"),
             Self::Request(error) => request_appearance(error),
             Self::Library(error) => library_appearance(error),
             Self::Keys(error) => keys_appearance(error),
+            Self::Tenants(error) => tenants_appearance(error),
             Self::Invalid { param, .. } => {
                 Appearance { param: param.clone(), ..plain(StatusCode::BAD_REQUEST, "invalid_request") }
             }
@@ -127,6 +139,26 @@ impl HttpError {
     }
 }
 
+fn identity_appearance(error: &IdentityError) -> Appearance {
+    let status = match error {
+        // Whose it is was shown; what is wrong is with the tenant, and another credential would not help.
+        IdentityError::SuspendedTenant => StatusCode::FORBIDDEN,
+        IdentityError::WrongRegion(_) => StatusCode::MISDIRECTED_REQUEST,
+        _ => StatusCode::UNAUTHORIZED,
+    };
+    Appearance { status, code: error.code(), param: None, retry_after: None }
+}
+
+fn tenants_appearance(error: &TenantsError) -> Appearance {
+    let status = match error {
+        TenantsError::Unknown(_) => StatusCode::NOT_FOUND,
+        TenantsError::Taken(_) => StatusCode::CONFLICT,
+        TenantsError::Invalid(_) => StatusCode::BAD_REQUEST,
+        TenantsError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Appearance { status, code: error.code(), param: None, retry_after: None }
+}
+
 fn request_appearance(error: &RequestError) -> Appearance {
     let code = error.code();
     let own = |status| (status, error.retry_after());
@@ -134,8 +166,7 @@ fn request_appearance(error: &RequestError) -> Appearance {
         RequestError::Retrieval(RetrievalError::Embedding(error)) | RequestError::Model(error) => {
             model_appearance(error)
         }
-        RequestError::Identity(_) => own(StatusCode::UNAUTHORIZED),
-        RequestError::Forbidden { .. } => own(StatusCode::FORBIDDEN),
+        RequestError::ModelNotAllowed { .. } | RequestError::AccessRevoked => own(StatusCode::FORBIDDEN),
         RequestError::Budget(_) | RequestError::Refused(_) => own(StatusCode::TOO_MANY_REQUESTS),
         RequestError::NotBooked(_) | RequestError::Retrieval(RetrievalError::Storage(_)) => {
             own(StatusCode::INTERNAL_SERVER_ERROR)
@@ -151,7 +182,7 @@ fn request_appearance(error: &RequestError) -> Appearance {
         RequestError::Outage { .. } | RequestError::ShuttingDown => own(StatusCode::SERVICE_UNAVAILABLE),
     };
     let param = match error {
-        RequestError::UnknownModel(_) => Some("model".to_owned()),
+        RequestError::UnknownModel(_) | RequestError::ModelNotAllowed { .. } => Some("model".to_owned()),
         RequestError::Filter { param, .. } => Some((*param).to_owned()),
         RequestError::Invalid { param, .. } => param.map(str::to_owned),
         _ => None,
@@ -167,6 +198,7 @@ fn model_appearance(error: &ModelError) -> (StatusCode, Option<Duration>) {
             (StatusCode::BAD_REQUEST, None)
         }
         ModelErrorKind::ContentFilter => (StatusCode::BAD_REQUEST, None),
+        ModelErrorKind::OutOfRegion => (StatusCode::FORBIDDEN, None),
         ModelErrorKind::ModelNotFound => (StatusCode::NOT_FOUND, None),
         ModelErrorKind::RateLimited => (StatusCode::TOO_MANY_REQUESTS, wait),
         ModelErrorKind::QuotaExhausted => (StatusCode::TOO_MANY_REQUESTS, None),
@@ -220,8 +252,8 @@ pub struct Tag {
 
 impl Tag {
     /// Errors of this request, in OpenAI's shape.
-    pub fn of(context: &Context) -> Self {
-        Self { request: context.request.clone(), shape: Shape::OpenAi }
+    pub fn of(request: &RequestId) -> Self {
+        Self { request: request.clone(), shape: Shape::OpenAi }
     }
 
     /// The same in another shape.
@@ -304,6 +336,11 @@ impl IntoResponse for Failure {
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let HttpError::Identity(IdentityError::WrongRegion(wrong)) = &self.error
+            && let Some(url) = wrong.url.as_deref().and_then(|url| HeaderValue::from_str(url).ok())
+        {
+            headers.insert(HeaderName::from_static("x-mainstay-region-url"), url);
         }
         if let HttpError::Request(RequestError::Refused(refusal)) = &self.error {
             limits::refused(headers, refusal);

@@ -10,21 +10,25 @@ mod anthropic;
 pub mod app;
 mod console;
 mod documents;
+mod keys;
 mod openai;
 mod operations;
 mod quality;
 mod search;
 mod service;
+mod tenants;
 
 mod context;
 pub mod error;
 mod extract;
+pub mod guard;
 mod json;
 mod sse;
 mod stalled;
 
 mod limits;
 pub mod listen;
+pub mod tls;
 
 pub use app::{App, Readiness, ServerSettings};
 pub use listen::serve;

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -16,9 +19,19 @@ use tower::Service;
 use crate::App;
 use crate::context::Peer;
 
-/// Serves until `stop` is cancelled. Then no connection is accepted, running requests go on for the grace period, and
+/// How long a client may take to agree on encryption.
+const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Serves, encrypted where `tls` says how, until `stop` is cancelled. Then no connection is accepted, running requests go on for the grace period, and
 /// streams that are left end with an error event.
-pub async fn serve(listener: TcpListener, app: Arc<App>, router: Router, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    app: Arc<App>,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let encryption = tls.map(TlsAcceptor::from);
     let connections = TaskTracker::new();
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -30,14 +43,25 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, router: Router, stop: C
             () = stop.cancelled() => break,
         };
         let router = router.clone();
+        let peer = Peer { address: peer.ip(), encrypted: encryption.is_some() };
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer.ip()));
+            request.extensions_mut().insert(peer);
             router.clone().call(request)
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
+        let (builder, watcher, clock) = (builder.clone(), graceful.watcher(), app.clock);
+        let encryption = encryption.clone();
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            let connection = match encryption {
+                None => watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned()).await,
+                Some(encryption) => match clock.timeout(LONGEST_HANDSHAKE, encryption.accept(stream)).await {
+                    Some(Ok(stream)) => {
+                        watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned()).await
+                    }
+                    Some(Err(error)) => return tracing::debug!(%error, "a client and this server did not agree on encryption"),
+                    None => return tracing::debug!("a client did not agree on encryption in time"),
+                },
+            };
+            if let Err(error) = connection {
                 // The peer went away or spoke no HTTP: nothing that the operator could mend.
                 tracing::debug!(error = %error, "a connection ended early");
             }
@@ -51,7 +75,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, router: Router, stop: C
         );
         app.abort.cancel();
         connections.close();
-        app.clock.timeout(std::time::Duration::from_secs(2), connections.wait()).await;
+        app.clock.timeout(Duration::from_secs(2), connections.wait()).await;
     }
 }
 
@@ -68,7 +92,7 @@ async fn accept(listener: &TcpListener, app: &App) -> (TcpStream, SocketAddr) {
             Err(error) => {
                 // Out of file descriptors, most likely: connections that end will free some.
                 tracing::warn!(%error, "a connection could not be accepted");
-                app.clock.sleep(std::time::Duration::from_millis(50)).await;
+                app.clock.sleep(Duration::from_millis(50)).await;
             }
         }
     }

@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
+use mainstay_domain::Caller;
 use mainstay_domain::chat::Delivery;
-use mainstay_domain::identity::Scope;
 use mainstay_gateway::chat::{Answer, ChatCall, Summary};
 use mainstay_gateway::embeddings::EmbeddingCall;
 use mainstay_wire::openai::chat::{
@@ -20,20 +20,18 @@ use mainstay_wire::stream::StreamEncoder;
 use serde_json::{Value, json};
 
 use crate::App;
-use crate::context::{context_of, read_body, tier_of};
-use crate::error::{Failure, HttpError, Tag, identify};
+use crate::context::{read_body, tier_of};
+use crate::error::{Failure, HttpError, identify};
 use crate::extract::{FoundPath, path_text};
+use crate::guard::Visit;
 use crate::{limits, sse};
 
 /// `POST /v1/chat/completions`
 pub(crate) async fn chat_completions(
     State(app): State<Arc<App>>,
+    Visit { context, tag, .. }: Visit,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let context = context_of(&app, &request);
-    let tag = Tag::of(&context);
-    // A stranger learns nothing from what is wrong with the body, and no body is read for one.
-    app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let tier = tier_of(request.headers()).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let chat = decode_request(&body).map_err(|error| tag.fail(error))?;
@@ -42,6 +40,7 @@ pub(crate) async fn chat_completions(
     let created = app.clock.now().as_seconds();
     let delivery = chat.delivery;
     let place = context.place.subscribe();
+    let caller = context.caller.clone();
     let call = ChatCall { request: chat, tier, context };
     let mut response = match delivery {
         Delivery::Whole => match app.gateway.chat(call).await.map_err(|error| tag.fail(error))? {
@@ -64,7 +63,7 @@ pub(crate) async fn chat_completions(
                 }
                 Box::new(encoder)
             };
-            sse::respond(&app, tag, place, answering, begin).await?
+            sse::respond(&app, tag, caller, place, answering, begin).await?
         }
     };
     identify(response.headers_mut(), &request_id);
@@ -92,11 +91,9 @@ pub(crate) fn describe(summary: &Summary) -> Value {
 /// `POST /v1/embeddings`
 pub(crate) async fn embeddings(
     State(app): State<Arc<App>>,
+    Visit { context, tag, .. }: Visit,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let context = context_of(&app, &request);
-    let tag = Tag::of(&context);
-    app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted = embeddings::decode_request(&body).map_err(|error| tag.fail(error))?;
     let EmbeddingsInput::Texts(texts) = wanted.input else {
@@ -116,19 +113,17 @@ pub(crate) async fn embeddings(
 }
 
 /// `GET /v1/models`
-pub(crate) async fn models(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response, Failure> {
-    let entries = entries(&app, &request)?;
-    Ok(json_response(models::encode_models(&entries)))
+pub(crate) async fn models(State(app): State<Arc<App>>, visit: Visit) -> Response {
+    json_response(models::encode_models(&entries(&app, &visit.context.caller)))
 }
 
 /// `GET /v1/models/{model}`
 pub(crate) async fn model(
     State(app): State<Arc<App>>,
+    Visit { context, tag, .. }: Visit,
     name: FoundPath,
-    request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let tag = Tag::of(&context_of(&app, &request));
-    let entries = entries(&app, &request)?;
+    let entries = entries(&app, &context.caller);
     let name = path_text(name).map_err(|error| tag.fail(error))?;
     match entries.iter().find(|entry| entry.id == name) {
         Some(entry) => Ok(json_response(models::encode_model(entry))),
@@ -139,11 +134,10 @@ pub(crate) async fn model(
     }
 }
 
-fn entries(app: &App, request: &Request<Body>) -> Result<Vec<Model>, Failure> {
-    let context = context_of(app, request);
-    app.gateway.caller(&context, Scope::Ask).map_err(|error| Tag::of(&context).fail(error))?;
+/// What a caller may name.
+fn entries(app: &App, caller: &Caller) -> Vec<Model> {
     let entry = |listed: mainstay_models::Listed| Model { id: listed.id, owned_by: listed.owner, created: 0 };
-    Ok(app.gateway.registry.list().into_iter().map(entry).collect())
+    app.gateway.registry.list().into_iter().filter(|listed| caller.may_name(&listed.id)).map(entry).collect()
 }
 
 pub(crate) fn json_response(body: Bytes) -> Response {

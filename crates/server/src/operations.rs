@@ -8,11 +8,11 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, header};
+use mainstay_domain::RequestId;
 use mainstay_ops::measure;
 use serde_json::json;
 
 use crate::App;
-use crate::context::context_of;
 use crate::error::{Failure, HttpError, Tag};
 
 /// The process runs.
@@ -49,13 +49,13 @@ pub(crate) async fn root() -> Redirect {
 /// No such route.
 pub(crate) async fn not_found(State(app): State<Arc<App>>, request: Request) -> Failure {
     let error = HttpError::NoSuchRoute { path: request.uri().path().to_owned() };
-    Tag::of(&context_of(&app, &request)).fail(error)
+    Tag::of(&RequestId::generate(&app.clock)).fail(error)
 }
 
 /// The route exists, with other methods.
 pub(crate) async fn method_not_allowed(State(app): State<Arc<App>>, request: Request) -> Failure {
     let error = HttpError::MethodNotAllowed { method: request.method().to_string() };
-    Tag::of(&context_of(&app, &request)).fail(error)
+    Tag::of(&RequestId::generate(&app.clock)).fail(error)
 }
 
 /// Counts requests by route and status, those in flight until the last byte of their body.

@@ -13,10 +13,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::App;
-use crate::admin::administrator;
 use crate::context::read_body;
 use crate::error::{Failure, HttpError, parse_json};
 use crate::extract::{corpus_named, limit_of, query_of};
+use crate::guard::Visit;
 use crate::json::Json;
 
 /// What the address says of a list.
@@ -62,9 +62,9 @@ const LONGEST_PAGE: usize = 1_000;
 /// `GET /admin/quarantine`: the chunks of a corpus that no search finds; with `include=text` also what they say.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
+    Visit { tenant, tag, .. }: Visit,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
-    let (caller, tag) = administrator(&app, &request)?;
     let query: ListQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
     let limit = limit_of(query.limit, 100, LONGEST_PAGE).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
@@ -72,7 +72,7 @@ pub(crate) async fn list(
     let after = query.after.map(ChunkId);
     let mut chunks = app
         .library
-        .quarantine(&caller.tenant, &corpus, document.as_ref(), after, limit + 1)
+        .quarantine(&tenant, &corpus, document.as_ref(), after, limit + 1)
         .await
         .map_err(|error| tag.fail(error))?;
     let has_more = chunks.len() > limit;
@@ -101,17 +101,16 @@ fn describe(chunk: &QuarantinedInfo, with_text: bool) -> Value {
 /// `POST /admin/quarantine/release`: from the answer on, searches find them.
 pub(crate) async fn release(
     State(app): State<Arc<App>>,
+    Visit { tenant, tag, .. }: Visit,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
-    let (caller, tag) = administrator(&app, &request)?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: ReleaseJson = parse_json(&body).map_err(|error| tag.fail(error))?;
     let what = what_to_release(&wanted).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(wanted.corpus).map_err(|error| tag.fail(error))?;
-    let released =
-        app.library.release(&caller.tenant, &corpus, &what).await.map_err(|error| tag.fail(error))?;
+    let released = app.library.release(&tenant, &corpus, &what).await.map_err(|error| tag.fail(error))?;
     if let (Release::Document(document), 0) = (&what, released.chunks) {
-        let found = app.library.get(&caller.tenant, &corpus, document).await;
+        let found = app.library.get(&tenant, &corpus, document).await;
         if found.map_err(|error| tag.fail(error))?.is_none() {
             let (doc_id, corpus) = (document.to_string(), corpus.to_string());
             return Err(tag.fail(HttpError::NoSuchDocument { doc_id, corpus }));
@@ -142,9 +141,9 @@ fn what_to_release(wanted: &ReleaseJson) -> Result<Release, HttpError> {
 /// `POST /admin/corpora/report`: the state of a corpus, and how much of it questions ask about where some are sent.
 pub(crate) async fn report(
     State(app): State<Arc<App>>,
+    Visit { tenant, tag, .. }: Visit,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
-    let (caller, tag) = administrator(&app, &request)?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: ReportJson = parse_json(&body).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(wanted.corpus).map_err(|error| tag.fail(error))?;
@@ -154,7 +153,7 @@ pub(crate) async fn report(
             .map(|documents| documents.into_iter().map(DocumentId::from).collect())
             .collect(),
     });
-    let report = app.library.report(&caller.tenant, &corpus, golden.as_ref()).await;
+    let report = app.library.report(&tenant, &corpus, golden.as_ref()).await;
     let report = report.map_err(|error| tag.fail(error))?;
     Ok(Json(serde_json::to_value(report).expect("a report serialises to JSON")))
 }

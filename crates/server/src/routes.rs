@@ -1,70 +1,165 @@
-//! Every route. Whoever may call it is decided in its handler by the scope that it asks the gateway for; the routes of
-//! [`PUBLIC`] ask for none.
+//! Every route, and what it takes to come to it: none can be added without saying so.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post};
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter};
+use mainstay_domain::Permission::{
+    self, AnswersAsk, CostsRead, DocumentsRead, DocumentsWrite, IndexRebuild, KeysManage, QualityManage,
+    ServiceManage, ServiceRead, TenantsManage, TenantsRead,
+};
 
-use crate::{App, admin, anthropic, console, documents, openai, operations, quality, search, service};
+use crate::guard::{self, Gate, Post};
+use crate::{
+    App, admin, anthropic, console, documents, keys, openai, operations, quality, search, service, tenants,
+};
 
-/// Routes that need no key: they tell nothing about anybody's data. Those of a session are how a browser shows its key.
-pub const PUBLIC: &[&str] = &[
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/openapi.json",
-    "/console",
-    "/console/style.css",
-    "/console/session",
-    "/console/session/end",
-    "/",
-];
+/// A way to a handler.
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    gate: Gate,
+    handler: MethodRouter<Arc<App>>,
+}
 
-/// All routes.
-pub fn router(app: Arc<App>) -> Router {
-    Router::new()
+/// All of them.
+fn routes() -> Vec<Route> {
+    use Gate::{Allowed, OfOperator, Open};
+    vec![
         // OpenAI
-        .route("/v1/chat/completions", post(openai::chat_completions))
-        .route("/v1/embeddings", post(openai::embeddings))
-        .route("/v1/models", get(openai::models))
-        .route("/v1/models/{*model}", get(openai::model))
+        post("/v1/chat/completions", Allowed(AnswersAsk), openai::chat_completions),
+        post("/v1/embeddings", Allowed(AnswersAsk), openai::embeddings),
+        get("/v1/models", Allowed(AnswersAsk), openai::models),
+        get("/v1/models/{*model}", Allowed(AnswersAsk), openai::model),
         // Anthropic
-        .route("/v1/messages", post(anthropic::messages))
-        .route("/v1/messages/count_tokens", post(anthropic::count_tokens))
+        post("/v1/messages", Allowed(AnswersAsk), anthropic::messages),
+        post("/v1/messages/count_tokens", Allowed(AnswersAsk), anthropic::count_tokens),
         // Knowledge
-        .route("/v1/documents", post(documents::add).get(documents::list))
-        .route("/v1/documents/{*doc_id}", get(documents::get).delete(documents::delete))
-        .route("/v1/corpora", get(documents::corpora))
-        .route("/v1/search", post(search::search))
+        post("/v1/documents", Allowed(DocumentsWrite), documents::add),
+        get("/v1/documents", Allowed(DocumentsRead), documents::list),
+        get("/v1/documents/{*doc_id}", Allowed(DocumentsRead), documents::get),
+        delete("/v1/documents/{*doc_id}", Allowed(DocumentsWrite), documents::delete),
+        get("/v1/corpora", Allowed(DocumentsRead), documents::corpora),
+        post("/v1/search", Allowed(DocumentsRead), search::search),
         // Administration
-        .route("/admin/keys", post(admin::create_key).get(admin::list_keys))
-        .route("/admin/keys/{id}", delete(admin::revoke_key))
-        .route("/admin/keys/{id}/rotate", post(admin::rotate_key))
-        .route("/admin/budgets", get(admin::budgets))
-        .route("/admin/service", get(service::levels).put(service::set).delete(service::clear))
-        .route("/admin/index/rebuild", post(admin::rebuild_index))
-        .route("/admin/quarantine", get(quality::list))
-        .route("/admin/quarantine/release", post(quality::release))
-        .route("/admin/corpora/report", post(quality::report))
-        // Console
-        .route("/console", get(console::ask))
-        .route("/console/style.css", get(console::style))
-        .route("/console/session", post(console::sign_in))
-        .route("/console/session/end", post(console::sign_out))
-        .route("/console/search", get(console::search))
-        .route("/console/search/document", get(console::document))
+        post("/admin/keys", Allowed(KeysManage), keys::create),
+        get("/admin/keys", Allowed(KeysManage), keys::list),
+        delete("/admin/keys/{id}", Allowed(KeysManage), keys::revoke),
+        post("/admin/keys/{id}/rotate", Allowed(KeysManage), keys::rotate),
+        post("/admin/tenants", OfOperator(TenantsManage), tenants::create),
+        get("/admin/tenants", OfOperator(TenantsRead), tenants::list),
+        get("/admin/tenants/{id}", OfOperator(TenantsRead), tenants::get),
+        patch("/admin/tenants/{id}", OfOperator(TenantsManage), tenants::change),
+        get("/admin/budgets", OfOperator(CostsRead), admin::budgets),
+        get("/admin/service", OfOperator(ServiceRead), service::levels),
+        put("/admin/service", OfOperator(ServiceManage), service::set),
+        delete("/admin/service", OfOperator(ServiceManage), service::clear),
+        post("/admin/index/rebuild", Allowed(IndexRebuild), admin::rebuild_index),
+        get("/admin/quarantine", Allowed(QualityManage), quality::list),
+        post("/admin/quarantine/release", Allowed(QualityManage), quality::release),
+        post("/admin/corpora/report", Allowed(QualityManage), quality::report),
+        // Console. The routes of a session are how a browser shows its key.
+        get("/console", Open, console::ask),
+        get("/console/style.css", Open, console::style),
+        post("/console/session", Open, console::sign_in),
+        post("/console/session/end", Open, console::sign_out),
+        get("/console/search", Allowed(DocumentsRead), console::search),
+        get("/console/search/document", Allowed(DocumentsRead), console::document),
         // Operations
-        .route("/healthz", get(operations::healthz))
-        .route("/readyz", get(operations::readyz))
-        .route("/metrics", get(operations::metrics))
-        .route("/openapi.json", get(operations::openapi))
-        .route("/", get(operations::root))
+        get("/healthz", Open, operations::healthz),
+        get("/readyz", Open, operations::readyz),
+        get("/metrics", Open, operations::metrics),
+        get("/openapi.json", Open, operations::openapi),
+        get("/", Open, operations::root),
+    ]
+}
+
+/// Method, path and gate of every route.
+pub fn list() -> impl Iterator<Item = (&'static str, &'static str, Gate)> {
+    routes().into_iter().map(|route| (route.method, route.path, route.gate))
+}
+
+/// All routes, each behind its gate.
+pub fn router(app: Arc<App>) -> Router {
+    let behind = |permission: Permission, of_operator: bool, handler: MethodRouter<Arc<App>>| {
+        let post = Post { app: app.clone(), permission, of_operator };
+        handler.route_layer(axum::middleware::from_fn_with_state(post, guard::pass))
+    };
+    let mut router = Router::new();
+    for route in routes() {
+        let handler = match route.gate {
+            Gate::Open => route.handler,
+            Gate::Allowed(permission) => behind(permission, false, route.handler),
+            Gate::OfOperator(permission) => behind(permission, true, route.handler),
+        };
+        router = router.route(route.path, handler);
+    }
+    router
         .fallback(operations::not_found)
         .method_not_allowed_fallback(operations::method_not_allowed)
         // axum's own limit, which would stop a form early; `context::read_body` holds the one of the configuration.
         .layer(DefaultBodyLimit::disable())
         .layer(axum::middleware::from_fn_with_state(app.clone(), operations::observe))
         .with_state(app)
+}
+
+/// Declares a function that makes a route of one method.
+macro_rules! method {
+    ($name:ident, $filter:ident) => {
+        fn $name<H, T>(path: &'static str, gate: Gate, handler: H) -> Route
+        where
+            H: Handler<T, Arc<App>>,
+            T: 'static,
+        {
+            let handler = MethodRouter::new().on(MethodFilter::$filter, handler);
+            Route { method: stringify!($filter), path, gate, handler }
+        }
+    };
+}
+
+method!(get, GET);
+method!(post, POST);
+method!(put, PUT);
+method!(patch, PATCH);
+method!(delete, DELETE);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_every_description_is_of_a_route() {
+        let description: Value = serde_json::from_str(include_str!("../assets/openapi.json")).unwrap();
+        let mut described: Vec<String> = Vec::new();
+        for (path, methods) in description["paths"].as_object().unwrap() {
+            let methods = methods.as_object().unwrap().keys().filter(|key| *key != "parameters");
+            described.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+        }
+        let mut routes: Vec<String> =
+            list().map(|(method, path, _)| format!("{method} {}", path.replace("{*", "{"))).collect();
+        described.sort();
+        routes.sort();
+        assert_eq!(described, routes);
+    }
+
+    #[test]
+    fn what_is_open_to_everybody_is_little_and_known() {
+        let open = list().filter(|(_, _, gate)| *gate == Gate::Open).map(|(_, path, _)| path);
+        let expected = [
+            "/console",
+            "/console/style.css",
+            "/console/session",
+            "/console/session/end",
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/openapi.json",
+            "/",
+        ];
+        assert_eq!(open.collect::<Vec<_>>(), expected);
+    }
 }

@@ -6,7 +6,6 @@ use crate::json::Json;
 use axum::body::Body;
 use axum::extract::State;
 use http::Request;
-use mainstay_domain::identity::Scope;
 use mainstay_domain::port::Retrieved;
 use mainstay_domain::{CorpusName, Passage, Reranking, ServiceTier};
 use mainstay_gateway::search::SearchCall;
@@ -15,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::App;
-use crate::context::{context_of, read_body};
-use crate::error::{Failure, Tag, parse_json};
+use crate::context::read_body;
+use crate::error::{Failure, parse_json};
 use crate::extract::{corpus_named, limit_of};
+use crate::guard::Visit;
 
 /// What may be asked.
 #[derive(Deserialize)]
@@ -118,11 +118,9 @@ const MOST_RESULTS: usize = 1_000;
 
 pub(crate) async fn search(
     State(app): State<Arc<App>>,
+    Visit { context, tag, .. }: Visit,
     request: Request<Body>,
 ) -> Result<Json<SearchResponse>, Failure> {
-    let context = context_of(&app, &request);
-    let tag = Tag::of(&context);
-    app.gateway.caller(&context, Scope::Ask).map_err(|error| tag.fail(error))?;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: SearchRequest = parse_json(&body).map_err(|error| tag.fail(error))?;
     let limit = limit_of(wanted.limit, 10, MOST_RESULTS).map_err(|error| tag.fail(error))?;

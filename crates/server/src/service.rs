@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::App;
-use crate::admin::administrator;
 use crate::context::read_body;
 use crate::error::{Failure, parse_json};
+use crate::guard::Visit;
 use crate::json::Json;
 
 #[derive(Deserialize)]
@@ -32,17 +32,16 @@ enum Level {
 }
 
 /// `GET /admin/service`
-pub(crate) async fn levels(
-    State(app): State<Arc<App>>,
-    request: Request<Body>,
-) -> Result<Json<Value>, Failure> {
-    administrator(&app, &request)?;
-    Ok(Json(describe(&app)))
+pub(crate) async fn levels(State(app): State<Arc<App>>) -> Json<Value> {
+    Json(describe(&app))
 }
 
 /// `PUT /admin/service`
-pub(crate) async fn set(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Json<Value>, Failure> {
-    let (_, tag) = administrator(&app, &request)?;
+pub(crate) async fn set(
+    State(app): State<Arc<App>>,
+    Visit { tag, .. }: Visit,
+    request: Request<Body>,
+) -> Result<Json<Value>, Failure> {
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: Wanted = parse_json(&body).map_err(|error| tag.fail(error))?;
     let level = match wanted.level {
@@ -56,13 +55,9 @@ pub(crate) async fn set(State(app): State<Arc<App>>, request: Request<Body>) -> 
 }
 
 /// `DELETE /admin/service`: the signs are followed again.
-pub(crate) async fn clear(
-    State(app): State<Arc<App>>,
-    request: Request<Body>,
-) -> Result<Json<Value>, Failure> {
-    administrator(&app, &request)?;
+pub(crate) async fn clear(State(app): State<Arc<App>>) -> Json<Value> {
     app.gateway.service.clear();
-    Ok(Json(describe(&app)))
+    Json(describe(&app))
 }
 
 fn describe(app: &App) -> Value {

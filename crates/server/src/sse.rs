@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Frame;
-use mainstay_domain::Clock;
+use mainstay_domain::{Caller, Clock};
 use mainstay_gateway::chat::Answer;
 use mainstay_gateway::{AnswerStream, RequestError};
+use mainstay_security::Access;
 use mainstay_wire::sse::HEARTBEAT;
 use mainstay_wire::stream::StreamEncoder;
 use tokio::sync::watch;
@@ -35,6 +37,7 @@ const LARGEST_FRAME: usize = 16 << 10;
 pub(crate) async fn respond<F>(
     app: &App,
     tag: Tag,
+    caller: Caller,
     mut place: watch::Receiver<usize>,
     answering: F,
     begin: impl FnOnce(&Answer) -> Box<dyn StreamEncoder> + Send + 'static,
@@ -81,6 +84,7 @@ where
         last_sent: app.clock.instant(),
         alarm: Box::pin(tokio::time::sleep(app.settings.heartbeat)),
         abort: Box::pin(app.abort.clone().cancelled_owned()),
+        revoked: revoked(app.access.clone(), caller),
         token: app.abort.clone(),
         buffer,
     };
@@ -100,6 +104,11 @@ fn headers(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     // nginx would collect the pieces otherwise.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+}
+
+/// Ends when the caller's credential or tenant is not valid any more.
+fn revoked(access: Arc<Access>, caller: Caller) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move { access.until_revoked(&caller).await })
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Answer, RequestError>> + Send>>;
@@ -155,6 +164,8 @@ struct EventBody {
     alarm: Pin<Box<Sleep>>,
     abort: Pin<Box<WaitForCancellationFutureOwned>>,
     token: CancellationToken,
+    /// Ends when the caller may not go on.
+    revoked: Pin<Box<dyn Future<Output = ()> + Send>>,
     buffer: BytesMut,
 }
 
@@ -209,12 +220,12 @@ impl EventBody {
         Poll::Ready(())
     }
 
-    /// Ends a stream that is still running when the server's grace is over.
-    fn break_off(&mut self) {
+    /// Ends a stream that is still running, for this reason.
+    fn break_off(&mut self, reason: RequestError) {
         if let Source::Flowing { stream, .. } = &mut self.source {
-            stream.abort(&RequestError::ShuttingDown);
+            stream.abort(&reason);
         }
-        self.tag.fail(RequestError::ShuttingDown).write_event(&mut self.buffer);
+        self.tag.fail(reason).write_event(&mut self.buffer);
         self.source = Source::Ended;
     }
 
@@ -242,7 +253,9 @@ impl http_body::Body for EventBody {
         let this = &mut *self;
         if this.fill(cx).is_pending() && this.buffer.is_empty() {
             if this.token.is_cancelled() || this.abort.as_mut().poll(cx).is_ready() {
-                this.break_off();
+                this.break_off(RequestError::ShuttingDown);
+            } else if this.revoked.as_mut().poll(cx).is_ready() {
+                this.break_off(RequestError::AccessRevoked);
             } else {
                 this.beat(cx);
             }

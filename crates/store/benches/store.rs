@@ -81,6 +81,7 @@ fn document(number: usize) -> NewDocument {
         })
     });
     NewDocument {
+        author: None,
         doc_id: format!("handbook/{number}.md").into(),
         title: Some("Getting started".to_owned()),
         media_type: "text/markdown".to_owned(),

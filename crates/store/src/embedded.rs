@@ -4,20 +4,25 @@ use std::sync::Arc;
 
 use mainstay_domain::Clock;
 
+use crate::anchors::SqliteAnchors;
+use crate::approvals::SqliteApprovals;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::documents::sqlite::SqliteDocuments;
+use crate::erasures::SqliteErasures;
 use crate::keys::SqliteKeys;
 use crate::ledger::{JournalLedger, LedgerDrain};
 use crate::sqlite::{Database, Migration};
+use crate::tenants::SqliteTenants;
 
-/// The database of documents, events and keys.
+/// The database of documents, events, tenants and keys.
 const MAIN_FILE: &str = "mainstay.db";
 
-const MAIN_MIGRATIONS: [Migration; 4] = [
+const MAIN_MIGRATIONS: [Migration; 5] = [
     Migration { version: 1, sql: include_str!("sqlite/schema/main_1.sql") },
     Migration { version: 2, sql: include_str!("sqlite/schema/main_2.sql") },
     Migration { version: 3, sql: include_str!("sqlite/schema/main_3.sql") },
     Migration { version: 4, sql: include_str!("sqlite/schema/main_4.sql") },
+    Migration { version: 5, sql: include_str!("sqlite/schema/main_5.sql") },
 ];
 
 /// Everything that Mainstay remembers, in one data folder.
@@ -52,6 +57,26 @@ impl EmbeddedStore {
     /// The API keys.
     pub fn keys(&self) -> SqliteKeys {
         SqliteKeys::new(self.main.clone())
+    }
+
+    /// The tenants.
+    pub fn tenants(&self) -> SqliteTenants {
+        SqliteTenants::new(self.main.clone())
+    }
+
+    /// What erasing needs.
+    pub fn erasures(&self) -> SqliteErasures {
+        SqliteErasures::new(self.main.clone(), self.ledger.database())
+    }
+
+    /// Changes that need a second person.
+    pub fn approvals(&self) -> SqliteApprovals {
+        SqliteApprovals::new(self.main.clone())
+    }
+
+    /// Heads of the audit chain.
+    pub fn anchors(&self) -> SqliteAnchors {
+        SqliteAnchors::new(self.main.clone())
     }
 
     /// The cost ledger.

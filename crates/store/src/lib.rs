@@ -1,24 +1,32 @@
-//! What Mainstay remembers: documents and their events, API keys, and the cost ledger, in SQLite inside one data folder.
+//! What Mainstay remembers: documents and their events, tenants, API keys, and the cost ledger, in SQLite inside one data folder.
 //!
 //! The ports are [`DocumentStore`](documents::DocumentStore), [`DocumentMaintenance`](documents::DocumentMaintenance),
-//! [`KeyStore`](keys::KeyStore) and [`TurnHistory`](ledger::TurnHistory); whatever implements them passes the
-//! conformance suite of the feature `testing`. [`EmbeddedStore`] opens the implementations of one data folder.
+//! [`KeyStore`](keys::KeyStore), [`TenantStore`](tenants::TenantStore) and [`TurnHistory`](ledger::TurnHistory); whatever
+//! implements them passes the conformance suite of the feature `testing`. [`EmbeddedStore`] opens the implementations of one data folder.
 
+mod anchors;
+pub mod approvals;
 pub mod data_dir;
 pub mod documents;
 mod embedded;
 mod embeddings;
+pub mod erasures;
 mod error;
 pub mod keys;
 pub mod ledger;
 mod sqlite;
+pub mod tenants;
 
 #[cfg(feature = "testing")]
 pub mod conformance;
 
+pub use self::anchors::SqliteAnchors;
+pub use self::approvals::{Approval, SqliteApprovals};
 pub use self::data_dir::{DataDir, DataDirError};
 pub use self::embedded::EmbeddedStore;
 pub use self::embeddings::{EmbeddingCache, EmbeddingKey};
+pub use self::erasures::{ErasureJob, LegalHold, SqliteErasures};
 pub use self::error::{StorageError, StorageFault};
 pub use self::keys::{KeyRecord, SqliteKeys};
 pub use self::ledger::{JournalLedger, LedgerDrain};
+pub use self::tenants::{SqliteTenants, TenantRecord};

@@ -7,10 +7,12 @@ use mainstay_store::conformance::{Backend, conformance};
 use mainstay_store::documents::{DocumentMaintenance, DocumentStore, SqliteDocuments};
 use mainstay_store::keys::KeyStore;
 use mainstay_store::ledger::TurnHistory;
-use mainstay_store::{DataDir, EmbeddedStore, JournalLedger, SqliteKeys};
+use mainstay_store::tenants::TenantStore;
+use mainstay_store::{DataDir, EmbeddedStore, JournalLedger, SqliteKeys, SqliteTenants};
 
 struct Embedded {
     documents: Arc<SqliteDocuments>,
+    tenants: SqliteTenants,
     keys: SqliteKeys,
     ledger: Arc<JournalLedger>,
     _store: EmbeddedStore,
@@ -24,6 +26,10 @@ impl Backend for Embedded {
 
     fn maintenance(&self) -> &dyn DocumentMaintenance {
         &*self.documents
+    }
+
+    fn tenants(&self) -> &dyn TenantStore {
+        &self.tenants
     }
 
     fn keys(&self) -> &dyn KeyStore {
@@ -43,6 +49,7 @@ async fn the_embedded_store_conforms() {
             EmbeddedStore::open(DataDir::open(folder.path()).unwrap(), Clock::system()).await.unwrap();
         Embedded {
             documents: store.documents(),
+            tenants: store.tenants(),
             keys: store.keys(),
             ledger: store.ledger(),
             _store: store,

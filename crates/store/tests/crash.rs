@@ -232,6 +232,7 @@ fn new_document(doc_id: &str, number: u64) -> NewDocument {
         .map(|index| ByteRange { start: index * line.len(), end: (index + 1) * line.len() });
     let whole = ByteRange { start: 0, end: text.len() };
     NewDocument {
+        author: None,
         doc_id: doc_id.into(),
         title: None,
         media_type: "text/plain".to_owned(),

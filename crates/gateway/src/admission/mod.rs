@@ -414,7 +414,7 @@ impl Admission {
         let tenant = &applicant.caller.tenant;
         let holders = [
             (self.settings.per_address, applicant.address.map(Holder::Address)),
-            (self.settings.per_key, Some(Holder::Key(applicant.caller.key.clone()))),
+            (self.settings.per_key, Some(Holder::Key(applicant.caller.holder()))),
             (
                 self.settings.per_user,
                 applicant.user.map(|user| Holder::User(tenant.clone(), user.to_owned())),

@@ -2,19 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mainstay_domain::identity::Scope;
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio_util::task::TaskTracker;
 
 use super::*;
 
 fn caller(tenant: &str, tier: Option<&str>) -> Caller {
-    Caller {
-        tenant: TenantId::new(tenant),
-        key: KeyId::new(format!("key-of-{tenant}")),
-        scope: Scope::Ask,
-        tier: tier.map(TierName::new),
-    }
+    let caller = Caller::of(TenantId::new(tenant), KeyId::new(format!("key-of-{tenant}")));
+    Caller { tier: tier.map(TierName::new), ..caller }
 }
 
 fn tiers() -> Vec<TierSettings> {

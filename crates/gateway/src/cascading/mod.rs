@@ -261,6 +261,7 @@ impl Gateway {
             model: candidate.name.model.to_string(),
             passages: asked.grounding.map(Grounding::passages).unwrap_or_default(),
             deadline: asked.context.deadline,
+            region: asked.caller.region.clone(),
             request: ChatRequest { delivery: Delivery::Whole, ..asked.request.clone() },
         };
         let mut enter = |note: Note| self.enter(turn, asked.prompt, &note);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use mainstay_cascade::{Gate, GateSettings, Guard, GuardSettings, Router, RouterSettings, Rule};
 use mainstay_domain::chat::{ChatEvent, Completion, Delivery, MaxTokens, ResponseFormat};
-use mainstay_domain::identity::Scope;
 use mainstay_domain::ledger::{Outcome, TurnRecord};
 use mainstay_domain::{KeyId, ModelErrorKind, NanoUsd, TenantId};
 use mainstay_ops::Budgets;
@@ -57,7 +56,7 @@ fn text(completion: &Completion) -> &str {
 }
 
 async fn ask(world: &World, question: &str) -> (String, crate::chat::Summary) {
-    let call = world.call_with("support", Delivery::Whole, question, Some(crate::tests::KEY));
+    let call = world.call_with("support", Delivery::Whole, question);
     match world.gateway.chat(call).await.unwrap() {
         Answer::Whole { completion, summary } => (text(&completion).to_owned(), summary),
         Answer::Stream { .. } => panic!("a whole request was streamed"),
@@ -167,7 +166,7 @@ async fn a_rule_and_the_ceiling_of_an_intent_decide_where_it_starts_and_ends() {
     let start = Start { tier: 2, why: Why::Intent, intent: None, most_cost: Some(NanoUsd::new(1)) };
     let route = world.gateway.registry.route("support").unwrap();
     let call = world.call("support", Delivery::Whole);
-    let caller = Caller { tenant: TenantId::single(), key: KeyId::new("k"), scope: Scope::Ask, tier: None };
+    let caller = Caller::of(TenantId::single(), KeyId::new("k"));
     let prompt = Usage::default();
     let asked = Asked {
         request: &call.request,

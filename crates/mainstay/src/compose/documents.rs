@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use mainstay_documents::{ChunkMode, ChunkOptions};
-use mainstay_domain::identity::Scope;
 use mainstay_domain::port::{Embedder, Prices, Reranker};
 use mainstay_domain::{Caller, Clock, KeyId, TenantId};
 use mainstay_embed::{FolderOptions, Pooling, StaticEmbedder, Transformer};
@@ -154,7 +153,7 @@ fn chunk_mode(corpus: &sections::corpora::Corpus) -> anyhow::Result<ChunkMode> {
 
 /// Whom the embedding of documents and of questions and the reranking of passages are booked to.
 fn library_itself() -> Caller {
-    Caller { tenant: TenantId::single(), key: KeyId::new("library"), scope: Scope::Ask, tier: None }
+    Caller::of(TenantId::single(), KeyId::new("library"))
 }
 
 /// How much the dense channel counts where the configuration does not say: as much as its embedder is good for, as

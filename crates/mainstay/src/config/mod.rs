@@ -23,6 +23,7 @@ use mainstay_ops::budgets::{Attribute, BudgetSettings};
 use mainstay_planner::requirements::{
     Constraints, Product, RawConstraints, RawProduct, RawSlo, RawTraffic, Slo, Traffic,
 };
+use mainstay_security::Residency;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -39,6 +40,7 @@ use sections::onnx::{Onnx, RawOnnx};
 use sections::prices::{Price, RawPrice};
 use sections::providers::{Provider, RawProvider};
 use sections::reliability::RawReliability;
+use sections::residency::{RawResidency, keep_documents_here};
 use sections::server::{RawServer, Server};
 use sections::service::RawService;
 use sections::storage::{RawStorage, Storage};
@@ -59,6 +61,8 @@ pub(crate) struct RawConfig {
     traffic: RawTraffic,
     /// What no design may break.
     constraints: RawConstraints,
+    /// Where this Mainstay is, and who serves the other regions.
+    residency: RawResidency,
     /// How the API is served.
     server: RawServer,
     /// How many requests are answered, and whose.
@@ -103,6 +107,8 @@ pub(crate) struct Checked {
     pub(crate) traffic: Traffic,
     /// What no design may break.
     pub(crate) constraints: Constraints,
+    /// Where this Mainstay is, and who serves the other regions.
+    pub(crate) residency: Residency,
     /// How the API is served.
     pub(crate) server: Server,
     /// How many requests are answered, and whose.
@@ -175,12 +181,15 @@ impl RawConfig {
         let slo = self.slo.check(&root.key("slo"), findings);
         let constraints = self.constraints.check(&root.key("constraints"), slo.cost.per_request, findings);
         let providers = check_each(self.providers, "providers", |raw, at| raw.check(at, findings));
+        let residency =
+            self.residency.check(&root.key("residency"), &constraints.residency, &providers, findings);
         let onnx = check_each(self.onnx, "onnx", |raw, at| raw.check(at, folder, findings));
         let mut corpora =
             check_each(self.corpora, "corpora", |raw, at| raw.check(at, folder, &providers, findings));
         if corpora.is_empty() {
             corpora.insert(CorpusName::unnamed(), Corpus::default());
         }
+        keep_documents_here(residency.here.as_ref(), &corpora, &providers, findings);
         let reliability = self.reliability.check(&root.key("reliability"), findings);
         let models = check_each(self.models, "models", |raw, at| {
             raw.check(at, &providers, reliability.breaker, findings)
@@ -192,7 +201,8 @@ impl RawConfig {
         let mut checked = Checked {
             product: self.product.check(&root.key("product"), findings),
             traffic: self.traffic.check(&root.key("traffic"), findings),
-            server: self.server.check(&root.key("server"), findings),
+            residency,
+            server: self.server.check(&root.key("server"), folder, findings),
             limits: self.limits.check(&root.key("limits"), findings),
             budgets: check_each(self.budgets, "budgets", |raw, at| raw.check(at, findings)),
             required_attribution: self.attribution.required(),

@@ -114,6 +114,8 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("traffic.burst_requests_per_second", "nan"),
     ("constraints.residency", "[]"),
     ("constraints.monthly_budget", "\"$0\""),
+    ("residency.region", "\"Europe!\""),
+    ("residency.elsewhere.*.url", "\"nowhere\""),
     ("server.listen", "\"8088\""),
     ("server.body_limit", "\"0B\""),
     ("server.body_timeout", "\"0s\""),
@@ -121,6 +123,9 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("server.deadline", "\"0s\""),
     ("server.shutdown_grace", "30"),
     ("server.behind_proxy", "\"nginx\""),
+    ("server.tls.certificate", "\"\""),
+    ("server.tls.key", "\"\""),
+    ("server.tls.client_ca", "\"\""),
     ("limits.concurrency", "0"),
     ("limits.adaptive", "\"yes\""),
     ("limits.max_waiting", "-1"),
@@ -170,6 +175,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("providers.*.timeouts.total", "\"long\""),
     ("providers.*.headers.*", "\"\""),
     ("providers.*.models", "[\"large\", \"large\"]"),
+    ("providers.*.region", "\"Europe!\""),
     ("onnx.*.folder", "\"\""),
     ("onnx.*.pooling", "\"max\""),
     ("onnx.*.query_prefix", "3"),
@@ -320,6 +326,7 @@ fn every_table_refuses_keys_that_it_does_not_know() {
         matches!(
             at.as_slice(),
             ["slo" | "limits", "tiers"]
+                | ["residency", "elsewhere"]
                 | ["budgets" | "providers" | "onnx" | "models" | "assistants" | "corpora" | "prices"]
                 | [.., "headers"]
                 | ["assistants", _, "routing", "intents" | "rules"]
@@ -416,9 +423,12 @@ monthly_active_users = 1_000_000
 [constraints]
 residency = ["eu-west-1"]
 monthly_budget = "$50000"
+[residency]
+region = "eu-west-1"
 
 [providers.openai]
 api_key = "env:OPENAI_API_KEY"
+region = "eu-west-1"
 [corpora.handbook]
 [assistants.support]
 corpus = "handbook"

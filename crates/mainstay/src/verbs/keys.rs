@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::terminal::{self, OutputError};
 #[derive(Subcommand)]
 pub(crate) enum KeysVerb {
     /// Makes a key and prints it: it is stored only as a hash and cannot be shown again.
-    #[command(after_help = "Example: mainstay keys create --name website --scope ask")]
+    #[command(after_help = "Example: mainstay keys create --name website --role customer_user")]
     Create(CreateArgs),
     /// Lists the keys, without their secrets.
     #[command(after_help = "Example: mainstay keys list")]
@@ -28,25 +28,21 @@ pub(crate) enum KeysVerb {
     Revoke(RevokeArgs),
 }
 
-/// What a key may do.
-#[derive(Clone, Copy, ValueEnum)]
-enum ScopeArg {
-    /// Ask questions and search.
-    Ask,
-    /// Also add, change and delete documents.
-    Write,
-    /// Also administer.
-    Admin,
-}
-
 #[derive(Args)]
 pub(crate) struct CreateArgs {
     /// What the key is for.
     #[arg(long)]
     name: String,
-    /// What it may do.
-    #[arg(long, value_enum, default_value = "ask")]
-    scope: ScopeArg,
+    /// What its holders are: viewer, prompter, engineer, admin, auditor, ingester, customer_admin, customer_user, or a role of
+    /// your own policies. `mainstay policy show` says what each may do.
+    #[arg(long, value_name = "ROLE", default_value = "customer_user")]
+    role: String,
+    /// Narrows the key to these permissions of its role, such as documents.read; may be repeated.
+    #[arg(long, value_name = "PERMISSION")]
+    only: Vec<String>,
+    /// Whose key it is, so that it ends when that user is erased.
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
     /// How its holders are served: a tier of [limits.tiers]; without it, the last one.
     #[arg(long, value_name = "TIER")]
     tier: Option<String>,
@@ -94,13 +90,10 @@ struct Output {
 pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     match verb {
         KeysVerb::Create(args) => {
-            let scope = match args.scope {
-                ScopeArg::Ask => "ask",
-                ScopeArg::Write => "write",
-                ScopeArg::Admin => "admin",
-            };
+            let only = (!args.only.is_empty()).then_some(args.only);
             let body = json!({
-                "name": args.name, "scope": scope, "tier": args.tier, "expires_in_days": args.expires_in_days
+                "name": args.name, "role": args.role, "only": only, "user": args.user, "tier": args.tier,
+                "expires_in_days": args.expires_in_days
             });
             made(&args.output, config, "/admin/keys".to_owned(), body)
         }
@@ -130,7 +123,7 @@ pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitC
 }
 
 /// An id as a part of a path, whatever it contains.
-fn in_path(id: &str) -> String {
+pub(super) fn in_path(id: &str) -> String {
     utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
 }
 
@@ -149,10 +142,10 @@ fn made(output: &Output, config: Option<&Path>, path: String, body: Value) -> an
 }
 
 fn print_list(answer: &Value) -> Result<(), OutputError> {
-    let mut table = terminal::table(&["id", "name", "scope", "tier", "tenant", "state"]);
+    let mut table = terminal::table(&["id", "name", "role", "tier", "tenant", "state"]);
     for key in answer["data"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let field = |name: &str| printable::line(key[name].as_str().unwrap_or_default()).into_owned();
-        let columns = ["id", "name", "scope", "tier", "tenant", "state"];
+        let columns = ["id", "name", "role", "tier", "tenant", "state"];
         table.add_row(columns.map(field));
     }
     terminal::say(table)

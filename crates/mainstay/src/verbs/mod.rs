@@ -12,6 +12,7 @@ pub(crate) mod cache;
 pub(crate) mod corpus;
 pub(crate) mod index;
 pub(crate) mod keys;
+pub(crate) mod tenants;
 
 pub(crate) mod init;
 pub(crate) mod spec;

@@ -162,7 +162,7 @@ fn ready_text(instance: &Instance, first_key: Option<&str>) -> String {
         Some(key) => format!("{ready}\nAPI key, shown only now:\n\n  {key}\n\n{}", ask(key)),
         None => format!(
             "{ready}Use the API key of the first start, or make another: \
-             mainstay keys create --name NAME --scope admin\n\n{}",
+             mainstay keys create --name NAME --role admin\n\n{}",
             ask("$MAINSTAY_API_KEY")
         ),
     }

@@ -192,7 +192,8 @@ fn corpora_and_questions_that_make_no_sense_are_refused_by_name() {
 fn the_routes_are_the_administrators_and_refuse_what_they_do_not_understand() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(folder.path());
-    let (_, key) = running.call("POST", "/admin/keys", Some(&json!({ "name": "writer", "scope": "write" })));
+    let (_, key) =
+        running.call("POST", "/admin/keys", Some(&json!({ "name": "writer", "role": "ingester" })));
     let writer = key["api_key"].as_str().unwrap();
     for (method, path) in [
         ("GET", "/admin/quarantine"),

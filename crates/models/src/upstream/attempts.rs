@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_domain::port::{ChatModel, ModelCall};
-use mainstay_domain::{Deadline, ModelError, ModelErrorKind, TimeoutPhase};
+use mainstay_domain::{Deadline, ModelError, ModelErrorKind, RegionName, TimeoutPhase};
 use mainstay_reliability::{CallResult, Permit};
 
 use super::ability::Needs;
@@ -242,6 +242,10 @@ impl Attempts {
 
     /// Why a candidate is not worth a call.
     fn obstacle(&self, candidate: &Candidate, now: Duration) -> Option<ModelError> {
+        let region = self.call.region.as_ref();
+        if let Some(region) = region.filter(|region| !candidate.is_within(Some(region))) {
+            return Some(out_of_region(&candidate.name, region));
+        }
         if let Some(lacking) = self.needs.lacking(&candidate.abilities) {
             return Some(ModelError {
                 kind: if lacking == "a prompt of this length" {
@@ -284,11 +288,25 @@ impl Attempts {
             Some(known) if known.kind == ModelErrorKind::Unavailable => {
                 obstacle.kind == ModelErrorKind::Unavailable && obstacle.retry_after < known.retry_after
             }
-            Some(known) => known.kind == ModelErrorKind::Unsupported,
+            Some(known) => matches!(known.kind, ModelErrorKind::Unsupported | ModelErrorKind::OutOfRegion),
         };
         if is_better {
             self.passed_over = Some(obstacle);
         }
+    }
+}
+
+/// The refusal of a model that is not where the data has to stay.
+pub(crate) fn out_of_region(model: &ModelName, region: &RegionName) -> ModelError {
+    ModelError {
+        kind: ModelErrorKind::OutOfRegion,
+        provider: model.provider.to_string(),
+        status: None,
+        message: format!(
+            "{model} is not in {region}, where the data of this tenant has to stay; `region` of [providers.{}] says where it is",
+            model.provider
+        ),
+        retry_after: None,
     }
 }
 

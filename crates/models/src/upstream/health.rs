@@ -130,6 +130,7 @@ pub(crate) fn result_of(kind: ModelErrorKind) -> CallResult {
         | ModelErrorKind::Authentication
         | ModelErrorKind::ModelNotFound
         | ModelErrorKind::Unavailable
-        | ModelErrorKind::Unsupported => CallResult::Unknown,
+        | ModelErrorKind::Unsupported
+        | ModelErrorKind::OutOfRegion => CallResult::Unknown,
     }
 }

@@ -21,13 +21,13 @@ use std::time::Duration;
 use mainstay_domain::chat::AssistantMessage;
 use mainstay_domain::port::{ChatModel, ModelCall};
 use mainstay_domain::usage::estimate_tokens;
-use mainstay_domain::{Clock, Completion, ModelError, Usage};
+use mainstay_domain::{Clock, Completion, ModelError, RegionName, Usage};
 use mainstay_reliability::{BreakerSettings, RetryPolicy};
 use tokio::time::Instant;
 
 pub use ability::{Abilities, Prefill};
 use attempts::Attempts;
-pub(crate) use attempts::unavailable;
+pub(crate) use attempts::{out_of_region, unavailable};
 pub(crate) use health::result_of;
 pub use health::{Health, HealthReport};
 pub use stream::{AttemptedStream, Step};
@@ -72,8 +72,17 @@ pub struct Candidate {
     pub model: Arc<dyn ChatModel>,
     /// What it can do.
     pub abilities: Abilities,
+    /// Where it is, where that is known; `None` of what runs in this process, too.
+    pub region: Option<RegionName>,
     /// How it fares.
     pub health: Arc<Health>,
+}
+
+impl Candidate {
+    /// Whether data that has to stay in a region may be sent to it: what runs in this process is where the data is.
+    pub fn is_within(&self, region: Option<&RegionName>) -> bool {
+        region.is_none_or(|region| &*self.name.provider == "builtin" || self.region.as_ref() == Some(region))
+    }
 }
 
 /// What happens on the way to an answer, for who books it. Every call of a model is announced before it is made.

@@ -181,7 +181,13 @@ impl World {
             .map(|model| {
                 let name: ModelName = format!("{}/m", model.name).parse().unwrap();
                 let health = upstreams.health(&name);
-                Candidate { name, model: (*model).clone(), abilities: Abilities::default(), health }
+                Candidate {
+                    name,
+                    model: (*model).clone(),
+                    abilities: Abilities::default(),
+                    region: None,
+                    health,
+                }
             })
             .collect();
         Self { upstreams, candidates, clock }
@@ -201,6 +207,7 @@ impl World {
             },
             passages: Vec::new(),
             deadline: Deadline::after(&self.clock, Duration::from_secs(60)),
+            region: None,
         }
     }
 

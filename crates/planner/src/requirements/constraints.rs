@@ -66,7 +66,7 @@ fn check_budget(
 }
 
 /// Whether it looks as regions do: `eu-west-1`, `europe-west4`, `westeurope`, `eu`.
-fn is_region(text: &str) -> bool {
+pub fn is_region(text: &str) -> bool {
     let is_part =
         |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     text.starts_with(|c: char| c.is_ascii_lowercase()) && text.len() <= 40 && text.split('-').all(is_part)

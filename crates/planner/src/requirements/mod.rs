@@ -8,7 +8,7 @@ mod product;
 mod slo;
 mod traffic;
 
-pub use constraints::{Constraints, RawConstraints};
+pub use constraints::{Constraints, RawConstraints, is_region};
 pub use product::{Audience, Product, RawProduct};
 pub use slo::{
     AvailabilityTarget, CostTarget, ErrorTarget, LatencyTargets, Percentile, QualityTargets, RawSlo, Slo,

@@ -66,6 +66,7 @@ impl Bench {
             request,
             passages: Vec::new(),
             deadline: Deadline::after(&self.clock, Duration::from_secs(3_600)),
+            region: None,
         }
     }
 

@@ -152,6 +152,7 @@ mod tests {
         #[test]
         fn no_sentence_is_kept_from_searches_and_chunks_rejoin_to_the_text(paragraphs in paragraphs()) {
             let upload = Upload {
+                author: None,
                 doc_id: None,
                 title: None,
                 language: None,

@@ -15,10 +15,10 @@ use serde::Deserialize;
 
 use super::layout::{self, address, grouped, marked};
 use super::page;
-use super::session::visitor;
 use crate::App;
 use crate::error::HttpError;
 use crate::extract::{corpus_named, query_of};
+use crate::guard::Visit;
 
 /// What the address says.
 #[derive(Deserialize)]
@@ -41,12 +41,8 @@ const AROUND: usize = 20_000;
 /// Bytes of a passage that are marked as such. None of ours is nearly as long, and an address can say anything.
 const LONGEST_PASSAGE: usize = 20_000;
 
-pub(crate) async fn document(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
-    let caller = match visitor(&app, &request) {
-        Ok((caller, _)) => caller,
-        Err(response) => return *response,
-    };
-    match show(&app, &caller.tenant, request.uri()).await {
+pub(crate) async fn document(State(app): State<Arc<App>>, visit: Visit, request: Request<Body>) -> Response {
+    match show(&app, &visit.tenant, request.uri()).await {
         Ok(markup) => page(StatusCode::OK, markup),
         Err(error) => {
             page(error.status(), layout::problem("The document cannot be shown", &error.to_string()))

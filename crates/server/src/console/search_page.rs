@@ -10,7 +10,7 @@ use http::{Request, StatusCode};
 use mainstay_domain::citation::PassageScore;
 use mainstay_domain::rerank::{NotReranked, Reranked, Reranking};
 use mainstay_domain::usage::estimate_tokens;
-use mainstay_domain::{AssistantName, Caller, CorpusName, Passage};
+use mainstay_domain::{AssistantName, CorpusName, Passage, TenantId};
 use mainstay_gateway::Context;
 use mainstay_gateway::sources::{ExplainCall, Explanation};
 use mainstay_rag::assemble::best_at_the_edges;
@@ -22,10 +22,10 @@ use serde::Deserialize;
 
 use super::layout::{self, address, grouped, marked};
 use super::page;
-use super::session::visitor;
 use crate::App;
 use crate::error::HttpError;
 use crate::extract::{corpus_named, limit_of, query_of};
+use crate::guard::Visit;
 
 /// What the form sends.
 #[derive(Deserialize, Default)]
@@ -42,11 +42,12 @@ struct Wanted {
 const DEFAULT_LIMIT: usize = 20;
 const MOST_PASSAGES: usize = 100;
 
-pub(crate) async fn search(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
-    let (caller, context) = match visitor(&app, &request) {
-        Ok(visitor) => visitor,
-        Err(response) => return *response,
-    };
+pub(crate) async fn search(
+    State(app): State<Arc<App>>,
+    Visit { context, tenant, .. }: Visit,
+    request: Request<Body>,
+) -> Response {
+    let banner = layout::banner(app.gateway.level_of(&context.caller));
     let (wanted, answer) = match query_of::<Wanted>(request.uri()) {
         Ok(wanted) if wanted.q.trim().is_empty() => (wanted, Ok(None)),
         Ok(wanted) => {
@@ -55,7 +56,7 @@ pub(crate) async fn search(State(app): State<Arc<App>>, request: Request<Body>) 
         }
         Err(error) => (Wanted::default(), Err(error)),
     };
-    let form = match form(&app, &caller, &wanted).await {
+    let form = match form(&app, &tenant, &wanted).await {
         Ok(form) => form,
         Err(error) => {
             return page(error.status(), layout::problem("The search cannot be shown", &error.to_string()));
@@ -71,7 +72,6 @@ pub(crate) async fn search(State(app): State<Arc<App>>, request: Request<Body>) 
         }
     };
     let title = if wanted.q.trim().is_empty() { "Search" } else { wanted.q.trim() };
-    let banner = layout::banner(app.gateway.level_of(&caller));
     page(status, layout::signed_in(title, banner, &content))
 }
 
@@ -87,8 +87,8 @@ async fn explain(
     Ok((corpus, app.gateway.explain(call).await?))
 }
 
-async fn form(app: &App, caller: &Caller, wanted: &Wanted) -> Result<Markup, HttpError> {
-    let corpora: Vec<CorpusInfo> = app.library.corpora(&caller.tenant).await?;
+async fn form(app: &App, tenant: &TenantId, wanted: &Wanted) -> Result<Markup, HttpError> {
+    let corpora: Vec<CorpusInfo> = app.library.corpora(tenant).await?;
     let chosen = wanted.corpus.clone().unwrap_or_else(|| CorpusName::unnamed().to_string());
     let assistants = app.gateway.registry.assistants();
     let assistants: Vec<(&AssistantName, &CorpusName)> =

@@ -6,14 +6,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use mainstay_domain::Caller;
-use mainstay_domain::identity::Scope;
-use mainstay_gateway::{Context, RequestError};
 use mainstay_security::{IdentityError, sessions};
 
 use super::{layout, page, protect};
 use crate::App;
-use crate::context::{context_of, read_body_within};
+use crate::context::{Peer, read_body_within};
+use crate::error::HttpError;
 
 /// The cookie.
 pub(crate) const COOKIE: &str = "mainstay_session";
@@ -29,8 +27,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
     if !comes_from_here(request.headers()) {
         return refuse_foreign();
     }
-    let mut context = context_of(&app, &request);
-    let is_secure = arrived_encrypted(request.headers());
+    let is_secure = arrived_encrypted(&request);
     let former = token_of(request.headers()).map(str::to_owned);
     let body = match read_body_within(&app, request, LONGEST_FORM).await {
         Ok(body) => body,
@@ -40,8 +37,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
     };
     let key = form_urlencoded::parse(&body).find(|(name, _)| name == "key").map(|(_, value)| value);
     let key = key.as_deref().unwrap_or_default().trim();
-    context.key = Some(key.to_owned());
-    match app.gateway.caller(&context, Scope::Ask) {
+    match app.access.identify(Some(key)).await {
         Ok(_) => {
             // The browser forgets the token of the session that it had, so that nobody could end that any more.
             if let Some(former) = former {
@@ -53,10 +49,10 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
             set_cookie(&mut response, token.expose(), lifetime, is_secure);
             response
         }
-        Err(RequestError::Identity(IdentityError::Missing)) => {
+        Err(IdentityError::Missing) => {
             page(StatusCode::UNAUTHORIZED, layout::sign_in(Some("Enter an API key.")))
         }
-        Err(error) => page(StatusCode::UNAUTHORIZED, layout::sign_in(Some(&error.to_string()))),
+        Err(error) => refused(&HttpError::Identity(error)),
     }
 }
 
@@ -69,26 +65,21 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request<Body>
         app.sessions.end(token);
     }
     let mut response = Redirect::to(HOME).into_response();
-    set_cookie(&mut response, "", 0, arrived_encrypted(request.headers()));
+    set_cookie(&mut response, "", 0, arrived_encrypted(&request));
     response
 }
 
-/// Who looks at a page, and the context of the request with their key; the page to sign in where nobody is known. Programs
-/// may show their key as they do to the API.
-pub(super) fn visitor(app: &App, request: &Request<Body>) -> Result<(Caller, Context), Box<Response>> {
-    let mut context = context_of(app, request);
-    if context.key.is_none() {
-        let key = token_of(request.headers()).and_then(|token| app.sessions.key(token));
-        context.key = key.map(|key| key.expose().to_owned());
-    }
-    match app.gateway.caller(&context, Scope::Ask) {
-        Ok(caller) => Ok((caller, context)),
-        Err(RequestError::Identity(IdentityError::Missing)) => {
-            Err(Box::new(page(StatusCode::UNAUTHORIZED, layout::sign_in(None))))
-        }
-        Err(error) => {
-            Err(Box::new(page(StatusCode::UNAUTHORIZED, layout::sign_in(Some(&error.to_string())))))
-        }
+/// The key of the session that the browser has, if it has one.
+pub(crate) fn session_key(app: &App, headers: &HeaderMap) -> Option<String> {
+    let key = token_of(headers).and_then(|token| app.sessions.key(token))?;
+    Some(key.expose().to_owned())
+}
+
+/// The page of who is not let in: the one to sign in, with the reason where a key was shown.
+pub(crate) fn refused(error: &HttpError) -> Response {
+    match error {
+        HttpError::Identity(IdentityError::Missing) => page(StatusCode::UNAUTHORIZED, layout::sign_in(None)),
+        other => page(other.status(), layout::sign_in(Some(&other.to_string()))),
     }
 }
 
@@ -101,7 +92,7 @@ fn token_of(headers: &HeaderMap) -> Option<&str> {
 
 /// Gives the browser a token for so many seconds; with none left, takes it away. It goes only to the console, and never
 /// along with what another site has begun. `Secure` would lose it where Mainstay answers in plain HTTP on one machine, so it
-/// is set where a proxy says that the browser came encrypted.
+/// is set where the browser came encrypted, to Mainstay or to the proxy before it.
 fn set_cookie(response: &mut Response, token: &str, seconds: u64, is_secure: bool) {
     let secure = if is_secure { "; Secure" } else { "" };
     let cookie =
@@ -112,8 +103,10 @@ fn set_cookie(response: &mut Response, token: &str, seconds: u64, is_secure: boo
     protect(response.headers_mut());
 }
 
-fn arrived_encrypted(headers: &HeaderMap) -> bool {
-    headers.get("x-forwarded-proto").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https"))
+fn arrived_encrypted<B>(request: &Request<B>) -> bool {
+    let forwarded = request.headers().get("x-forwarded-proto");
+    request.extensions().get::<Peer>().is_some_and(|peer| peer.encrypted)
+        || forwarded.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 /// Whether a form was sent by a page of ours: browsers say where a request comes from, and another site must neither sign

@@ -13,10 +13,12 @@ mod keys;
 mod ledger;
 mod quarantine;
 mod sample;
+mod tenants;
 
 use crate::documents::{DocumentMaintenance, DocumentStore};
 use crate::keys::KeyStore;
 use crate::ledger::TurnHistory;
+use crate::tenants::TenantStore;
 
 /// A store under test.
 pub trait Backend: Send + Sync {
@@ -26,6 +28,8 @@ pub trait Backend: Send + Sync {
     fn maintenance(&self) -> &dyn DocumentMaintenance;
     /// Its API keys.
     fn keys(&self) -> &dyn KeyStore;
+    /// Its tenants.
+    fn tenants(&self) -> &dyn TenantStore;
     /// Its ledger.
     fn ledger(&self) -> &dyn TurnHistory;
 }
@@ -38,4 +42,5 @@ pub async fn conformance<B: Backend>(make: impl AsyncFn() -> B) {
     keys::conformance(&make).await;
     ledger::conformance(&make).await;
     quarantine::conformance(&make).await;
+    tenants::conformance(&make).await;
 }

@@ -17,6 +17,7 @@ pub(super) async fn corpus(store: &dyn DocumentStore, tenant: &str, corpus: &str
 /// A document whose chunks are its lines and whose parents are pairs of them.
 pub(super) fn document(doc_id: &str, text: &str) -> NewDocument {
     NewDocument {
+        author: None,
         doc_id: doc_id.into(),
         title: Some(format!("Title of {doc_id}")),
         media_type: "text/plain".to_owned(),

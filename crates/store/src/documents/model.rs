@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, Metadata, TenantId, Timestamp};
+use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, Metadata, TenantId, Timestamp, UserId};
 
 use super::quarantine::{Finding, Quarantined};
 
@@ -118,6 +118,8 @@ pub struct NewDocument {
     pub text: String,
     /// Whatever else its owner says about it.
     pub metadata: Metadata,
+    /// Who brought it, where that is known.
+    pub author: Option<UserId>,
     /// The pieces to search, in the order of the text.
     pub chunks: Vec<NewChunk>,
 }

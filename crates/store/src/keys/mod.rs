@@ -6,8 +6,7 @@
 mod sqlite;
 
 use async_trait::async_trait;
-use mainstay_domain::identity::Scope;
-use mainstay_domain::{KeyId, TenantId, TierName, Timestamp};
+use mainstay_domain::{KeyId, Permission, RoleName, TenantId, TierName, Timestamp, UserId};
 
 pub use self::sqlite::SqliteKeys;
 use crate::error::StorageError;
@@ -21,8 +20,12 @@ pub struct KeyRecord {
     pub tenant: TenantId,
     /// What it is for.
     pub name: String,
-    /// What it may do.
-    pub scope: Scope,
+    /// What its holders are, as policies name it.
+    pub role: RoleName,
+    /// The permissions that it is narrowed to, whatever the role may.
+    pub only: Option<Vec<Permission>>,
+    /// Whose it is, where it belongs to somebody.
+    pub owner: Option<UserId>,
     /// How its holders are served, where it says.
     pub tier: Option<TierName>,
     /// SHA-256 of its secret. The secret is 256 random bits, so nobody finds it by trying, however fast the hash is; a
@@ -58,6 +61,14 @@ pub trait KeyStore: Send + Sync {
     /// Lets a key of the tenant end at `at` at the latest: an earlier end stays. `false` when the tenant has no such
     /// key.
     async fn expire(&self, tenant: &TenantId, id: &KeyId, at: Timestamp) -> Result<bool, StorageError>;
+
+    /// Makes every key of a tenant, or of one of its users, worthless and forgets whose they were. How many there were.
+    async fn revoke_all(
+        &self,
+        tenant: &TenantId,
+        owner: Option<&UserId>,
+        at: Timestamp,
+    ) -> Result<u64, StorageError>;
 
     /// Makes a key of the tenant worthless; one that is so already keeps its moment. `false` when the tenant has no
     /// such key.

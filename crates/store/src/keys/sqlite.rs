@@ -1,8 +1,7 @@
 //! API keys in SQLite.
 
 use async_trait::async_trait;
-use mainstay_domain::identity::Scope;
-use mainstay_domain::{KeyId, TenantId, TierName, Timestamp};
+use mainstay_domain::{KeyId, Permission, RoleName, TenantId, TierName, Timestamp, UserId};
 use sqlx::sqlite::SqliteRow;
 
 use super::{KeyRecord, KeyStore};
@@ -23,7 +22,8 @@ impl SqliteKeys {
     /// [`KeyStore::all`].
     pub async fn all(&self) -> Result<Vec<KeyRecord>, StorageError> {
         let rows = sqlx::query(
-            "SELECT key_id, tenant, name, scope, hash, created_at, expires_at, revoked_at, tier FROM api_keys \
+            "SELECT key_id, tenant, name, role, hash, created_at, expires_at, revoked_at, tier, only_permissions, owner \
+             FROM api_keys \
              ORDER BY created_at, key_id",
         )
         .fetch_all(&mut *self.database.read().await?)
@@ -35,18 +35,20 @@ impl SqliteKeys {
     pub async fn insert(&self, key: &KeyRecord) -> Result<(), StorageError> {
         let mut transaction = self.database.write().await?;
         sqlx::query(
-            "INSERT INTO api_keys (key_id, tenant, name, scope, hash, created_at, expires_at, revoked_at, \
-             tier) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO api_keys (key_id, tenant, name, role, hash, created_at, expires_at, revoked_at, \
+             tier, only_permissions, owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(key.id.as_str())
         .bind(key.tenant.as_str())
         .bind(key.name.as_str())
-        .bind(key.scope.as_str())
+        .bind(key.role.as_str())
         .bind(key.secret_hash.as_slice())
         .bind(key.created_at.as_micros())
         .bind(key.expires_at.map(Timestamp::as_micros))
         .bind(key.revoked_at.map(Timestamp::as_micros))
         .bind(key.tier.as_ref().map(TierName::as_str))
+        .bind(key.only.as_deref().map(joined))
+        .bind(key.owner.as_ref().map(UserId::as_str))
         .execute(&mut *transaction)
         .await?;
         Ok(transaction.commit().await?)
@@ -57,6 +59,27 @@ impl SqliteKeys {
         let sql = "UPDATE api_keys SET expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END \
                    WHERE tenant = $2 AND key_id = $3";
         self.end(sql, at, tenant, id).await
+    }
+
+    /// [`KeyStore::revoke_all`].
+    pub async fn revoke_all(
+        &self,
+        tenant: &TenantId,
+        owner: Option<&UserId>,
+        at: Timestamp,
+    ) -> Result<u64, StorageError> {
+        let mut transaction = self.database.write().await?;
+        let changed = sqlx::query(
+            "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $1), owner = NULL, name = 'erased' \
+             WHERE tenant = $2 AND ($3 IS NULL OR owner = $3)",
+        )
+        .bind(at.as_micros())
+        .bind(tenant.as_str())
+        .bind(owner.map(UserId::as_str))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(changed.rows_affected())
     }
 
     /// [`KeyStore::revoke`].
@@ -103,6 +126,15 @@ impl KeyStore for SqliteKeys {
         self.revoke(tenant, id, at).await
     }
 
+    async fn revoke_all(
+        &self,
+        tenant: &TenantId,
+        owner: Option<&UserId>,
+        at: Timestamp,
+    ) -> Result<u64, StorageError> {
+        self.revoke_all(tenant, owner, at).await
+    }
+
     async fn note_use(&self, uses: &[(KeyId, Timestamp)]) -> Result<(), StorageError> {
         let mut transaction = self.database.write().await?;
         for (id, at) in uses {
@@ -133,6 +165,20 @@ impl KeyStore for SqliteKeys {
     }
 }
 
+/// Permissions as they stand in a column.
+fn joined(permissions: &[Permission]) -> String {
+    permissions.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn split(text: &str) -> Result<Vec<Permission>, StorageError> {
+    let known = |name| {
+        // A permission that is no more must not widen the key.
+        Permission::from_name(name)
+            .ok_or_else(|| StorageError::damaged("an API key has an unknown permission"))
+    };
+    text.split_whitespace().map(known).collect()
+}
+
 fn record_of(row: &SqliteRow) -> Result<KeyRecord, StorageError> {
     let moment =
         |index| Ok::<_, StorageError>(column::<Option<i64>>(row, index)?.map(Timestamp::from_micros));
@@ -141,8 +187,9 @@ fn record_of(row: &SqliteRow) -> Result<KeyRecord, StorageError> {
         id: KeyId::new(column::<&str>(row, 0)?),
         tenant: TenantId::new(column::<&str>(row, 1)?),
         name: column(row, 2)?,
-        scope: Scope::from_name(column(row, 3)?)
-            .ok_or_else(|| StorageError::damaged("an API key has no known scope"))?,
+        role: RoleName::new(column::<&str>(row, 3)?),
+        only: column::<Option<&str>>(row, 9)?.map(split).transpose()?,
+        owner: optional(row, 10)?,
         secret_hash: hash
             .try_into()
             .map_err(|_| StorageError::damaged("the hash of an API key has not 32 bytes"))?,

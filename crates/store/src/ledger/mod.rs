@@ -136,6 +136,11 @@ impl JournalLedger {
         Ok(ledger)
     }
 
+    /// The database that the journal is moved into.
+    pub(crate) fn database(&self) -> Database {
+        self.database.clone()
+    }
+
     /// Moves everything that was booked until now into the database.
     pub async fn drain(&self) -> Result<(), StorageError> {
         let _alone = self.moving.lock().await;

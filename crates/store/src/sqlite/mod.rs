@@ -72,6 +72,21 @@ impl Database {
         Ok(self.readers.acquire().await?)
     }
 
+    /// Moves everything out of the write-ahead log into the file and empties the log, so that nothing that was deleted is left
+    /// in it. `false` where readers are still on an older state; to be tried again then.
+    pub(crate) async fn empty_log(&self) -> Result<bool, StorageError> {
+        let mut writer = self.writer.acquire().await?;
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *writer).await?;
+        Ok(column::<i64>(&row, 0)? == 0)
+    }
+
+    /// Writes the file anew without its free pages.
+    pub(crate) async fn compact(&self) -> Result<(), StorageError> {
+        let mut writer = self.writer.acquire().await?;
+        sqlx::query("VACUUM").execute(&mut *writer).await?;
+        Ok(())
+    }
+
     /// Waits for running statements and closes the file.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
@@ -95,6 +110,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .pragma("cache_size", PAGE_CACHE)
+        // What is deleted is overwritten, so that an erasure is one.
+        .pragma("secure_delete", "ON")
         // After a burst the log shrinks to this many bytes instead of keeping the size of the burst.
         .pragma("journal_size_limit", "67108864")
         .statement_cache_capacity(256)

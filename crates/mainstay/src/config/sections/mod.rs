@@ -3,6 +3,7 @@
 pub(crate) mod budgets;
 pub(crate) mod cache;
 pub(crate) mod limits;
+pub(crate) mod residency;
 pub(crate) mod server;
 pub(crate) mod storage;
 

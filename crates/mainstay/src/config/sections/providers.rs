@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mainstay_domain::RegionName;
 use mainstay_domain::config::{
     BaseUrl, ConfigValue, Findings, HumanDuration, KeyPath, SecretRef, ValueError, deserialize_value,
 };
@@ -10,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::model_name::BUILTIN;
+use super::residency::checked_region;
 use super::rules::{check_name, positive};
 
 /// A provider of models.
@@ -31,6 +33,9 @@ pub(crate) struct RawProvider {
     /// The models that /v1/models lists; others work too.
     #[schemars(example = ["gpt-4o-mini", "gpt-4o"], extend("uniqueItems" = true), length(min = 1), inner(length(min = 1)))]
     models: Option<Vec<String>>,
+    /// Where it works on what it is sent, for tenants whose data has to stay in a region.
+    #[schemars(example = "eu-west-1")]
+    region: Option<String>,
 }
 
 /// What a provider speaks.
@@ -135,6 +140,8 @@ pub(crate) struct Provider {
     pub(crate) headers: BTreeMap<String, HeaderText>,
     /// The models that are listed.
     pub(crate) models: Vec<String>,
+    /// Where it works on what it is sent.
+    pub(crate) region: Option<RegionName>,
 }
 
 impl RawProvider {
@@ -164,6 +171,7 @@ impl RawProvider {
             timeouts: self.timeouts.check(&at.key("timeouts"), findings),
             headers: self.headers,
             models: self.models.unwrap_or_default(),
+            region: self.region.and_then(|region| checked_region(region, &at.key("region"), findings)),
         }
     }
 }

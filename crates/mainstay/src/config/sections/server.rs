@@ -1,10 +1,12 @@
 //! `[server]`: how the API is served.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use mainstay_domain::config::{ByteSize, Findings, HumanDuration, KeyPath, ListenAddress};
 use mainstay_server::ServerSettings;
+use mainstay_server::tls::TlsFiles;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -34,6 +36,44 @@ pub(crate) struct RawServer {
     shutdown_grace: Option<HumanDuration>,
     /// Whether a proxy in front says in X-Forwarded-For where requests come from.
     behind_proxy: Option<bool>,
+    /// Encryption of the API; without it, plain HTTP.
+    tls: Option<RawTls>,
+}
+
+/// Encryption of the API. The files may be renewed while Mainstay runs.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawTls {
+    /// PEM: the certificate, then those that lead from it to one that clients know.
+    #[schemars(example = "tls/server.pem", length(min = 1))]
+    certificate: Option<String>,
+    /// PEM: the key of the certificate.
+    #[schemars(example = "tls/server.key", length(min = 1))]
+    key: Option<String>,
+    /// PEM: who signs the certificates that clients have to show; without it, they show none.
+    #[schemars(example = "tls/clients.pem", length(min = 1))]
+    client_ca: Option<String>,
+}
+
+impl RawTls {
+    fn check(self, at: &KeyPath, folder: &Path, findings: &mut Findings) -> TlsFiles {
+        let mut file = |path: Option<String>, key: &str| {
+            let path = path.unwrap_or_default();
+            if path.is_empty() {
+                findings.report(
+                    &at.key(key),
+                    "a file is needed",
+                    format!("For example: {key} = \"tls/server.pem\""),
+                );
+            }
+            folder.join(path)
+        };
+        TlsFiles {
+            certificate: file(self.certificate, "certificate"),
+            key: file(self.key, "key"),
+            client_ca: self.client_ca.map(|path| file(Some(path), "client_ca")),
+        }
+    }
 }
 
 /// How the API is served, checked.
@@ -53,6 +93,8 @@ pub(crate) struct Server {
     pub(crate) shutdown_grace: Duration,
     /// Whether a proxy in front says where requests come from.
     pub(crate) behind_proxy: bool,
+    /// Encryption.
+    pub(crate) tls: Option<TlsFiles>,
 }
 
 impl Default for Server {
@@ -61,13 +103,22 @@ impl Default for Server {
         let ServerSettings { body_limit, body_timeout, heartbeat, deadline, shutdown_grace, behind_proxy } =
             ServerSettings::default();
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8088));
-        Self { listen, body_limit, body_timeout, heartbeat, deadline, shutdown_grace, behind_proxy }
+        Self {
+            listen,
+            body_limit,
+            body_timeout,
+            heartbeat,
+            deadline,
+            shutdown_grace,
+            behind_proxy,
+            tls: None,
+        }
     }
 }
 
 impl RawServer {
     /// The section, checked.
-    pub(crate) fn check(self, at: &KeyPath, findings: &mut Findings) -> Server {
+    pub(crate) fn check(self, at: &KeyPath, folder: &Path, findings: &mut Findings) -> Server {
         let defaults = Server::default();
         if self.body_limit == Some(ByteSize(0)) {
             findings.report(
@@ -90,6 +141,7 @@ impl RawServer {
             deadline: positive(self.deadline, defaults.deadline, &at.key("deadline"), findings),
             shutdown_grace: self.shutdown_grace.map_or(defaults.shutdown_grace, Duration::from),
             behind_proxy: self.behind_proxy.unwrap_or(defaults.behind_proxy),
+            tls: self.tls.map(|tls| tls.check(&at.key("tls"), folder, findings)),
         }
     }
 }

@@ -265,6 +265,7 @@ impl<'a> Case<'a> {
             request,
             passages: shown,
             deadline: Deadline::after(&Clock::system(), ANSWER_TIME),
+            region: None,
         };
         // The model that was named is what is measured: no other one stands in for it.
         let completion = route.first().model.complete(call).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId, Timestamp};
+use mainstay_domain::{ByteRange, ChunkId, CorpusName, DocumentId, TenantId, Timestamp, UserId};
 use sqlx::sqlite::SqliteConnection;
 
 use super::blocks::{BLOCK_BYTES, INSERT_BLOCKS, blocks_of};
@@ -31,8 +31,9 @@ static INSERT_DOCUMENTS: MultiRowInsert = MultiRowInsert::new(
 
 static INSERT_REVISIONS: MultiRowInsert = MultiRowInsert::new(
     "INSERT INTO revisions (revision, document_row, corpus_row, state, title, media_type, language, source_name, \
-     source_sha256, source_bytes, text_bytes, first_chunk, chunk_count, first_block, accepted_at, metadata)",
-    16,
+     source_sha256, source_bytes, text_bytes, first_chunk, chunk_count, first_block, accepted_at, metadata, \
+     author)",
+    17,
     "",
 );
 
@@ -311,6 +312,7 @@ impl PlannedRevision<'_> {
         row.add(sql_number(self.first_chunk)).add(sql_number(document.chunks.len() as u64));
         row.add(sql_number(self.first_block)).add(accepted_at);
         row.add(serde_json::to_string(document.metadata.as_json()).expect("a JSON object serialises"));
+        row.add(document.author.as_ref().map(UserId::as_str));
     }
 
     fn accepted(&self) -> AcceptedDocument {

@@ -29,6 +29,7 @@ async fn fixture() -> Fixture {
 
 fn document(doc_id: &str, bytes: usize) -> NewDocument {
     NewDocument {
+        author: None,
         doc_id: doc_id.into(),
         title: None,
         media_type: "text/plain".to_owned(),

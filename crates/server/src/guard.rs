@@ -1,0 +1,160 @@
+//! The guard before every route: who calls is established and whether they may, before the handler runs and before the
+//! body is read. A handler finds who it is in its [`Visit`].
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, Request, StatusCode};
+use mainstay_domain::{Caller, Permission, RequestId, TenantId};
+use mainstay_gateway::Context;
+use mainstay_ops::measure;
+
+use crate::App;
+use crate::console;
+use crate::context::{context_of, presented_key};
+use crate::error::{HttpError, Shape, Tag};
+
+/// What it takes to come to a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gate {
+    /// Nothing: it tells nothing about anybody's data.
+    Open,
+    /// The permission to do this with what belongs to a tenant: the caller's own, or the one that an operator names.
+    Allowed(Permission),
+    /// The permission to do this with what belongs to whoever operates this Mainstay.
+    OfOperator(Permission),
+}
+
+/// A request that was let in.
+#[derive(Clone)]
+pub(crate) struct Visit {
+    /// Who calls, and what surrounds the request.
+    pub(crate) context: Context,
+    /// Whose things the request is about.
+    pub(crate) tenant: TenantId,
+    /// What ties errors to the request.
+    pub(crate) tag: Tag,
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = StatusCode;
+
+    /// # Errors
+    ///
+    /// Only where a route has no guard, which [`crate::routes`] does not allow.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        parts.extensions.remove::<Self>().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// The header by which an operator says whose things are meant.
+const TENANT: &str = "x-mainstay-tenant";
+
+/// Before a route: what the guard needs.
+#[derive(Clone)]
+pub(crate) struct Post {
+    pub(crate) app: Arc<App>,
+    pub(crate) permission: Permission,
+    /// Whether the route is about the operator's things.
+    pub(crate) of_operator: bool,
+}
+
+/// Lets a request in, or answers it.
+pub(crate) async fn pass(State(post): State<Post>, mut request: Request<Body>, next: Next) -> Response {
+    let id = RequestId::generate(&post.app.clock);
+    // A body cannot be shared between threads, so that nothing of the request is held while its caller is looked for.
+    let credential = credential_of(&post.app, &request);
+    let caller = post.app.access.identify(credential.as_deref()).await;
+    match caller.map_err(HttpError::from).and_then(|caller| admit(&post, &id, caller, &request)) {
+        Ok(visit) => {
+            request.extensions_mut().insert(visit);
+            next.run(request).await
+        }
+        Err(error) => {
+            metrics::counter!(measure::REJECTED, "code" => error.code()).increment(1);
+            refuse(id, request.uri().path(), error)
+        }
+    }
+}
+
+fn admit(post: &Post, id: &RequestId, caller: Caller, request: &Request<Body>) -> Result<Visit, HttpError> {
+    let app = &post.app;
+    let tenant =
+        if post.of_operator { TenantId::single() } else { named_tenant(request.headers(), &caller)? };
+    app.access.authorize(&caller, post.permission, &tenant)?;
+    let tag = Tag::of(id).shaped(shape_of(request.uri().path()));
+    Ok(Visit { context: context_of(app, request, id.clone(), caller), tenant, tag })
+}
+
+/// Whose things a request is about. Whether its caller may deal with them is for the policies to say.
+fn named_tenant(headers: &HeaderMap, caller: &Caller) -> Result<TenantId, HttpError> {
+    let mut named = headers.get_all(TENANT).iter();
+    match (named.next(), named.next()) {
+        (None, _) => Ok(caller.tenant.clone()),
+        (Some(one), None) => match one.to_str() {
+            Ok(name) if !name.is_empty() => Ok(TenantId::new(name)),
+            _ => Err(unreadable_tenant("is no text")),
+        },
+        (Some(_), Some(_)) => Err(unreadable_tenant("is there twice")),
+    }
+}
+
+fn unreadable_tenant(what: &str) -> HttpError {
+    HttpError::Invalid {
+        message: format!("the header {TENANT} {what}; it names one tenant"),
+        param: Some(TENANT.to_owned()),
+    }
+}
+
+/// What the request shows of its caller: a key or a token; of a page of the console also the session of its browser.
+fn credential_of(app: &App, request: &Request<Body>) -> Option<String> {
+    let shown = presented_key(request.headers());
+    if shown.is_some() || !is_page(request.uri().path()) {
+        return shown;
+    }
+    console::session_key(app, request.headers())
+}
+
+/// The answer to a request that is not let in, in the shape of its route.
+fn refuse(id: RequestId, path: &str, error: HttpError) -> Response {
+    if is_page(path) {
+        return console::refused(&error);
+    }
+    Tag::of(&id).shaped(shape_of(path)).fail(error).into_response()
+}
+
+fn shape_of(path: &str) -> Shape {
+    if path.starts_with("/v1/messages") { Shape::Anthropic } else { Shape::OpenAi }
+}
+
+fn is_page(path: &str) -> bool {
+    path.starts_with("/console/")
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_domain::KeyId;
+
+    use super::*;
+
+    #[test]
+    fn a_tenant_is_named_once_and_in_text() {
+        let caller = Caller::of(TenantId::new("acme"), KeyId::new("k"));
+        let named = |values: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(TENANT, http::HeaderValue::from_bytes(value).unwrap());
+            }
+            named_tenant(&headers, &caller).map_err(|error| error.to_string())
+        };
+        assert_eq!(named(&[]).unwrap().as_str(), "acme");
+        assert_eq!(named(&[b"zoo"]).unwrap().as_str(), "zoo");
+        for bad in [&[&b"zoo"[..], b"acme"][..], &[b""], &[b"\xff"]] {
+            assert!(named(bad).unwrap_err().contains(TENANT));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `/admin/keys`: the API keys of a tenant.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use http::{Request, StatusCode};
+use mainstay_domain::{KeyId, Permission, RoleName, TierName, UserId};
+use mainstay_security::{KeyOrder, KeyRingError, KeySummary};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::App;
+use crate::context::read_body;
+use crate::error::{Failure, HttpError, parse_json};
+use crate::extract::{FoundPath, path_text};
+use crate::guard::Visit;
+use crate::json::Json;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewKey {
+    name: String,
+    role: RoleName,
+    /// The permissions that it is narrowed to.
+    only: Option<Vec<Permission>>,
+    /// Whose it is.
+    user: Option<UserId>,
+    tier: Option<TierName>,
+    expires_in_days: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    overlap_hours: Option<u32>,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// `POST /admin/keys`
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    Visit { context, tenant, tag }: Visit,
+    request: Request<Body>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
+    let wanted: NewKey = parse_json(&body).map_err(|error| tag.fail(error))?;
+    check_tier(&app, wanted.tier.as_ref()).map_err(|error| tag.fail(error))?;
+    app.tenants.expect(&tenant).map_err(|error| tag.fail(error))?;
+    // Nobody makes a key that opens more than what they may do themselves.
+    app.access
+        .may_grant(&context.caller, &tenant, &wanted.role, wanted.only.as_deref())
+        .map_err(|error| tag.fail(error))?;
+    let order = KeyOrder {
+        tenant,
+        name: wanted.name,
+        role: wanted.role,
+        only: wanted.only,
+        owner: wanted.user,
+        tier: wanted.tier,
+        valid_for: wanted.expires_in_days.map(|days| DAY * days),
+    };
+    let key = app.keys.create(order).await.map_err(|error| tag.fail(error))?;
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({ "object": "api_key", "id": key.id, "api_key": key.text.expose() })),
+    ))
+}
+
+/// `GET /admin/keys`
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Visit { tenant, tag, .. }: Visit,
+) -> Result<Json<Value>, Failure> {
+    let keys = app.keys.list(&tenant).await.map_err(|error| tag.fail(error))?;
+    let now = app.clock.now();
+    let data: Vec<Value> = keys.iter().map(|key| describe(key, key.state(now))).collect();
+    Ok(Json(json!({ "object": "list", "data": data })))
+}
+
+/// A tier that the configuration does not have would be served as the last one, without anybody knowing.
+pub(crate) fn check_tier(app: &App, tier: Option<&TierName>) -> Result<(), HttpError> {
+    let Some(tier) = tier else { return Ok(()) };
+    let known: Vec<&str> = app.gateway.admission.tiers().map(TierName::as_str).collect();
+    if known.contains(&tier.as_str()) {
+        return Ok(());
+    }
+    Err(HttpError::Invalid {
+        message: format!(
+            "there is no tier {tier:?}; [limits.tiers] of mainstay.toml has: {}",
+            known.join(", ")
+        ),
+        param: Some("tier".to_owned()),
+    })
+}
+
+fn describe(key: &KeySummary, state: &str) -> Value {
+    json!({
+        "object": "api_key",
+        "id": key.id,
+        "name": key.name,
+        "tenant": key.tenant,
+        "role": key.role,
+        "only": key.only,
+        "user": key.owner,
+        "tier": key.tier,
+        "state": state,
+        "created_at": key.created_at.as_seconds(),
+        "expires_at": key.expires_at.map(|at| at.as_seconds()),
+    })
+}
+
+/// `POST /admin/keys/{id}/rotate`
+pub(crate) async fn rotate(
+    State(app): State<Arc<App>>,
+    Visit { tenant, tag, .. }: Visit,
+    id: FoundPath,
+    request: Request<Body>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let id = KeyId::from(path_text(id).map_err(|error| tag.fail(error))?);
+    let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
+    let wanted: Rotation = parse_json(&body).map_err(|error| tag.fail(error))?;
+    let overlap = HOUR * wanted.overlap_hours.unwrap_or(24);
+    let key = app.keys.rotate(&tenant, &id, overlap).await.map_err(|error| tag.fail(error))?;
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({ "object": "api_key", "id": key.id, "api_key": key.text.expose() })),
+    ))
+}
+
+/// `DELETE /admin/keys/{id}`
+pub(crate) async fn revoke(
+    State(app): State<Arc<App>>,
+    Visit { tenant, tag, .. }: Visit,
+    id: FoundPath,
+) -> Result<Json<Value>, Failure> {
+    let id = KeyId::from(path_text(id).map_err(|error| tag.fail(error))?);
+    let found = app.keys.revoke(&tenant, &id).await.map_err(|error| tag.fail(error))?;
+    if !found {
+        return Err(tag.fail(KeyRingError::Unknown(id)));
+    }
+    Ok(Json(json!({ "object": "api_key.revoked", "id": id })))
+}

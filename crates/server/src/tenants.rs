@@ -1,0 +1,168 @@
+//! `/admin/tenants`: who owns data here.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use http::{Request, StatusCode};
+use mainstay_domain::{RegionName, RoleName, TenantId, TierName};
+use mainstay_security::tenants::{Audience, TenantRecord, TenantSettings, TenantState};
+use mainstay_security::{KeyOrder, TenantChange, TenantOrder, TenantsError};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use crate::App;
+use crate::context::read_body;
+use crate::error::{Failure, HttpError, parse_json};
+use crate::extract::{FoundPath, path_text};
+use crate::guard::Visit;
+use crate::json::Json;
+use crate::keys::check_tier;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTenant {
+    id: TenantId,
+    name: String,
+    audience: Option<Audience>,
+    tier: Option<TierName>,
+    region: Option<RegionName>,
+    models: Option<Vec<String>>,
+}
+
+/// What is to be different; what is absent stays, and `null` takes away.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    name: Option<String>,
+    audience: Option<Audience>,
+    state: Option<Wanted>,
+    #[serde(default, deserialize_with = "said")]
+    tier: Option<Option<TierName>>,
+    #[serde(default, deserialize_with = "said")]
+    region: Option<Option<RegionName>>,
+    #[serde(default, deserialize_with = "said")]
+    models: Option<Option<Vec<String>>>,
+}
+
+/// The states that an administrator may wish for. Deleting is erasing, which has its own route.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Wanted {
+    Active,
+    Suspended,
+}
+
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// `POST /admin/tenants`: the tenant, and the key with which its first administrator makes the others.
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    Visit { tag, .. }: Visit,
+    request: Request<Body>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
+    let wanted: NewTenant = parse_json(&body).map_err(|error| tag.fail(error))?;
+    let settings = TenantSettings { tier: wanted.tier, region: wanted.region, models: wanted.models };
+    check(&app, &settings).map_err(|error| tag.fail(error))?;
+    let audience = wanted.audience.unwrap_or(Audience::Enterprise);
+    let order = TenantOrder { id: wanted.id, name: wanted.name, audience, settings };
+    let tenant = app.tenants.create(order).await.map_err(|error| tag.fail(error))?;
+    let first = KeyOrder {
+        tenant: tenant.id.clone(),
+        name: "first key".to_owned(),
+        role: RoleName::new("customer_admin"),
+        only: None,
+        owner: None,
+        tier: None,
+        valid_for: None,
+    };
+    let key = app.keys.create(first).await.map_err(|error| tag.fail(error))?;
+    let mut described = describe(&tenant);
+    described["api_key"] = json!(key.text.expose());
+    Ok((StatusCode::CREATED, Json(described)))
+}
+
+/// `GET /admin/tenants`
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+    let data: Vec<Value> = app.tenants.list().iter().map(|tenant| describe(tenant)).collect();
+    Json(json!({ "object": "list", "data": data }))
+}
+
+/// `GET /admin/tenants/{id}`
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Visit { tag, .. }: Visit,
+    id: FoundPath,
+) -> Result<Json<Value>, Failure> {
+    let id = TenantId::from(path_text(id).map_err(|error| tag.fail(error))?);
+    let tenant = app.tenants.find(&id).ok_or_else(|| tag.fail(TenantsError::Unknown(id)))?;
+    Ok(Json(describe(&tenant)))
+}
+
+/// `PATCH /admin/tenants/{id}`: holds for the next request, and for running streams within a second.
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    Visit { tag, .. }: Visit,
+    id: FoundPath,
+    request: Request<Body>,
+) -> Result<Json<Value>, Failure> {
+    let id = TenantId::from(path_text(id).map_err(|error| tag.fail(error))?);
+    let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
+    let wanted: Change = parse_json(&body).map_err(|error| tag.fail(error))?;
+    let now = app.tenants.find(&id).ok_or_else(|| tag.fail(TenantsError::Unknown(id.clone())))?;
+    let mut settings = now.settings.clone();
+    replace(&mut settings.tier, wanted.tier);
+    replace(&mut settings.region, wanted.region);
+    replace(&mut settings.models, wanted.models);
+    check(&app, &settings).map_err(|error| tag.fail(error))?;
+    let state = wanted.state.map(|state| match state {
+        Wanted::Active => TenantState::Active,
+        Wanted::Suspended => TenantState::Suspended,
+    });
+    let change =
+        TenantChange { name: wanted.name, audience: wanted.audience, state, settings: Some(settings) };
+    let (_, after) = app.tenants.change(&id, change).await.map_err(|error| tag.fail(error))?;
+    Ok(Json(describe(&after)))
+}
+
+fn replace<T>(field: &mut Option<T>, wanted: Option<Option<T>>) {
+    if let Some(wanted) = wanted {
+        *field = wanted;
+    }
+}
+
+/// Settings that name what is not there would hold nothing, and nobody would notice.
+fn check(app: &App, settings: &TenantSettings) -> Result<(), HttpError> {
+    check_tier(app, settings.tier.as_ref())?;
+    let listed = app.gateway.registry.list();
+    let unknown = settings.models.iter().flatten().find(|model| !app.gateway.registry.is_known(model));
+    let Some(unknown) = unknown else { return Ok(()) };
+    let known: Vec<&str> = listed.iter().map(|listed| listed.id.as_str()).take(20).collect();
+    Err(HttpError::Invalid {
+        message: format!(
+            "models names {unknown:?}, which nothing here is called; there are: {}",
+            known.join(", ")
+        ),
+        param: Some("models".to_owned()),
+    })
+}
+
+fn describe(tenant: &TenantRecord) -> Value {
+    json!({
+        "object": "tenant",
+        "id": tenant.id,
+        "name": tenant.name,
+        "audience": tenant.audience,
+        "state": tenant.state,
+        "tier": tenant.settings.tier,
+        "region": tenant.settings.region,
+        "models": tenant.settings.models,
+        "created_at": tenant.created_at.as_seconds(),
+        "changed_at": tenant.changed_at.as_seconds(),
+    })
+}
