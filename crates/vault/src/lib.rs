@@ -1,5 +1,5 @@
 //! Data at rest, sealed: what a store writes about a tenant is encrypted with a key of that tenant, and once the key is
-//! destroyed, so is the data, in every copy and backup.
+//! destroyed, so is the data, wherever a copy of it lies.
 //!
 //! A [`Sealer`] seals and opens for one tenant. Its data keys are random, kept by a [`KeyStore`] only as [`WrappedKey`]s,
 //! and unwrapped by a [`MasterKey`], which lives outside of the data: in a file or behind a command. [`TenantKeys`] makes

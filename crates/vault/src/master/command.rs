@@ -104,12 +104,14 @@ impl CommandKms {
         let stdin = child.stdin.take();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let write = async {
-            let mut line = Zeroizing::new(String::with_capacity(input.len().div_ceil(3) * 4 + 1));
-            STANDARD.encode_string(input, &mut line);
-            line.push('\n');
+            // Into a buffer that is wiped: encoding to a string goes through one that is not.
+            let mut line = Zeroizing::new(vec![b'\n'; input.len().div_ceil(3) * 4 + 1]);
+            let length =
+                STANDARD.encode_slice(input, &mut line).expect("base64 has 4 characters for 3 bytes");
+            debug_assert_eq!(length + 1, line.len());
             if let Some(mut stdin) = stdin {
                 // A command that does not read all of it shows in its status and answer.
-                let _ = stdin.write_all(line.as_bytes()).await;
+                let _ = stdin.write_all(&line).await;
             }
         };
         // An answer that is too long ends the call at once: the command may never end by itself.
