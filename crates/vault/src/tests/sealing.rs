@@ -97,6 +97,12 @@ fn parts_of_a_place_cannot_flow_into_each_other() {
     let sealed = acme.seal(&place("ab", b"c"), b"x").expect("seals");
     assert!(acme.open(&place("a", b"bc"), &sealed).is_err());
     assert!(acme.open(&place("abc", b""), &sealed).is_err());
+    // Without the lengths, these two were the same bytes.
+    let sealed = acme.seal(&place("a", b"\x01\0\0\0\0\0\0\0\0b"), b"x").expect("seals");
+    assert!(acme.open(&place("a\u{1}\0\0\0\0\0\0\0\0", b"b"), &sealed).is_err());
+    // Without the kind of the record, these two.
+    let sealed = acme.seal(&Context::row("a", 0), b"x").expect("seals");
+    assert!(acme.open(&place("a", b""), &sealed).is_err());
 }
 
 #[test]
