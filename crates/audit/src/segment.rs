@@ -294,5 +294,11 @@ mod tests {
         active.doubtful = true;
         active.unsynced().force().unwrap();
         assert_eq!(fs::read(&active.segment.path).unwrap(), text);
+
+        // Seen from outside only where it cannot be written again.
+        active.file = Arc::new(File::open(&active.segment.path).unwrap());
+        assert!(active.unsynced().force().is_err());
+        active.doubtful = false;
+        active.unsynced().force().unwrap();
     }
 }

@@ -308,4 +308,27 @@ mod tests {
             assert!(!changed.is_signed(), "{changed:?}");
         }
     }
+
+    #[test]
+    fn a_change_of_keys_needs_the_old_key_and_the_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new, thief] =
+            ["a", "b", "c"].map(|name| SigningKey::create(&folder.path().join(name)).unwrap());
+        let prev = Hash::of(b"x");
+        let change = KeyChange::sign(Some(&old), &new, 7, prev);
+        let is_valid = |change: &KeyChange| change.is_valid(Some(old.public()), 7, prev);
+        assert!(is_valid(&change));
+        assert!(!change.is_valid(Some(old.public()), 8, prev));
+        assert!(!change.is_valid(Some(old.public()), 7, Hash::ZERO));
+        assert!(!change.is_valid(None, 7, prev), "there is a key before the first one");
+
+        let stolen = KeyChange::sign(Some(&thief), &thief, 7, prev);
+        assert!(!is_valid(&stolen));
+        assert!(!is_valid(&KeyChange { previous: Some(old.public()), ..stolen }));
+        assert!(!is_valid(&KeyChange { signature: stolen.signature, ..change.clone() }));
+        assert!(!is_valid(&KeyChange { possession: stolen.possession, ..change.clone() }));
+        assert!(!is_valid(&KeyChange { key: thief.public(), ..change }));
+        assert!(!is_valid(&KeyChange::sign(None, &thief, 7, prev)), "a second first key");
+        assert!(KeyChange::sign(None, &new, 1, Hash::ZERO).is_valid(None, 1, Hash::ZERO));
+    }
 }

@@ -96,3 +96,58 @@ impl Stubs {
         self.runs.into_values().flatten().filter(|run| !is_allowed(run)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::hash::Hash;
+    use crate::record::Outcome;
+
+    /// Numbers of the first records of the runs that are faults, when each record is as old as its number says.
+    fn faults(stubs: &[(u64, Category, bool)], said: &serde_json::Value, is_signed: bool) -> Vec<u64> {
+        let mut walk = Stubs::default();
+        for &(seq, category, has_body) in stubs {
+            let at = Timestamp::from_micros(seq as i64 * 10);
+            let body = has_body.then_some(b"{}".as_slice());
+            walk.record(&Line::new(seq, at, category, Hash::ZERO, Hash::ZERO, body), "segment", seq);
+        }
+        let mut record = Record::new(Category::Log, "audit.expired", Outcome::Succeeded);
+        record.details = said.as_object().unwrap().clone();
+        walk.say(&record, Timestamp::from_micros(1_000), None);
+        if is_signed {
+            walk.sign();
+        }
+        let mut faults: Vec<_> = walk.into_faults().into_iter().map(|run| run.first).collect();
+        faults.sort_unstable();
+        faults
+    }
+
+    #[test]
+    fn a_body_may_be_gone_up_to_the_number_and_the_time_that_the_log_said_and_signed() {
+        use Category::{Inference, SecurityEvent};
+        let gone =
+            [(1, Inference, false), (2, Inference, false), (3, SecurityEvent, true), (4, Inference, false)];
+        let said = |through: u64, before: i64| json!({"inference": {"through": through, "before": before, "bodies": 3}});
+        assert_eq!(faults(&gone, &said(4, 41), true), [0; 0]);
+        assert_eq!(faults(&gone, &said(4, 41), false), [1], "nobody signed that");
+        assert_eq!(faults(&gone, &said(3, 41), true), [1], "record 4 is behind it");
+        assert_eq!(faults(&gone, &said(4, 40), true), [1], "record 4 is not older than that");
+        assert_eq!(faults(&gone, &said(4, 1_001), true), [1], "a time that had not come yet");
+        assert_eq!(
+            faults(&gone, &json!({"security_event": {"through": 9, "before": 99, "bodies": 3}}), true),
+            [1]
+        );
+        let held = [(1, Inference, false), (2, Inference, true), (3, Inference, false)];
+        assert_eq!(faults(&held, &said(1, 99), true), [3], "what stands between two runs keeps them apart");
+        assert_eq!(
+            faults(
+                &[(1, Category::Log, false)],
+                &json!({"log": {"through": 9, "before": 99, "bodies": 1}}),
+                true
+            ),
+            [1]
+        );
+    }
+}
