@@ -34,6 +34,11 @@ impl Hash {
         Self(bytes)
     }
 
+    /// A hash that was kept elsewhere as its bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Its 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -29,6 +29,11 @@ impl PublicKey {
         &self.0
     }
 
+    /// Whether this key has signed a statement ([`crate::AuditLog::sign_statement`]).
+    pub fn has_signed_statement(&self, statement: &[u8], signature: &Signature) -> bool {
+        self.vouches(&statement_message(statement), signature)
+    }
+
     pub(crate) fn vouches(&self, message: &[u8], signature: &Signature) -> bool {
         UnparsedPublicKey::new(&ED25519, self.0).verify(message, &signature.0).is_ok()
     }
@@ -167,6 +172,11 @@ impl SigningKey {
         bytes.copy_from_slice(self.pair.sign(message).as_ref());
         Signature(bytes)
     }
+}
+
+/// What is signed of a statement: with a prefix, so that it can never be taken for something of the log's own.
+pub(crate) fn statement_message(statement: &[u8]) -> Vec<u8> {
+    [b"mainstay statement 1\0".as_slice(), statement].concat()
 }
 
 /// A record that somebody remembers outside of the log: the log must hold it, for ever.

@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
 use crate::verbs::{
-    ask, bench, budget, cache, corpus, eval, index, ingest, init, keys, provider_sim, search, serve, spec,
-    tenants, train, up,
+    ask, audit, bench, budget, cache, corpus, erase, eval, index, ingest, init, keys, provider_sim, search,
+    serve, spec, tenants, train, up,
 };
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
@@ -52,6 +52,11 @@ enum Verb {
     /// Creates, lists, changes, suspends and resumes tenants.
     #[command(subcommand, after_help = "Example: mainstay tenants create acme")]
     Tenants(tenants::TenantsVerb),
+    /// Verifies, exports and resolves the record of who did what.
+    #[command(subcommand, after_help = "Example: mainstay audit verify")]
+    Audit(audit::AuditVerb),
+    /// Forgets a person, a document or a tenant everywhere, and proves it.
+    Erase(erase::EraseVerb),
     /// Shows how the budgets stand.
     #[command(subcommand, after_help = "Example: mainstay budget list")]
     Budget(budget::BudgetVerb),
@@ -90,6 +95,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::Index(verb) => index::run(verb, config),
         Verb::Keys(verb) => keys::run(verb, config),
         Verb::Tenants(verb) => tenants::run(verb, config),
+        Verb::Audit(verb) => audit::run(verb, config),
+        Verb::Erase(verb) => erase::run(verb, config),
         Verb::Budget(verb) => budget::run(verb, config),
         Verb::Cache(verb) => cache::run(verb, config),
         Verb::Init(args) => init::run(args),

@@ -1,5 +1,6 @@
 //! The composition root: the only place that names concrete backends and connects them.
 
+pub(crate) mod audit;
 mod budgets;
 mod documents;
 mod metrics;
@@ -17,6 +18,7 @@ use mainstay_cascade::{Gate, Guard, Router};
 use mainstay_domain::port::{Embedder, Prices};
 use mainstay_domain::{Clock, TenantId};
 use mainstay_embed::StaticEmbedder;
+use mainstay_erasure::{Eraser, Stores};
 use mainstay_gateway::cascading::Grader;
 use mainstay_gateway::{Admission, Caching, Cascade, Cascades, Gateway, Service};
 use mainstay_models::registry::EmbedderFactory;
@@ -38,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
+use crate::compose::audit::{maintain_trail, open_trail};
 use crate::compose::budgets::open_budgets;
 use crate::compose::documents::open_library;
 use crate::compose::metrics::{install_metrics, render_metrics};
@@ -85,8 +88,18 @@ impl Instance {
         let tenants = Arc::new(Tenants::open(store.tenants(), clock).await?);
         let access = Arc::new(Access::new(keys.table(), tenants.clone(), config.residency.clone(), clock));
 
+        let trail = open_trail(&config.storage.data_dir, &config.audit, clock)?;
+        background.spawn(trail.clone().keep(stop_background.clone()));
+        background.spawn(maintain_trail(
+            trail.clone(),
+            store.anchors(),
+            config.audit.retention.clone(),
+            clock,
+            stop_background.clone(),
+        ));
+
         let budgets = open_budgets(&config, &*store.ledger(), clock).await?;
-        let turns = TurnBook::new(store.ledger(), clock).under(budgets.clone());
+        let turns = TurnBook::new(store.ledger(), clock).under(budgets.clone()).recorded_in(trail.clone());
         let prices: Arc<dyn Prices> = Arc::new(prices(&config));
         let upstreams = upstreams(&config, clock);
         let library = Arc::new(open_library(&config, &store, &turns, &prices, &upstreams, clock).await?);
@@ -120,6 +133,24 @@ impl Instance {
         let answers = caching.answers.clone();
         let admission = Admission::new(config.limits.clone(), clock);
         let registry = registry(&config, upstreams.clone(), clock)?;
+        let keys = Arc::new(keys);
+        let stores = Stores {
+            databases: store.erasures(),
+            library: library.clone(),
+            answers: answers.clone(),
+            ledger: store.ledger(),
+            keys: keys.clone(),
+            tenants: tenants.clone(),
+            trail: trail.clone(),
+            data_dir: config.storage.data_dir.clone(),
+        };
+        let eraser = Arc::new(Eraser::new(stores, clock));
+        let unfinished = eraser.clone();
+        background.spawn(async move {
+            if let Err(error) = unfinished.resume().await {
+                tracing::error!(%error, "an erasure that was interrupted is still not finished");
+            }
+        });
         let service = Service::new(config.service.clone(), admission.tiers().count(), clock);
         let watching = service.clone().watch(admission.clone(), upstreams.clone(), stop_background.clone());
         background.spawn(watching);
@@ -142,6 +173,9 @@ impl Instance {
             },
             library: library.clone(),
             access,
+            trail,
+            eraser,
+            anchors: store.anchors(),
             tenants,
             keys,
             budgets: budgets.clone(),

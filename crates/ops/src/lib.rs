@@ -1,5 +1,5 @@
 //! Operations: what is measured on live traffic ([`measure`]), the turn that books every request exactly once ([`turn`]), what
-//! may be spent ([`budgets`]), how much memory is used ([`memory`]), and the embedder and the reranker that are booked although
+//! may be spent ([`budgets`]), the audit trail ([`trail`]), how much memory is used ([`memory`]), and the embedder and the reranker that are booked although
 //! nobody asked for them by name ([`embedder`], [`reranker`]).
 
 pub mod budgets;
@@ -7,6 +7,7 @@ pub mod embedder;
 pub mod measure;
 pub mod memory;
 pub mod reranker;
+pub mod trail;
 pub mod turn;
 
 mod account;
@@ -17,4 +18,5 @@ mod testing;
 pub use budgets::Budgets;
 pub use embedder::BookedEmbedder;
 pub use reranker::BookedReranker;
+pub use trail::{Trail, Unrecorded};
 pub use turn::{Turn, TurnBook};

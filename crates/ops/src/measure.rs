@@ -149,6 +149,8 @@ metric_table! {
         "Requests refused before a turn was opened for an identified caller.";
     LEDGER_FAILURES = "mainstay_ledger_failures_total", Counter, None, [],
         "Turns that could not be booked: each is a record lost, and the log names its turn.";
+    AUDIT_FAILURES = "mainstay_audit_failures_total", Counter, None, [],
+        "Things that could not be written into the audit log or forced to disk.";
     HTTP_REQUESTS = "mainstay_http_requests_total", Counter, None, ["route", "status"],
         "HTTP requests by route and status.";
     IN_FLIGHT = "mainstay_in_flight_requests", Gauge, None, [],

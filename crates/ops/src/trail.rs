@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mainstay_audit::{AuditLog, Category, Durability, Outcome, Pseudonym, Pseudonyms, Record, SYNC_INTERVAL};
 use mainstay_domain::ledger::TurnRecord;
-use mainstay_domain::{Caller, Clock, RequestId, TenantId, UserId};
+use mainstay_domain::{Caller, Clock, CorpusName, DocumentId, RequestId, TenantId, UserId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +35,9 @@ struct Kept {
 
 /// What was to be done could not be recorded, and must not be done unrecorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("this cannot be recorded in the audit log at present, and audit.required says that nothing is done unrecorded; try again")]
+#[error(
+    "this cannot be recorded in the audit log at present, and audit.required says that nothing is done unrecorded; try again"
+)]
 pub struct Unrecorded;
 
 impl Trail {
@@ -118,7 +120,8 @@ impl Trail {
     /// are written, and then how many were not.
     pub fn write_some(&self, source: &str, record: Record) {
         let Some(kept) = &self.kept else { return };
-        let passed = kept.damper.lock().unwrap_or_else(PoisonError::into_inner).pass(source, self.clock.now());
+        let passed =
+            kept.damper.lock().unwrap_or_else(PoisonError::into_inner).pass(source, self.clock.now());
         let Some(unwritten) = passed else { return };
         let record = if unwritten > 0 { record.with_detail("unwritten_before", unwritten) } else { record };
         // Nothing is done that would have to be left undone.
@@ -126,7 +129,13 @@ impl Trail {
     }
 
     /// Nobody is known who came in with this, or who came is not let in.
-    pub fn refused_entry(&self, address: Option<IpAddr>, request: &RequestId, code: &'static str, route: &str) {
+    pub fn refused_entry(
+        &self,
+        address: Option<IpAddr>,
+        request: &RequestId,
+        code: &'static str,
+        route: &str,
+    ) {
         let source = address.map_or_else(String::new, |address| address.to_string());
         let mut record = Record::new(Category::Authentication, "authenticate", Outcome::Denied(code.into()))
             .with_request(request.clone())
@@ -205,6 +214,12 @@ impl Trail {
             failed(&error);
         }
     }
+}
+
+/// By what name a document has a pseudonym, as people have: its id may be somebody's name, and is to be forgotten with the
+/// document.
+pub fn alias_of_document(corpus: &CorpusName, document: &DocumentId) -> UserId {
+    UserId::from(format!("document:{corpus}/{document}"))
 }
 
 /// A change of the configuration for a record: what was, and what is.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use mainstay_audit::Pseudonym;
 use mainstay_domain::ledger::{Outcome, TurnRecord};
 use mainstay_domain::port::Ledger;
 use mainstay_domain::usage::UsageSource;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::budgets::{BudgetExceeded, Budgets, Reservation};
 use crate::measure;
+use crate::trail::Trail;
 
 /// The code of a turn that the process did not live to book: it is booked by its reservation.
 const UNFINISHED: &str = "process_ended";
@@ -20,6 +22,7 @@ const UNFINISHED: &str = "process_ended";
 pub struct TurnBook {
     ledger: Arc<dyn Ledger>,
     budgets: Option<Arc<Budgets>>,
+    trail: Trail,
     clock: Clock,
 }
 
@@ -61,12 +64,20 @@ pub struct Turn {
     /// Taken when the turn is closed.
     record: Option<Box<TurnRecord>>,
     reservation: Option<Reservation>,
+    /// Who asks, as the audit trail knows them.
+    subject: Option<Pseudonym>,
 }
 
 impl TurnBook {
     /// Books into `ledger`.
     pub fn new(ledger: Arc<dyn Ledger>, clock: Clock) -> Self {
-        Self { ledger, budgets: None, clock }
+        Self { ledger, budgets: None, trail: Trail::off(clock), clock }
+    }
+
+    /// Records every turn in the audit trail, too.
+    #[must_use]
+    pub fn recorded_in(self, trail: Trail) -> Self {
+        Self { trail, ..self }
     }
 
     /// Counts what turns cost against these budgets.
@@ -114,6 +125,7 @@ impl TurnBook {
             opened: self.clock.instant(),
             record: Some(Box::new(record)),
             reservation: None,
+            subject: None,
         }
     }
 }
@@ -124,6 +136,7 @@ impl Turn {
         let record = self.record();
         record.tenant = Some(caller.tenant.clone());
         record.key = Some(caller.key.clone());
+        self.subject = caller.user.as_ref().and_then(|user| self.book.trail.pseudonym(&caller.tenant, user));
     }
 
     /// An assistant was named.
@@ -253,6 +266,7 @@ impl Turn {
             metrics::counter!(measure::LEDGER_FAILURES).increment(1);
             tracing::error!(turn = %record.turn, %error, "a turn could not be booked; free space in the data folder");
         }
+        self.book.trail.turn_ended(&record, self.subject.take());
         if let Some(budgets) = &self.book.budgets {
             match self.reservation.take() {
                 Some(reservation) => budgets.settle(reservation, spent),

@@ -40,12 +40,16 @@ pub(crate) async fn budgets(State(app): State<Arc<App>>) -> Json<Value> {
 /// `POST /admin/index/rebuild`
 pub(crate) async fn rebuild_index(
     State(app): State<Arc<App>>,
-    Visit { tenant, tag, .. }: Visit,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
+    let Visit { tenant, tag, .. } = &visit;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: Rebuild = parse_json(&body).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(wanted.corpus).map_err(|error| tag.fail(error))?;
-    let chunks = app.library.rebuild(&tenant, &corpus).await.map_err(|error| tag.fail(error))?;
+    let chunks = app.library.rebuild(tenant, &corpus).await.map_err(|error| tag.fail(error))?;
+    let (old, new) = (Value::Null, json!({ "chunks": chunks }));
+    let recorded = visit.changed(&app, "index.rebuild", ("corpus", corpus.as_str()), old, new).await;
+    recorded.map_err(|error| tag.fail(error))?;
     Ok(Json(json!({ "object": "index.rebuilt", "corpus": corpus, "chunks": chunks })))
 }

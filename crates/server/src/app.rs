@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_domain::Clock;
+use mainstay_erasure::Eraser;
 use mainstay_gateway::Gateway;
-use mainstay_ops::Budgets;
+use mainstay_ops::{Budgets, Trail};
 use mainstay_rag::Library;
 use mainstay_security::{Access, KeyRing, Sessions, Tenants};
+use mainstay_store::SqliteAnchors;
 use tokio_util::sync::CancellationToken;
 
 use crate::stalled::Readers;
@@ -20,10 +22,16 @@ pub struct App {
     pub library: Arc<Library>,
     /// Who may come in, and to what.
     pub access: Arc<Access>,
+    /// The audit trail.
+    pub trail: Trail,
     /// The tenants.
     pub tenants: Arc<Tenants>,
+    /// Erases people, documents and tenants.
+    pub eraser: Arc<Eraser>,
+    /// Heads of the audit chain.
+    pub anchors: SqliteAnchors,
     /// The API keys.
-    pub keys: KeyRing,
+    pub keys: Arc<KeyRing>,
     /// What may be spent.
     pub budgets: Arc<Budgets>,
     /// The browsers that have signed in.

@@ -66,7 +66,7 @@ pub(crate) struct Peer {
 
 /// Where the request comes from. Behind a proxy that is what the proxy says, in the last entry of `X-Forwarded-For`: those
 /// before it are whatever the client wrote.
-fn address_of<B>(app: &App, request: &Request<B>) -> Option<IpAddr> {
+pub(crate) fn address_of<B>(app: &App, request: &Request<B>) -> Option<IpAddr> {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
     if !app.settings.behind_proxy {
         return peer;

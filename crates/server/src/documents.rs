@@ -10,7 +10,7 @@ use axum::extract::{FromRequest, Multipart, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use mainstay_domain::{CorpusName, DocumentId};
+use mainstay_domain::{CorpusName, DocumentId, TenantId};
 use mainstay_ops::measure;
 use mainstay_rag::Upload;
 use mainstay_rag::library::{DocumentInfo, Receipt};
@@ -111,14 +111,15 @@ struct Delivery {
 /// `POST /v1/documents`
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
-    Visit { context, tenant, tag }: Visit,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
+    let Visit { context, tenant, tag } = &visit;
     let mut delivery = receive(&app, request).await.map_err(|error| tag.fail(error))?;
     for upload in &mut delivery.uploads {
         upload.author.clone_from(&context.caller.user);
     }
-    let results = app.library.add(&tenant, &delivery.corpus, delivery.uploads).await;
+    let results = app.library.add(tenant, &delivery.corpus, delivery.uploads).await;
     for result in &results {
         measure::document_ingested(match result {
             Ok(receipt) if receipt.unchanged => "unchanged",
@@ -126,6 +127,9 @@ pub(crate) async fn add(
             Err(_) => "refused",
         });
     }
+    let stored = results.iter().flatten().filter(|receipt| !receipt.unchanged).count();
+    let what = json!({ "corpus": delivery.corpus, "documents": results.len(), "stored": stored });
+    visit.accessed(&app, "documents.add", "documents", what).map_err(|error| tag.fail(error))?;
     let mut response = if delivery.many {
         let data: Vec<Value> = results
             .into_iter()
@@ -330,21 +334,24 @@ fn name_files(uploads: &mut [Upload], query: &UploadQuery) -> Result<(), HttpErr
 /// `GET /v1/documents`: by id, `limit` at a time, after the id `after`.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    Visit { tenant, tag, .. }: Visit,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
+    let Visit { tenant, tag, .. } = &visit;
     let query: ListQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
     let limit = limit_of(query.limit, 100, LONGEST_PAGE).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
     let after = query.after.map(DocumentId::from);
     let mut documents = app
         .library
-        .list(&tenant, &corpus, after.as_ref(), limit + 1)
+        .list(tenant, &corpus, after.as_ref(), limit + 1)
         .await
         .map_err(|error| tag.fail(error))?;
     let has_more = documents.len() > limit;
     documents.truncate(limit);
     let last_id = documents.last().map(|document| document.doc_id.to_string());
+    let what = json!({ "corpus": corpus, "documents": documents.len() });
+    visit.accessed(&app, "documents.list", "documents", what).map_err(|error| tag.fail(error))?;
     let data: Vec<Value> = documents.iter().map(|document| describe(document, None)).collect();
     Ok(Json(json!({ "object": "list", "data": data, "has_more": has_more, "last_id": last_id })))
 }
@@ -352,49 +359,55 @@ pub(crate) async fn list(
 /// `GET /v1/documents/{doc_id}`; with `include=text` also the text that byte ranges refer to.
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
-    Visit { tenant, tag, .. }: Visit,
+    visit: Visit,
     doc_id: FoundPath,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
+    let Visit { tenant, tag, .. } = &visit;
     let doc_id = path_text(doc_id).map_err(|error| tag.fail(error))?;
     let query: GetQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
     let document = DocumentId::from(doc_id.clone());
-    let found = app.library.get(&tenant, &corpus, &document).await.map_err(|error| tag.fail(error))?;
+    let found = app.library.get(tenant, &corpus, &document).await.map_err(|error| tag.fail(error))?;
     let missing =
         || tag.fail(HttpError::NoSuchDocument { doc_id: doc_id.clone(), corpus: corpus.to_string() });
     let info = found.ok_or_else(missing)?;
     let text = match query.include {
         Some(Include::Text) => {
-            let text = app.library.text(&tenant, &corpus, &document).await;
+            let text = app.library.text(tenant, &corpus, &document).await;
             Some(text.map_err(|error| tag.fail(error))?.ok_or_else(missing)?)
         }
         None => None,
     };
+    let what = json!({ "corpus": corpus, "document": alias(&app, tenant, &corpus, &document), "text": text.is_some() });
+    visit.accessed(&app, "documents.get", "document", what).map_err(|error| tag.fail(error))?;
     Ok(Json(describe(&info, text)))
 }
 
 /// `DELETE /v1/documents/{doc_id}`: from the answer on, it is in no result.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
-    Visit { tenant, tag, .. }: Visit,
+    visit: Visit,
     doc_id: FoundPath,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
+    let Visit { tenant, tag, .. } = &visit;
     let doc_id = path_text(doc_id).map_err(|error| tag.fail(error))?;
     let query: DeleteQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
     let document = DocumentId::from(doc_id.clone());
     // Also when its caller has gone a deletion is finished: nothing of the document must stay in the index or be answered
     // again.
+    let what = json!({ "corpus": corpus, "document": alias(&app, tenant, &corpus, &document) });
     let deleting = {
-        let (app, tenant, corpus) = (app.clone(), tenant, corpus.clone());
+        let (app, tenant, corpus) = (app.clone(), tenant.clone(), corpus.clone());
         async move { app.library.delete(&tenant, &corpus, &document).await }
     };
     let deleted = TaskTracker::new().spawn(deleting).await.expect("a deletion does not panic");
     if !deleted.map_err(|error| tag.fail(error))? {
         return Err(tag.fail(HttpError::NoSuchDocument { doc_id, corpus: corpus.to_string() }));
     }
+    visit.accessed(&app, "documents.delete", "document", what).map_err(|error| tag.fail(error))?;
     Ok(Json(json!({ "object": "document.deleted", "doc_id": doc_id, "deleted": true })))
 }
 
@@ -405,6 +418,12 @@ pub(crate) async fn corpora(
 ) -> Result<Json<Value>, Failure> {
     let corpora = app.library.corpora(&tenant).await.map_err(|error| tag.fail(error))?;
     Ok(Json(json!({ "object": "list", "data": corpora })))
+}
+
+/// What stands for a document in the audit trail: its id may be a person's name, and must be forgotten with the document.
+fn alias(app: &App, tenant: &TenantId, corpus: &CorpusName, document: &DocumentId) -> Option<String> {
+    let name = mainstay_ops::trail::alias_of_document(corpus, document);
+    Some(app.trail.pseudonym(tenant, &name)?.to_string())
 }
 
 fn describe_receipt(corpus: &CorpusName, receipt: &Receipt) -> Value {

@@ -8,7 +8,9 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use mainstay_domain::port::RetrievalError;
 use mainstay_domain::{ModelError, ModelErrorKind, RequestId};
+use mainstay_erasure::ErasureError;
 use mainstay_gateway::RequestError;
+use mainstay_ops::Unrecorded;
 use mainstay_rag::LibraryError;
 use mainstay_security::{Denied, IdentityError, KeyRingError, TenantsError};
 use mainstay_wire::error::CallerError;
@@ -32,6 +34,24 @@ pub enum HttpError {
     /// The documents did.
     #[error(transparent)]
     Library(#[from] LibraryError),
+    /// Something was not erased.
+    #[error(transparent)]
+    Erasure(#[from] ErasureError),
+    /// The audit log cannot be read or signed.
+    #[error("the audit log cannot be used: {0}")]
+    AuditLog(String),
+    /// The database failed.
+    #[error("{0}")]
+    Storage(String),
+    /// No hold of that id.
+    #[error("there is no hold {id:?}; `mainstay erase holds` lists those that there are")]
+    NoSuchHold {
+        /// The id.
+        id: String,
+    },
+    /// It cannot be recorded, and must not be done unrecorded.
+    #[error(transparent)]
+    Unrecorded(#[from] Unrecorded),
     /// The API keys did.
     #[error(transparent)]
     Keys(#[from] KeyRingError),
@@ -118,6 +138,14 @@ impl HttpError {
             Self::Denied(_) => plain(StatusCode::FORBIDDEN, "permission_denied"),
             Self::Request(error) => request_appearance(error),
             Self::Library(error) => library_appearance(error),
+            Self::Erasure(error) => erasure_appearance(error),
+            Self::AuditLog(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "audit_log_failed"),
+            Self::Storage(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "storage_failed"),
+            Self::NoSuchHold { .. } => plain(StatusCode::NOT_FOUND, "hold_not_found"),
+            Self::Unrecorded(_) => Appearance {
+                retry_after: Some(Duration::from_secs(5)),
+                ..plain(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable")
+            },
             Self::Keys(error) => keys_appearance(error),
             Self::Tenants(error) => tenants_appearance(error),
             Self::Invalid { param, .. } => {
@@ -145,6 +173,15 @@ fn identity_appearance(error: &IdentityError) -> Appearance {
         IdentityError::SuspendedTenant => StatusCode::FORBIDDEN,
         IdentityError::WrongRegion(_) => StatusCode::MISDIRECTED_REQUEST,
         _ => StatusCode::UNAUTHORIZED,
+    };
+    Appearance { status, code: error.code(), param: None, retry_after: None }
+}
+
+fn erasure_appearance(error: &ErasureError) -> Appearance {
+    let status = match error {
+        ErasureError::Held { .. } => StatusCode::CONFLICT,
+        ErasureError::Invalid(_) => StatusCode::BAD_REQUEST,
+        ErasureError::Left { .. } | ErasureError::Interrupted(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     Appearance { status, code: error.code(), param: None, retry_after: None }
 }

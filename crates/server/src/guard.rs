@@ -4,18 +4,20 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, MatchedPath, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
+use mainstay_audit::{Category, Outcome, Record};
 use mainstay_domain::{Caller, Permission, RequestId, TenantId};
 use mainstay_gateway::Context;
-use mainstay_ops::measure;
+use mainstay_ops::{Unrecorded, measure, trail};
+use serde_json::Value;
 
 use crate::App;
 use crate::console;
-use crate::context::{context_of, presented_key};
+use crate::context::{address_of, context_of, presented_key};
 use crate::error::{HttpError, Shape, Tag};
 
 /// What it takes to come to a route.
@@ -38,6 +40,40 @@ pub(crate) struct Visit {
     pub(crate) tenant: TenantId,
     /// What ties errors to the request.
     pub(crate) tag: Tag,
+}
+
+impl Visit {
+    /// A record of what was done, for the audit trail.
+    pub(crate) fn record(&self, app: &App, category: Category, action: &'static str) -> Record {
+        let Context { caller, request, .. } = &self.context;
+        app.trail.record_of(caller, request, &self.tenant, category, action, Outcome::Succeeded)
+    }
+
+    /// Records a change of the configuration, from `old` to `new`, and waits until it is on disk: before it is acknowledged.
+    pub(crate) async fn changed(
+        &self,
+        app: &App,
+        action: &'static str,
+        (kind, id): (&'static str, &str),
+        old: Value,
+        new: Value,
+    ) -> Result<(), Unrecorded> {
+        let record = self.record(app, Category::ConfigurationChange, action).with_resource(kind, id);
+        app.trail.write_durably(trail::changed(record, old, new)).await
+    }
+
+    /// Records that somebody's data was read or written: `what` says of which kind and how much, in numbers.
+    pub(crate) fn accessed(
+        &self,
+        app: &App,
+        action: &'static str,
+        kind: &'static str,
+        what: Value,
+    ) -> Result<(), Unrecorded> {
+        let record =
+            self.record(app, Category::DataAccess, action).with_resource(kind, "").with_detail("what", what);
+        app.trail.write(&record)
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {
@@ -68,7 +104,12 @@ pub(crate) async fn pass(State(post): State<Post>, mut request: Request<Body>, n
     let id = RequestId::generate(&post.app.clock);
     // A body cannot be shared between threads, so that nothing of the request is held while its caller is looked for.
     let credential = credential_of(&post.app, &request);
+    let address = address_of(&post.app, &request);
     let caller = post.app.access.identify(credential.as_deref()).await;
+    let caller = caller.inspect_err(|error| {
+        let route = route_of(&request);
+        post.app.trail.refused_entry(address, &id, error.code(), &route);
+    });
     match caller.map_err(HttpError::from).and_then(|caller| admit(&post, &id, caller, &request)) {
         Ok(visit) => {
             request.extensions_mut().insert(visit);
@@ -85,9 +126,26 @@ fn admit(post: &Post, id: &RequestId, caller: Caller, request: &Request<Body>) -
     let app = &post.app;
     let tenant =
         if post.of_operator { TenantId::single() } else { named_tenant(request.headers(), &caller)? };
-    app.access.authorize(&caller, post.permission, &tenant)?;
+    let decision = app.access.authorize(&caller, post.permission, &tenant);
+    let outcome = match &decision {
+        Ok(()) => Outcome::Granted,
+        Err(_) => Outcome::Denied("permission_denied".into()),
+    };
+    let action = post.permission.as_str();
+    let record = app
+        .trail
+        .record_of(&caller, id, &tenant, Category::Authorization, action, outcome)
+        .with_resource("route", route_of(request));
+    app.trail.write(&record)?;
+    decision?;
     let tag = Tag::of(id).shaped(shape_of(request.uri().path()));
     Ok(Visit { context: context_of(app, request, id.clone(), caller), tenant, tag })
+}
+
+/// The route, as records name it: without what stands in its place for ids.
+fn route_of(request: &Request<Body>) -> String {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    format!("{} {path}", request.method())
 }
 
 /// Whose things a request is about. Whether its caller may deal with them is for the policies to say.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use http::{Request, StatusCode};
-use mainstay_domain::{KeyId, Permission, RoleName, TierName, UserId};
+use mainstay_domain::{KeyId, Permission, RoleName, TenantId, TierName, UserId};
+use mainstay_security::ring::NewKey as NewKeyText;
 use mainstay_security::{KeyOrder, KeyRingError, KeySummary};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,19 +44,23 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// `POST /admin/keys`
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    Visit { context, tenant, tag }: Visit,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
+    let Visit { context, tenant, tag } = &visit;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: NewKey = parse_json(&body).map_err(|error| tag.fail(error))?;
     check_tier(&app, wanted.tier.as_ref()).map_err(|error| tag.fail(error))?;
-    app.tenants.expect(&tenant).map_err(|error| tag.fail(error))?;
+    app.tenants.expect(tenant).map_err(|error| tag.fail(error))?;
     // Nobody makes a key that opens more than what they may do themselves.
     app.access
-        .may_grant(&context.caller, &tenant, &wanted.role, wanted.only.as_deref())
+        .may_grant(&context.caller, tenant, &wanted.role, wanted.only.as_deref())
         .map_err(|error| tag.fail(error))?;
+    let granted = json!({
+        "role": wanted.role, "only": wanted.only, "tier": wanted.tier, "expires_in_days": wanted.expires_in_days,
+    });
     let order = KeyOrder {
-        tenant,
+        tenant: tenant.clone(),
         name: wanted.name,
         role: wanted.role,
         only: wanted.only,
@@ -64,6 +69,22 @@ pub(crate) async fn create(
         valid_for: wanted.expires_in_days.map(|days| DAY * days),
     };
     let key = app.keys.create(order).await.map_err(|error| tag.fail(error))?;
+    hand_out(&app, &visit, "keys.create", key, Value::Null, granted).await
+}
+
+/// Answers with a key that was made, once that is recorded. Nobody gets one of which there is no record.
+async fn hand_out(
+    app: &App,
+    visit: &Visit,
+    action: &'static str,
+    key: NewKeyText,
+    old: Value,
+    new: Value,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    if let Err(error) = visit.changed(app, action, ("key", key.id.as_str()), old, new).await {
+        app.keys.revoke(&visit.tenant, &key.id).await.map_err(|error| visit.tag.fail(error))?;
+        return Err(visit.tag.fail(error));
+    }
     Ok((
         StatusCode::CREATED,
         Json(json!({ "object": "api_key", "id": key.id, "api_key": key.text.expose() })),
@@ -116,31 +137,46 @@ fn describe(key: &KeySummary, state: &str) -> Value {
 /// `POST /admin/keys/{id}/rotate`
 pub(crate) async fn rotate(
     State(app): State<Arc<App>>,
-    Visit { tenant, tag, .. }: Visit,
+    visit: Visit,
     id: FoundPath,
     request: Request<Body>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
+    let Visit { context, tenant, tag } = &visit;
     let id = KeyId::from(path_text(id).map_err(|error| tag.fail(error))?);
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: Rotation = parse_json(&body).map_err(|error| tag.fail(error))?;
     let overlap = HOUR * wanted.overlap_hours.unwrap_or(24);
-    let key = app.keys.rotate(&tenant, &id, overlap).await.map_err(|error| tag.fail(error))?;
-    Ok((
-        StatusCode::CREATED,
-        Json(json!({ "object": "api_key", "id": key.id, "api_key": key.text.expose() })),
-    ))
+    let old = find(&app, tenant, &id).await.map_err(|error| tag.fail(error))?;
+    // The successor opens what the old key does: whoever is handed it must be one who may make such a key.
+    app.access
+        .may_grant(&context.caller, tenant, &old.role, old.only.as_deref())
+        .map_err(|error| tag.fail(error))?;
+    let key = app.keys.rotate(tenant, &id, overlap).await.map_err(|error| tag.fail(error))?;
+    let new = json!({ "id": key.id, "overlap_seconds": overlap.as_secs() });
+    hand_out(&app, &visit, "keys.rotate", key, json!({ "id": id }), new).await
+}
+
+async fn find(app: &App, tenant: &TenantId, id: &KeyId) -> Result<KeySummary, KeyRingError> {
+    let keys = app.keys.list(tenant).await?;
+    keys.into_iter().find(|key| key.id == *id).ok_or_else(|| KeyRingError::Unknown(id.clone()))
 }
 
 /// `DELETE /admin/keys/{id}`
 pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
-    Visit { tenant, tag, .. }: Visit,
+    visit: Visit,
     id: FoundPath,
 ) -> Result<Json<Value>, Failure> {
+    let Visit { tenant, tag, .. } = &visit;
     let id = KeyId::from(path_text(id).map_err(|error| tag.fail(error))?);
-    let found = app.keys.revoke(&tenant, &id).await.map_err(|error| tag.fail(error))?;
+    let found = app.keys.revoke(tenant, &id).await.map_err(|error| tag.fail(error))?;
     if !found {
         return Err(tag.fail(KeyRingError::Unknown(id)));
     }
+    let (old, new) = (json!({ "revoked": false }), json!({ "revoked": true }));
+    visit
+        .changed(&app, "keys.revoke", ("key", id.as_str()), old, new)
+        .await
+        .map_err(|error| tag.fail(error))?;
     Ok(Json(json!({ "object": "api_key.revoked", "id": id })))
 }

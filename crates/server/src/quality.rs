@@ -101,21 +101,25 @@ fn describe(chunk: &QuarantinedInfo, with_text: bool) -> Value {
 /// `POST /admin/quarantine/release`: from the answer on, searches find them.
 pub(crate) async fn release(
     State(app): State<Arc<App>>,
-    Visit { tenant, tag, .. }: Visit,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
+    let Visit { tenant, tag, .. } = &visit;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: ReleaseJson = parse_json(&body).map_err(|error| tag.fail(error))?;
     let what = what_to_release(&wanted).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(wanted.corpus).map_err(|error| tag.fail(error))?;
-    let released = app.library.release(&tenant, &corpus, &what).await.map_err(|error| tag.fail(error))?;
+    let released = app.library.release(tenant, &corpus, &what).await.map_err(|error| tag.fail(error))?;
     if let (Release::Document(document), 0) = (&what, released.chunks) {
-        let found = app.library.get(&tenant, &corpus, document).await;
+        let found = app.library.get(tenant, &corpus, document).await;
         if found.map_err(|error| tag.fail(error))?.is_none() {
             let (doc_id, corpus) = (document.to_string(), corpus.to_string());
             return Err(tag.fail(HttpError::NoSuchDocument { doc_id, corpus }));
         }
     }
+    let (old, new) = (Value::Null, json!({ "chunks": released.chunks, "documents": released.documents }));
+    let recorded = visit.changed(&app, "quarantine.release", ("corpus", corpus.as_str()), old, new).await;
+    recorded.map_err(|error| tag.fail(error))?;
     Ok(Json(json!({
         "object": "quarantine.released",
         "corpus": corpus,

@@ -7,13 +7,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
 use mainstay_domain::Permission::{
-    self, AnswersAsk, CostsRead, DocumentsRead, DocumentsWrite, IndexRebuild, KeysManage, QualityManage,
-    ServiceManage, ServiceRead, TenantsManage, TenantsRead,
+    self, AnswersAsk, AuditRead, CostsRead, DocumentsRead, DocumentsWrite, ErasureManage, IndexRebuild,
+    KeysManage, QualityManage, ServiceManage, ServiceRead, TenantsManage, TenantsRead,
 };
 
 use crate::guard::{self, Gate, Post};
 use crate::{
-    App, admin, anthropic, console, documents, keys, openai, operations, quality, search, service, tenants,
+    App, admin, anthropic, audit, console, documents, erasures, keys, openai, operations, quality, search,
+    service, tenants,
 };
 
 /// A way to a handler.
@@ -60,6 +61,15 @@ fn routes() -> Vec<Route> {
         get("/admin/quarantine", Allowed(QualityManage), quality::list),
         post("/admin/quarantine/release", Allowed(QualityManage), quality::release),
         post("/admin/corpora/report", Allowed(QualityManage), quality::report),
+        get("/admin/audit", Allowed(AuditRead), audit::list),
+        get("/admin/audit/head", OfOperator(AuditRead), audit::head),
+        post("/admin/audit/verify", OfOperator(AuditRead), audit::verify),
+        post("/admin/audit/resolve", Allowed(AuditRead), audit::resolve),
+        post("/admin/erasures", Allowed(ErasureManage), erasures::create),
+        get("/admin/erasures", Allowed(ErasureManage), erasures::list),
+        post("/admin/holds", Allowed(ErasureManage), erasures::hold),
+        get("/admin/holds", Allowed(ErasureManage), erasures::holds),
+        delete("/admin/holds/{id}", Allowed(ErasureManage), erasures::lift),
         // Console. The routes of a session are how a browser shows its key.
         get("/console", Open, console::ask),
         get("/console/style.css", Open, console::style),

@@ -12,6 +12,7 @@ use mainstay_gateway::search::SearchCall;
 use mainstay_wire::filter::decode_filter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::json;
 
 use crate::App;
 use crate::context::read_body;
@@ -113,14 +114,18 @@ struct ChannelScores {
     rerank: Option<f32>,
 }
 
+/// Chunks of a search that the audit trail names.
+const MOST_RECORDED: usize = 50;
+
 /// Most results of one search.
 const MOST_RESULTS: usize = 1_000;
 
 pub(crate) async fn search(
     State(app): State<Arc<App>>,
-    Visit { context, tag, .. }: Visit,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Json<SearchResponse>, Failure> {
+    let Visit { context, tag, .. } = &visit;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: SearchRequest = parse_json(&body).map_err(|error| tag.fail(error))?;
     let limit = limit_of(wanted.limit, 10, MOST_RESULTS).map_err(|error| tag.fail(error))?;
@@ -134,7 +139,7 @@ pub(crate) async fn search(
         limit: if by_document { (limit * 10).min(MOST_RESULTS) } else { limit },
         filter: filter.map_err(|error| tag.fail(error))?,
         tier: wanted.tier.unwrap_or_default(),
-        context,
+        context: context.clone(),
     };
     let Retrieved { mut passages, reranking, words_alone } =
         app.gateway.search(call).await.map_err(|error| tag.fail(error))?;
@@ -143,6 +148,9 @@ pub(crate) async fn search(
         passages.retain(|passage| seen.insert(passage.document.clone()));
         passages.truncate(limit);
     }
+    let chunks: Vec<u64> = passages.iter().map(|passage| passage.chunk.0).take(MOST_RECORDED).collect();
+    let what = json!({ "corpus": corpus, "results": passages.len(), "chunks": chunks });
+    visit.accessed(&app, "documents.search", "chunks", what).map_err(|error| tag.fail(error))?;
     let reranking = RerankingReport::of(&reranking);
     Ok(Json(SearchResponse {
         object: "search.results",

@@ -39,9 +39,10 @@ pub(crate) async fn levels(State(app): State<Arc<App>>) -> Json<Value> {
 /// `PUT /admin/service`
 pub(crate) async fn set(
     State(app): State<Arc<App>>,
-    Visit { tag, .. }: Visit,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
+    let tag = &visit.tag;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: Wanted = parse_json(&body).map_err(|error| tag.fail(error))?;
     let level = match wanted.level {
@@ -50,14 +51,25 @@ pub(crate) async fn set(
         Level::Emergency => ServiceLevel::Emergency,
     };
     let lasts = wanted.for_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    let before = describe(&app);
     app.gateway.service.set(level, lasts);
+    record(&app, &visit, "service.set", before).await?;
     Ok(Json(describe(&app)))
 }
 
 /// `DELETE /admin/service`: the signs are followed again.
-pub(crate) async fn clear(State(app): State<Arc<App>>) -> Json<Value> {
+pub(crate) async fn clear(State(app): State<Arc<App>>, visit: Visit) -> Result<Json<Value>, Failure> {
+    let before = describe(&app);
     app.gateway.service.clear();
-    Json(describe(&app))
+    record(&app, &visit, "service.clear", before).await?;
+    Ok(Json(describe(&app)))
+}
+
+async fn record(app: &App, visit: &Visit, action: &'static str, before: Value) -> Result<(), Failure> {
+    let after = describe(app)["data"].take();
+    let mut before = before;
+    let recorded = visit.changed(app, action, ("service", "level"), before["data"].take(), after).await;
+    recorded.map_err(|error| visit.tag.fail(error))
 }
 
 fn describe(app: &App) -> Value {

@@ -62,9 +62,10 @@ fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 /// `POST /admin/tenants`: the tenant, and the key with which its first administrator makes the others.
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    Visit { tag, .. }: Visit,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
+    let tag = &visit.tag;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: NewTenant = parse_json(&body).map_err(|error| tag.fail(error))?;
     let settings = TenantSettings { tier: wanted.tier, region: wanted.region, models: wanted.models };
@@ -72,6 +73,7 @@ pub(crate) async fn create(
     let audience = wanted.audience.unwrap_or(Audience::Enterprise);
     let order = TenantOrder { id: wanted.id, name: wanted.name, audience, settings };
     let tenant = app.tenants.create(order).await.map_err(|error| tag.fail(error))?;
+    record(&app, &visit, "tenants.create", &tenant.id, Value::Null, known(&tenant)).await?;
     let first = KeyOrder {
         tenant: tenant.id.clone(),
         name: "first key".to_owned(),
@@ -107,10 +109,11 @@ pub(crate) async fn get(
 /// `PATCH /admin/tenants/{id}`: holds for the next request, and for running streams within a second.
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
-    Visit { tag, .. }: Visit,
+    visit: Visit,
     id: FoundPath,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
+    let tag = &visit.tag;
     let id = TenantId::from(path_text(id).map_err(|error| tag.fail(error))?);
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: Change = parse_json(&body).map_err(|error| tag.fail(error))?;
@@ -126,8 +129,26 @@ pub(crate) async fn change(
     });
     let change =
         TenantChange { name: wanted.name, audience: wanted.audience, state, settings: Some(settings) };
-    let (_, after) = app.tenants.change(&id, change).await.map_err(|error| tag.fail(error))?;
+    let (before, after) = app.tenants.change(&id, change).await.map_err(|error| tag.fail(error))?;
+    record(&app, &visit, "tenants.change", &id, known(&before), known(&after)).await?;
     Ok(Json(describe(&after)))
+}
+
+async fn record(
+    app: &App,
+    visit: &Visit,
+    action: &'static str,
+    tenant: &TenantId,
+    old: Value,
+    new: Value,
+) -> Result<(), Failure> {
+    let recorded = visit.changed(app, action, ("tenant", tenant.as_str()), old, new).await;
+    recorded.map_err(|error| visit.tag.fail(error))
+}
+
+/// What of a tenant is recorded: all but its name, which may be a person's.
+fn known(tenant: &TenantRecord) -> Value {
+    json!({ "audience": tenant.audience, "state": tenant.state, "settings": tenant.settings })
 }
 
 fn replace<T>(field: &mut Option<T>, wanted: Option<Option<T>>) {

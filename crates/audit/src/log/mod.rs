@@ -21,7 +21,7 @@ use crate::hash::Hash;
 use crate::opening::{HEAD, Opening};
 use crate::record::{Category, Outcome, Record, RecordFault};
 use crate::segment::Bound;
-use crate::signing::{PublicKey, SignedHead};
+use crate::signing::{PublicKey, Signature, SignedHead, statement_message};
 
 /// How often [`AuditLog::sync`] is to be called: what a loss of power may cost of what was appended with
 /// [`Durability::Buffered`].
@@ -180,6 +180,13 @@ impl AuditLog {
     /// The key that signs now: auditors verify with it.
     pub fn public_key(&self) -> Option<PublicKey> {
         self.chain().public_key()
+    }
+
+    /// Signs something that is not a record, such as a certificate, with the key that signs now.
+    pub fn sign_statement(&self, statement: &[u8]) -> Option<(PublicKey, Signature)> {
+        let chain = self.chain();
+        let key = chain.key.as_ref()?;
+        Some((key.public(), key.sign(&statement_message(statement))))
     }
 
     /// What was found when it was opened.

@@ -31,6 +31,7 @@ pub(crate) use diagnostics::Diagnostics;
 pub(crate) use load::{FILE_NAME, check_text, load};
 pub(crate) use secrets::Surroundings;
 use sections::assistants::{Assistant, RawAssistant, ReadFile};
+use sections::audit::{Audit, RawAudit};
 use sections::budgets::{RawAttribution, RawBudget};
 use sections::cache::{Cache, RawCache};
 use sections::corpora::{Corpus, RawCorpus};
@@ -73,6 +74,8 @@ pub(crate) struct RawConfig {
     attribution: RawAttribution,
     /// Answers that are given again.
     cache: RawCache,
+    /// The record of who did what.
+    audit: RawAudit,
     /// Where data is kept.
     storage: RawStorage,
     /// Who runs the models, by a name of your choice.
@@ -119,6 +122,8 @@ pub(crate) struct Checked {
     pub(crate) required_attribution: Vec<Attribute>,
     /// Answers that are given again.
     pub(crate) cache: Cache,
+    /// The record of who did what.
+    pub(crate) audit: Audit,
     /// Where data is kept.
     pub(crate) storage: Storage,
     /// Who runs the models, by name. `builtin` is not among them.
@@ -207,6 +212,7 @@ impl RawConfig {
             budgets: check_each(self.budgets, "budgets", |raw, at| raw.check(at, findings)),
             required_attribution: self.attribution.required(),
             cache: self.cache.check(),
+            audit: self.audit.check(&root.key("audit"), findings),
             storage: self.storage.check(folder),
             slo,
             constraints,

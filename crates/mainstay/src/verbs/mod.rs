@@ -7,9 +7,11 @@ pub(crate) mod ask;
 pub(crate) mod ingest;
 pub(crate) mod search;
 
+pub(crate) mod audit;
 pub(crate) mod budget;
 pub(crate) mod cache;
 pub(crate) mod corpus;
+pub(crate) mod erase;
 pub(crate) mod index;
 pub(crate) mod keys;
 pub(crate) mod tenants;

@@ -7,6 +7,7 @@ mod command_line;
 mod corpus;
 mod evaluation;
 mod filters;
+mod identity;
 mod kill;
 mod provider_sim;
 mod reranking;

@@ -33,7 +33,8 @@ impl Damper {
         }
         let shared = self.sources.len() >= SOURCES && !self.sources.contains_key(source);
         let key = if shared { "" } else { source };
-        let minute = self.sources.entry(key.to_owned()).or_insert(Minute { began: now, written: 0, unwritten: 0 });
+        let minute =
+            self.sources.entry(key.to_owned()).or_insert(Minute { began: now, written: 0, unwritten: 0 });
         if is_over(minute, now) {
             (minute.began, minute.written) = (now, 0);
         }

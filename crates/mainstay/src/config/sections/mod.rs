@@ -1,5 +1,6 @@
 //! The sections whose owners are the parts that the binary composes.
 
+pub(crate) mod audit;
 pub(crate) mod budgets;
 pub(crate) mod cache;
 pub(crate) mod limits;

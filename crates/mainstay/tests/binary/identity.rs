@@ -1,0 +1,281 @@
+//! Tenants, roles, the audit trail and erasure, through the API as their users call it.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::running::{Running, call, mainstay};
+
+/// A tenant with the key of its administrator.
+fn tenant(running: &Running, id: &str) -> String {
+    let body = json!({ "id": id, "name": format!("The {id} company") });
+    let (status, answer) = running.call("POST", "/admin/tenants", Some(&body));
+    assert_eq!(status, 201, "{answer}");
+    answer["api_key"].as_str().unwrap().to_owned()
+}
+
+fn status_of(running: &Running, key: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
+    call(&running.address, key, method, path, Some(&body)).unwrap()
+}
+
+fn key_of(running: &Running, by: &str, body: Value) -> String {
+    let (status, answer) = status_of(running, by, "POST", "/admin/keys", body);
+    assert_eq!(status, 201, "{answer}");
+    answer["api_key"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn tenants_see_their_own_and_nobody_gives_away_more_than_they_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let (acme, zoo) = (tenant(&running, "acme"), tenant(&running, "zoo"));
+    let document = json!({ "doc_id": "plan", "text": "The secret plan of acme is to build a lighthouse." });
+    assert_eq!(status_of(&running, &acme, "POST", "/v1/documents", document).0, 201);
+
+    // The same names in another tenant are other things.
+    for (key, found) in [(&acme, 200), (&zoo, 404)] {
+        assert_eq!(call(&running.address, key, "GET", "/v1/documents/plan", None).unwrap().0, found);
+        let search = json!({ "query": "secret plan lighthouse" });
+        let (_, answer) = status_of(&running, key, "POST", "/v1/search", search);
+        assert_eq!(answer.to_string().contains("lighthouse"), found == 200, "{answer}");
+    }
+    // A customer's administrator has keys of their own tenant to give, and no others.
+    for (body, status) in [
+        (json!({ "name": "app", "role": "customer_user" }), 201),
+        (json!({ "name": "boss", "role": "admin" }), 403),
+        (json!({ "name": "eng", "role": "engineer" }), 403),
+        (json!({ "name": "half", "role": "engineer", "only": ["documents.read"] }), 201),
+        (json!({ "name": "no", "role": "customer_user", "only": ["everything"] }), 400),
+    ] {
+        let (found, answer) = status_of(&running, &acme, "POST", "/admin/keys", body.clone());
+        assert_eq!(found, status, "{body}: {answer}");
+    }
+    // A key that opens more than its administrator may is not handed to them by rotating it either.
+    let operator = running.api_key.clone().unwrap();
+    for path in ["/admin/tenants", "/admin/service", "/admin/budgets", "/admin/audit/head"] {
+        assert_eq!(call(&running.address, &acme, "GET", path, None).unwrap().0, 403, "{path}");
+        assert_eq!(call(&running.address, &operator, "GET", path, None).unwrap().0, 200, "{path}");
+    }
+    // A narrowed key keeps to what it is narrowed to.
+    let reader =
+        key_of(&running, &acme, json!({ "name": "r", "role": "ingester", "only": ["documents.read"] }));
+    assert_eq!(call(&running.address, &reader, "GET", "/v1/documents", None).unwrap().0, 200);
+    let (status, answer) = status_of(&running, &reader, "POST", "/v1/documents", json!({ "text": "x" }));
+    assert_eq!((status, &answer["error"]["code"]), (403, &json!("permission_denied")));
+
+    // A suspended tenant is not served, and is again when that is lifted.
+    let state = |state: &str| running.call("PATCH", "/admin/tenants/acme", Some(&json!({ "state": state })));
+    assert_eq!(state("suspended").0, 200);
+    let (status, answer) = call(&running.address, &acme, "GET", "/v1/documents", None).unwrap();
+    assert_eq!((status, &answer["error"]["code"]), (403, &json!("suspended_tenant")));
+    assert_eq!(state("active").0, 200);
+    assert_eq!(call(&running.address, &acme, "GET", "/v1/documents", None).unwrap().0, 200);
+
+    // A tenant that may use one assistant sees and uses that one.
+    let models = json!({ "models": ["assistant"] });
+    assert_eq!(running.call("PATCH", "/admin/tenants/zoo", Some(&models)).0, 200);
+    let (_, listed) = call(&running.address, &zoo, "GET", "/v1/models", None).unwrap();
+    assert_eq!(listed["data"].as_array().unwrap().len(), 1, "{listed}");
+    let chat =
+        json!({ "model": "builtin/extractive", "messages": [{ "role": "user", "content": "Hello?" }] });
+    let (status, answer) = status_of(&running, &zoo, "POST", "/v1/chat/completions", chat);
+    assert_eq!((status, &answer["error"]["code"]), (403, &json!("model_not_allowed")));
+    let unknown = running.call("PATCH", "/admin/tenants/zoo", Some(&json!({ "models": ["gpt-9"] })));
+    assert_eq!(unknown.0, 400);
+}
+
+#[test]
+fn what_was_done_is_on_record_and_a_changed_record_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let acme = tenant(&running, "acme");
+    let jane = key_of(
+        &running,
+        &acme,
+        json!({ "name": "jane", "role": "customer_user", "user": "jane.doe@acme.example" }),
+    );
+    let search = json!({ "query": "a very private question" });
+    assert_eq!(status_of(&running, &jane, "POST", "/v1/search", search.clone()).0, 200);
+    assert_eq!(status_of(&running, "msk_nobody_1", "POST", "/v1/search", search).0, 401);
+    assert_eq!(
+        status_of(&running, &jane, "POST", "/admin/keys", json!({ "name": "x", "role": "admin" })).0,
+        403
+    );
+
+    let (status, answer) = running.call("GET", "/admin/audit?everyone=true&limit=1000", None);
+    assert_eq!(status, 200, "{answer}");
+    let text = answer.to_string();
+    for part in ["keys.create", "tenants.create", "documents.search", "permission_denied", "invalid_api_key"]
+    {
+        assert!(text.contains(part), "{part} is not on record");
+    }
+    for private in ["jane.doe", "private question", "msk_"] {
+        assert!(!text.contains(private), "{private:?} is on record");
+    }
+    // A tenant's records are for the operator alone, unless it has an auditor of its own.
+    assert_eq!(call(&running.address, &acme, "GET", "/admin/audit", None).unwrap().0, 403);
+    let records = answer["data"].as_array().unwrap();
+    let by_jane = records.iter().find(|record| record["body"]["action"] == "documents.search").unwrap();
+    let pseudonym = by_jane["body"]["subject"].as_str().unwrap().to_owned();
+    let resolved = mainstay(folder.path(), &["audit", "resolve", &pseudonym]);
+    assert!(String::from_utf8_lossy(&resolved.stdout).contains("jane.doe@acme.example"));
+
+    let head = mainstay(folder.path(), &["audit", "head", "--json"]);
+    let head: Value = serde_json::from_slice(&head.stdout).unwrap();
+    assert!(mainstay(folder.path(), &["audit", "verify"]).status.success());
+    drop(running);
+
+    // Without any Mainstay, by the key that was kept elsewhere.
+    let log = folder.path().join("data/audit/log");
+    let key = head["head"]["key"].as_str().unwrap();
+    let anchor = format!("{}:{}", head["head"]["seq"], head["head"]["hash"].as_str().unwrap());
+    let verify = || {
+        let log = log.to_str().unwrap();
+        mainstay(folder.path(), &["audit", "verify", "--folder", log, "--key", key, "--anchor", &anchor])
+    };
+    let sound = verify();
+    assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stdout));
+    let segment = fs::read_dir(&log)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("segment"))
+        .unwrap();
+    let whole = fs::read_to_string(&segment).unwrap();
+    let changed = whole.replacen("permission_denied", "permission_granted", 1);
+    assert_ne!(changed, whole);
+    fs::write(&segment, changed).unwrap();
+    let found = verify();
+    assert_eq!(found.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&found.stdout).contains("NOT whole"));
+}
+
+/// Whether any file below a folder holds these bytes.
+fn holds(folder: &Path, bytes: &str) -> Option<String> {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let found = if path.is_dir() {
+            holds(&path, bytes)
+        } else {
+            let content = fs::read(&path).unwrap_or_default();
+            memchr::memmem::find(&content, bytes.as_bytes()).map(|_| path.display().to_string())
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+#[test]
+fn who_is_erased_is_in_no_file_any_more_and_others_are_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let acme = tenant(&running, "acme");
+    let jane = "jane.doe@acme.example";
+    let key =
+        key_of(&running, &acme, json!({ "name": "Jane Doe's laptop", "role": "ingester", "user": jane }));
+    let theirs = json!({
+        "doc_id": "curriculum-of-jane-doe.md", "title": "Curriculum of Jane Doe", "metadata": { "owner": "Jane-Doe-17" },
+        "text": "Jane Doe kept the lighthouse of Skagen for eleven winters before she went to sea again.",
+    });
+    assert_eq!(status_of(&running, &key, "POST", "/v1/documents", theirs).0, 201);
+    let others = json!({ "doc_id": "tide-table.md", "text": "High water at Skagen is at six in the morning on most days." });
+    assert_eq!(status_of(&running, &acme, "POST", "/v1/documents", others).0, 201);
+    let ask = json!({ "model": "assistant", "messages": [{ "role": "user", "content": "Who kept the lighthouse of Skagen?" }] });
+    assert_eq!(status_of(&running, &key, "POST", "/v1/chat/completions", ask).0, 200);
+
+    let markers = [
+        jane,
+        "curriculum-of-jane-doe",
+        "Curriculum of Jane Doe",
+        "Jane-Doe-17",
+        "eleven winters",
+        "Jane Doe's laptop",
+    ];
+    let data = folder.path().join("data");
+    for marker in markers {
+        assert!(
+            holds(&data, marker).is_some(),
+            "{marker} was nowhere to begin with: the test proves nothing"
+        );
+    }
+
+    // What is held is not erased; what is not held is, by the tenant's own administrator.
+    let body = json!({ "user": jane, "reason": "case 17" });
+    let (status, hold) = status_of(&running, &acme, "POST", "/admin/holds", body);
+    assert_eq!(status, 201, "{hold}");
+    let (status, answer) = status_of(&running, &acme, "POST", "/admin/erasures", json!({ "user": jane }));
+    assert_eq!((status, &answer["error"]["code"]), (409, &json!("legal_hold")));
+    let lift = format!("/admin/holds/{}", hold["id"].as_str().unwrap());
+    assert_eq!(call(&running.address, &acme, "DELETE", &lift, None).unwrap().0, 200);
+    let (status, answer) = status_of(&running, &acme, "POST", "/admin/erasures", json!({ "user": jane }));
+    assert_eq!(status, 202, "{answer}");
+    let erasure = finished(&running, &acme, answer["id"].as_str().unwrap());
+    let stores: Vec<&str> =
+        erasure["stores"].as_array().unwrap().iter().map(|store| store["store"].as_str().unwrap()).collect();
+    for store in ["documents", "events", "index", "cache", "keys", "audit"] {
+        assert!(stores.contains(&store), "{store} is not in {stores:?}");
+    }
+    assert_eq!(erasure["certificate"]["signature"].as_str().map(str::len), Some(128));
+
+    for marker in markers {
+        assert_eq!(holds(&data, marker), None, "{marker} is still there");
+    }
+    assert_eq!(call(&running.address, &key, "GET", "/v1/documents", None).unwrap().0, 401);
+    let (_, left) = call(&running.address, &acme, "GET", "/v1/documents", None).unwrap();
+    assert_eq!(left["data"].as_array().unwrap().len(), 1);
+    let (_, found) =
+        status_of(&running, &acme, "POST", "/v1/search", json!({ "query": "high water at Skagen" }));
+    assert_eq!(found["results"][0]["doc_id"], "tide-table.md", "{found}");
+    assert!(mainstay(folder.path(), &["audit", "verify"]).status.success(), "the chain stays whole");
+}
+
+#[test]
+fn a_tenant_that_is_erased_is_gone_with_everything_and_its_id_is_not_given_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let (acme, zoo) = (tenant(&running, "acme"), tenant(&running, "zoo"));
+    for (key, text) in
+        [(&acme, "Plans of acme for a submarine made of glass."), (&zoo, "The feeding of the seals.")]
+    {
+        assert_eq!(
+            status_of(&running, key, "POST", "/v1/documents", json!({ "doc_id": "d", "text": text })).0,
+            201
+        );
+    }
+    let data = folder.path().join("data");
+    assert!(holds(&data, "submarine made of glass").is_some());
+    assert_eq!(status_of(&running, &acme, "POST", "/admin/erasures", json!({ "tenant": "acme" })).0, 400);
+    let erased = mainstay(folder.path(), &["erase", "--whole-tenant", "acme", "--tenant", "acme"]);
+    let said = String::from_utf8_lossy(&erased.stdout);
+    assert!(
+        erased.status.success() && said.contains("Erased."),
+        "{said} {}",
+        String::from_utf8_lossy(&erased.stderr)
+    );
+    for marker in ["submarine made of glass", "The acme company"] {
+        assert_eq!(holds(&data, marker), None, "{marker}");
+    }
+    assert_eq!(call(&running.address, &acme, "GET", "/v1/documents", None).unwrap().0, 401);
+    assert_eq!(call(&running.address, &zoo, "GET", "/v1/documents/d", None).unwrap().0, 200);
+    let again = running.call("POST", "/admin/tenants", Some(&json!({ "id": "acme", "name": "Acme" })));
+    assert_eq!(again.0, 409);
+}
+
+/// The erasure when it is done.
+fn finished(running: &Running, key: &str, id: &str) -> Value {
+    let began = Instant::now();
+    loop {
+        let (_, all) = call(&running.address, key, "GET", "/admin/erasures", None).unwrap();
+        let erasure =
+            all["data"].as_array().unwrap().iter().find(|erasure| erasure["id"] == id).unwrap().clone();
+        if erasure["state"] == "finished" {
+            return erasure;
+        }
+        assert!(erasure["failure"].is_null(), "{erasure}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{erasure}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
