@@ -4,6 +4,7 @@ use mainstay_domain::id::RoleName;
 use mainstay_domain::identity::Permission;
 
 use crate::policies::Policies;
+use crate::reads::Reads;
 use crate::situation::Axes;
 
 /// Most situations in which one cell is tried. With more, the cell says what held in these.
@@ -38,6 +39,15 @@ pub struct Reach {
     pub operator_other: Extent,
 }
 
+impl Reach {
+    const NOWHERE: Self = Self {
+        own: Extent::Never,
+        other: Extent::Never,
+        operator_own: Extent::Never,
+        operator_other: Extent::Never,
+    };
+}
+
 /// Whether something is allowed, where more than the role may matter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
@@ -60,21 +70,21 @@ impl Policies {
     /// What every role may do, by itself. Tries every situation that the policies tell apart, so it is for people, not for
     /// requests.
     pub fn matrix(&self) -> Matrix {
-        let axes = Axes::new(&self.reads);
         let row = |role: RoleName| {
-            let extent = |permission, of_other: bool, operator| {
-                let mut axes = axes.clone();
-                axes.roles = vec![vec![role.clone()]];
-                axes.permissions = vec![permission];
-                axes.tenants.retain(|(own, other)| (own != other) == of_other);
-                axes.operator = vec![operator];
-                self.extent(&axes)
-            };
-            let reach = |permission| Reach {
-                own: extent(permission, false, false),
-                other: extent(permission, true, false),
-                operator_own: extent(permission, false, true),
-                operator_other: extent(permission, true, true),
+            let reach = |permission| {
+                let Some(axes) = self.axes(&role, permission) else { return Reach::NOWHERE };
+                let extent = |of_other: bool, operator| {
+                    let mut axes = axes.clone();
+                    axes.tenants.retain(|(own, other)| (own != other) == of_other);
+                    axes.operator = vec![operator];
+                    self.extent(&axes)
+                };
+                Reach {
+                    own: extent(false, false),
+                    other: extent(true, false),
+                    operator_own: extent(false, true),
+                    operator_other: extent(true, true),
+                }
             };
             let cells = Permission::ALL.into_iter().map(reach).collect();
             MatrixRow { role, cells }
@@ -86,19 +96,32 @@ impl Policies {
     /// then only looked up.
     pub fn roles_with(&self, permission: Permission) -> &[RoleName] {
         let found = self.granting.get_or_init(|| {
-            let mut axes = Axes::new(&self.reads);
-            axes.tenants.retain(|(own, other)| own == other);
-            let mut gives = |permission, role: &RoleName| {
-                axes.roles = vec![vec![role.clone()]];
-                axes.permissions = vec![permission];
-                self.extent(&axes) != Extent::Never
+            let gives = |permission, role: &RoleName| {
+                self.axes(role, permission).is_some_and(|mut axes| {
+                    axes.tenants.retain(|(own, other)| own == other);
+                    self.extent(&axes) != Extent::Never
+                })
             };
             let roles = self.roles();
-            let mut with =
-                |permission| roles.iter().filter(|role| gives(permission, role)).cloned().collect::<Vec<_>>();
-            Permission::ALL.into_iter().map(&mut with).collect()
+            let with = |permission| roles.iter().filter(|role| gives(permission, role)).cloned().collect();
+            Permission::ALL.into_iter().map(with).collect()
         });
         found.get(permission as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The situations that matter to whether a role gives a permission: what the policies look at that are about it. `None`
+    /// where no policy permits it.
+    fn axes(&self, role: &RoleName, permission: Permission) -> Option<Axes> {
+        let mut reads = Reads::default();
+        let mut is_permitted = false;
+        for rule in self.rules().iter().filter(|rule| rule.concerns(role, permission)) {
+            reads.add(&rule.reads);
+            is_permitted |= !rule.forbids();
+        }
+        let mut axes = Axes::new(&reads);
+        axes.roles = vec![vec![role.clone()]];
+        axes.permissions = vec![permission];
+        is_permitted.then_some(axes)
     }
 
     fn extent(&self, axes: &Axes) -> Extent {

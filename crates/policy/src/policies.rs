@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use cedar_policy as cedar;
 use mainstay_domain::id::RoleName;
+use mainstay_domain::identity::Permission;
 use moka::sync::Cache;
 
 use crate::ask::Asker;
@@ -185,6 +186,22 @@ impl Rule {
         let diagnostics = response.diagnostics();
         let applied = diagnostics.reason().next().is_some();
         diagnostics.errors().next().is_none().then_some(applied)
+    }
+
+    /// Whether its scope leaves room for somebody with only this role who wants to do this. Its conditions may not.
+    pub(crate) fn concerns(&self, role: &RoleName, permission: Permission) -> bool {
+        let is_role = |uid: &cedar::EntityUid| uid.id().as_ref() as &str == role.as_str();
+        let is_action = |uid: &cedar::EntityUid| uid.id().as_ref() as &str == permission.as_str();
+        let by_role = match self.cedar.principal_constraint() {
+            cedar::PrincipalConstraint::In(uid) | cedar::PrincipalConstraint::IsIn(_, uid) => is_role(&uid),
+            _ => true,
+        };
+        by_role
+            && match self.cedar.action_constraint() {
+                cedar::ActionConstraint::Any => true,
+                cedar::ActionConstraint::In(uids) => uids.iter().any(is_action),
+                cedar::ActionConstraint::Eq(uid) => is_action(&uid),
+            }
     }
 
     pub(crate) fn forbids(&self) -> bool {

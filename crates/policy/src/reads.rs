@@ -4,7 +4,7 @@
 //! So two questions that agree in what the policies look at have the same answer, which is what makes decisions worth
 //! keeping: ten thousand tenants and their users are a handful of different questions.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use mainstay_domain::id::{RegionName, TierName, UserId};
 use mainstay_domain::identity::Permission;
@@ -98,8 +98,9 @@ impl Reads {
 /// Reduces a question to what policies look at.
 #[derive(Debug)]
 pub(crate) struct Lens {
-    roles: HashMap<String, u32>,
-    tenants: HashMap<String, u32>,
+    /// In order, to be found by halving: quicker than hashing where callers bring hundreds of roles.
+    roles: Vec<String>,
+    tenants: Vec<String>,
     user: bool,
     tier: bool,
     region: bool,
@@ -120,7 +121,7 @@ pub(crate) struct Facts {
     roles: u128,
     same_tenant: bool,
     /// The tenants as policies know them: by their number, or as one that no policy names.
-    tenants: [Option<u32>; 2],
+    tenants: [Option<usize>; 2],
     operator: bool,
     via: Option<Via>,
     kind: Option<ResourceKind>,
@@ -136,8 +137,8 @@ pub(crate) struct Facts {
 impl Lens {
     pub(crate) fn new(reads: &Reads) -> Self {
         Self {
-            roles: reads.roles.iter().take(MAX_ROLES).cloned().zip(0..).collect(),
-            tenants: reads.tenants.iter().cloned().zip(0..).collect(),
+            roles: reads.roles.iter().take(MAX_ROLES).cloned().collect(),
+            tenants: reads.tenants.iter().cloned().collect(),
             user: reads.attribute("user"),
             tier: reads.attribute("tier"),
             region: reads.attribute("region"),
@@ -151,13 +152,13 @@ impl Lens {
 
     /// Whether any policy names the role: one that none names makes no difference.
     pub(crate) fn knows_role(&self, name: &str) -> bool {
-        self.roles.contains_key(name)
+        number(&self.roles, name).is_some()
     }
 
     pub(crate) fn facts(&self, question: &Question<'_>) -> Facts {
         let Question { principal, permission, resource, context } = question;
-        let roles = principal.roles.iter().filter_map(|role| self.roles.get(role.as_str()));
-        let tenant = |name: &str| self.tenants.get(name).copied();
+        let roles = principal.roles.iter().filter_map(|role| number(&self.roles, role.as_str()));
+        let tenant = |name: &str| number(&self.tenants, name);
         Facts {
             permission: *permission,
             roles: roles.fold(0, |roles, bit| roles | 1 << bit),
@@ -175,6 +176,10 @@ impl Lens {
             name: resource.name.filter(|_| self.name).map(Box::from),
         }
     }
+}
+
+fn number(names: &[String], name: &str) -> Option<usize> {
+    names.binary_search_by(|known| known.as_str().cmp(name)).ok()
 }
 
 #[cfg(test)]
