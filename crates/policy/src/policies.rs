@@ -181,8 +181,7 @@ impl Rule {
 
     /// Whether it is a permit or a forbid that applies, for itself. `None` where it cannot be evaluated.
     pub(crate) fn applies(&self, policies: &Policies, question: &Question<'_>) -> Option<bool> {
-        let alone = cedar::PolicySet::from_policies([self.cedar.clone()]).ok()?;
-        let response = policies.asker.ask(&alone, &policies.lens, question).ok()?;
+        let response = policies.asker.ask(&self.alone, &policies.lens, question).ok()?;
         let diagnostics = response.diagnostics();
         let applied = diagnostics.reason().next().is_some();
         diagnostics.errors().next().is_none().then_some(applied)

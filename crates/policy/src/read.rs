@@ -29,6 +29,8 @@ pub struct Rule {
     /// Its text, as it was written.
     pub text: Arc<str>,
     pub(crate) cedar: cedar::Policy,
+    /// The same policy as a set with nothing else in it, to ask it for itself.
+    pub(crate) alone: cedar::PolicySet,
     pub(crate) reads: Reads,
 }
 
@@ -129,6 +131,9 @@ impl Reader<'_> {
                         principal.user == \"alice\"` or `resource has name && resource.name == \"handbook\"`";
             return Err(refuse(format!("no user and no resource is {named}"), hint));
         }
+        let cedar = policy.new_id(cedar::PolicyId::new(id.as_str()));
+        let alone = cedar::PolicySet::from_policies([cedar.clone()])
+            .map_err(|error| refuse(error.to_string(), "give it another @id"))?;
         Ok(Rule {
             effect: match policy.effect() {
                 cedar::Effect::Permit => Effect::Permit,
@@ -138,7 +143,8 @@ impl Reader<'_> {
             file: Arc::from(self.file),
             line,
             text: Arc::from(&self.text[statement.span.clone()]),
-            cedar: policy.new_id(cedar::PolicyId::new(id.as_str())),
+            cedar,
+            alone,
             id,
             reads,
         })

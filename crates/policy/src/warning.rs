@@ -17,8 +17,8 @@ use crate::situation::{Axes, Situation};
 
 /// Most situations in which one policy is tried. A policy that looks at so much that there are more is not judged.
 const TRIES: u64 = 4_096;
-/// Most situations in which all policies of a team are tried together: a second or so.
-const ALL_TRIES: u64 = 100_000;
+/// Most situations in which all policies of a team are tried together: it bounds how long a start takes.
+const ALL_TRIES: u64 = 20_000;
 
 /// Something doubtful about a policy that is in force.
 #[derive(Clone, PartialEq, Eq, Debug)]

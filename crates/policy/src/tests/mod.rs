@@ -62,6 +62,14 @@ pub(crate) fn refused(text: &str) -> PolicyError {
     Policies::with(text, "team.cedar").expect_err("the policies are in force")
 }
 
+/// Actions and the cells of the matrix are found by the number of a permission.
+#[test]
+fn permissions_are_numbered_as_they_are_listed() {
+    for (number, permission) in Permission::ALL.into_iter().enumerate() {
+        assert_eq!(permission as usize, number);
+    }
+}
+
 /// A question is a plain value: nothing of it is moved by asking.
 #[test]
 fn a_question_can_be_asked_again_with_one_thing_changed() {

@@ -1,8 +1,10 @@
 //! Policies that are not put in force.
 
+use proptest::prelude::*;
+
 use super::{refusal, refused};
 use crate::scan;
-use crate::{Policies, PolicyError};
+use crate::{EXAMPLE, Policies, PolicyError};
 
 #[test]
 fn a_refusal_says_where_and_what_to_do() {
@@ -152,4 +154,28 @@ fn more_roles_than_can_be_told_apart_are_refused() {
     };
     let text: String = (0..130).map(role).collect();
     assert!(refusal(&text).contains("more than 128 roles"), "{}", refusal(&text));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A file with slips of the finger is put in force or refused with places that are in it.
+    #[test]
+    fn a_mangled_file_is_answered(slips in prop::collection::vec((any::<prop::sample::Index>(), "\\PC{0,2}|[(){};\"]"), 1..4)) {
+        let mut text: Vec<char> = EXAMPLE.chars().collect();
+        for (at, written) in slips {
+            let at = at.index(text.len());
+            text.splice(at..(at + 2).min(text.len()), written.chars());
+        }
+        let text: String = text.into_iter().collect();
+        match Policies::with(&text, "team.cedar") {
+            Ok(_) | Err(PolicyError::LocksOut { .. }) => {}
+            Err(PolicyError::Invalid(faults)) => {
+                let last = text.matches('\n').count() + 1;
+                prop_assert!(!faults.is_empty());
+                prop_assert!(faults.iter().all(|fault| (1..=last).contains(&fault.line)), "{:?}", faults);
+            }
+            Err(other) => prop_assert!(false, "{}", other),
+        }
+    }
 }
