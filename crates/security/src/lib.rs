@@ -6,6 +6,7 @@ pub mod residency;
 pub mod ring;
 pub mod sessions;
 pub mod tenants;
+pub mod tokens;
 
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -16,3 +17,4 @@ pub use residency::{Residency, WrongRegion};
 pub use ring::{KeyOrder, KeyRing, KeyRingError, KeySummary, NewKey};
 pub use sessions::Sessions;
 pub use tenants::{TenantChange, TenantOrder, Tenants, TenantsError};
+pub use tokens::{TokenError, TokenIdentity, TokenVerifier};
