@@ -6,7 +6,7 @@ use super::json;
 use super::key::{Algorithm, Key, Unusable};
 
 /// Largest set, in bytes. Those of the large providers have a few thousand.
-pub(super) const LARGEST: usize = 1024 * 1024;
+const LARGEST: usize = 1024 * 1024;
 
 /// Most keys in a set. Providers have two to ten.
 const MOST: usize = 200;

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::key_set::{KeySet, KeySetFault, LARGEST};
+use super::key_set::{KeySet, KeySetFault};
 use super::settings::KeyRefresh;
 
 /// What fetches key sets.
@@ -254,9 +254,6 @@ impl RemoteKeys {
     async fn fetch(&self) -> Result<KeySet, KeySetError> {
         let fetched = self.clock.timeout(LONGEST_FETCH, self.fetches.source.fetch(&self.url)).await;
         let bytes = fetched.ok_or(KeySetError::TimedOut(LONGEST_FETCH))??;
-        if bytes.len() > LARGEST {
-            return Err(KeySetFault::TooLarge.into());
-        }
         Ok(KeySet::read(&bytes)?)
     }
 

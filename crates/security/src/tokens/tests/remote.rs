@@ -248,6 +248,22 @@ async fn a_replaced_key_under_the_old_id_ends_what_was_verified_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_verified_is_known_on_when_the_same_keys_were_fetched_again() {
+    let (signer, other) = (Signer::ed("d1"), Signer::ed("d2"));
+    let (provider, clock) = (Provider::of(&[&signer]), clock());
+    let fetches = super::super::remote::Fetches::new(provider.clone(), clock);
+    let url = "https://login.example.com/keys".to_owned();
+    let keys =
+        Arc::new(super::super::remote::RemoteKeys::new("login".into(), url, KeyRefresh::default(), fetches));
+    let first = keys.current().await.unwrap().version;
+    clock.sleep(10 * MINUTE).await;
+    assert_eq!((keys.current().await.unwrap().version, provider.asked()), (first, 2));
+    provider.now_answers(set(&[&signer, &other]));
+    clock.sleep(10 * MINUTE).await;
+    assert_ne!(keys.current().await.unwrap().version, first);
+}
+
+#[tokio::test(start_paused = true)]
 async fn made_up_key_ids_do_not_become_requests_to_the_provider() {
     let signer = Signer::ed("d1");
     let (provider, clock) = (Provider::of(&[&signer]), clock());
@@ -344,7 +360,8 @@ async fn while_the_provider_is_down_its_last_keys_count_for_a_day() {
 #[tokio::test(start_paused = true)]
 async fn what_is_no_key_set_is_refused_and_the_old_one_kept() {
     let signer = Signer::ed("d1");
-    let huge = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(1024 * 1024));
+    // Good but for its size.
+    let huge = format!("{{\"keys\":[{}],\"x\":\"{}\"}}", signer.jwk(), "x".repeat(1024 * 1024));
     let many = key_set_of(vec![signer.jwk(); 201]);
     let bodies = [
         huge.into_bytes(),
