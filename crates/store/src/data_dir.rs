@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mainstay_vault::{KeyError, MasterKeyId};
+
 use crate::error::StorageError;
 
 /// The layout of the folder that this build reads and writes. It changes when files move or change their meaning; a
@@ -113,6 +115,49 @@ pub enum DataDirError {
         /// The file.
         path: PathBuf,
     },
+    /// Its content is sealed, and no keys were given.
+    #[error(
+        "the content of the data folder {path:?} is sealed: set `storage.encryption` again, with the master key {}; \
+         nothing is lost",
+        listed(masters)
+    )]
+    Sealed {
+        /// The folder.
+        path: PathBuf,
+        /// The master keys by which its keys are wrapped; none when all keys were destroyed.
+        masters: Vec<MasterKeyId>,
+    },
+    /// Its content is sealed with keys that another master key wrapped.
+    #[error(
+        "the content of the data folder {path:?} is sealed with keys that the master key {needed} wrapped, and \
+         `storage.encryption` names {given}: name that one again, or as a previous one; nothing is lost"
+    )]
+    WrongMasterKey {
+        /// The folder.
+        path: PathBuf,
+        /// The master key that is needed.
+        needed: MasterKeyId,
+        /// The ids of those that were given.
+        given: String,
+    },
+    /// Its content is sealed, and the file of the keys is not there, or holds none.
+    #[error(
+        "content of the data folder is sealed, and {path:?} does not hold its keys: restore that file from the backup of \
+         the same day"
+    )]
+    KeysMissing {
+        /// The file of the keys.
+        path: PathBuf,
+    },
+    /// The keys of the tenants cannot be read.
+    #[error("the keys of the data folder {path:?} cannot be read")]
+    Keys {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: KeyError,
+    },
     /// The disk refused.
     #[error("the data folder {path:?} cannot be opened: {source}")]
     Storage {
@@ -131,6 +176,14 @@ impl DataDirError {
             Self::Storage { source, .. } => source.is_retryable(),
             _ => false,
         }
+    }
+}
+
+/// Names of master keys for a message.
+fn listed(masters: &[MasterKeyId]) -> String {
+    match masters {
+        [] => "that it had last".to_owned(),
+        masters => masters.iter().map(MasterKeyId::as_str).collect::<Vec<_>>().join(" and "),
     }
 }
 

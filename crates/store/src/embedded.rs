@@ -3,26 +3,32 @@
 use std::sync::Arc;
 
 use mainstay_domain::Clock;
+use mainstay_vault::{MasterKeys, TenantKeys};
+use tokio_util::sync::CancellationToken;
 
 use crate::anchors::SqliteAnchors;
 use crate::approvals::SqliteApprovals;
 use crate::data_dir::{DataDir, DataDirError};
+use crate::documents::SealingProgress;
 use crate::documents::sqlite::SqliteDocuments;
 use crate::erasures::SqliteErasures;
+use crate::error::StorageError;
 use crate::keys::SqliteKeys;
 use crate::ledger::{JournalLedger, LedgerDrain};
+use crate::sealing::Sealing;
 use crate::sqlite::{Database, Migration};
 use crate::tenants::SqliteTenants;
 
 /// The database of documents, events, tenants and keys.
 const MAIN_FILE: &str = "mainstay.db";
 
-const MAIN_MIGRATIONS: [Migration; 5] = [
+const MAIN_MIGRATIONS: [Migration; 6] = [
     Migration { version: 1, sql: include_str!("sqlite/schema/main_1.sql") },
     Migration { version: 2, sql: include_str!("sqlite/schema/main_2.sql") },
     Migration { version: 3, sql: include_str!("sqlite/schema/main_3.sql") },
     Migration { version: 4, sql: include_str!("sqlite/schema/main_4.sql") },
     Migration { version: 5, sql: include_str!("sqlite/schema/main_5.sql") },
+    Migration { version: 6, sql: include_str!("sqlite/schema/main_6.sql") },
 ];
 
 /// Everything that Mainstay remembers, in one data folder.
@@ -30,18 +36,77 @@ const MAIN_MIGRATIONS: [Migration; 5] = [
 pub struct EmbeddedStore {
     folder: DataDir,
     main: Database,
+    sealing: Option<Sealing>,
     documents: Arc<SqliteDocuments>,
     ledger: Arc<JournalLedger>,
     clock: Clock,
 }
 
 impl EmbeddedStore {
-    /// Opens what the folder holds, creates what is missing, and brings the tables up to date.
+    /// Opens what the folder holds, creates what is missing, and brings the tables up to date. A folder whose content is
+    /// sealed is refused: [`DataDirError::Sealed`] says what is missing.
     pub async fn open(folder: DataDir, clock: Clock) -> Result<Self, DataDirError> {
         let main = Database::open(&folder, MAIN_FILE, &MAIN_MIGRATIONS).await?;
-        let documents = Arc::new(SqliteDocuments::new(main.clone(), clock));
+        match Sealing::refuse(&folder, &main, clock).await {
+            Ok(()) => Self::with(folder, main, None, clock).await,
+            Err(error) => {
+                main.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The same, with the content of documents sealed: each tenant's with keys of its own, which one of the master keys
+    /// wraps. What was stored before stays readable, and is sealed by [`EmbeddedStore::seal_what_is_plain`]. From then on
+    /// the folder opens only with its master key: another one is [`DataDirError::WrongMasterKey`].
+    pub async fn open_sealed(
+        folder: DataDir,
+        clock: Clock,
+        masters: MasterKeys,
+    ) -> Result<Self, DataDirError> {
+        let main = Database::open(&folder, MAIN_FILE, &MAIN_MIGRATIONS).await?;
+        match Sealing::open(&folder, &main, masters, clock).await {
+            Ok(sealing) => Self::with(folder, main, Some(sealing), clock).await,
+            Err(error) => {
+                main.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn with(
+        folder: DataDir,
+        main: Database,
+        sealing: Option<Sealing>,
+        clock: Clock,
+    ) -> Result<Self, DataDirError> {
+        let documents = Arc::new(SqliteDocuments::new(main.clone(), sealing.clone(), clock));
         let ledger = Arc::new(JournalLedger::open(&folder).await?);
-        Ok(Self { folder, main, documents, ledger, clock })
+        Ok(Self { folder, main, sealing, documents, ledger, clock })
+    }
+
+    /// The keys by which the content of documents is sealed, for whoever rotates, wraps again or destroys them; `None` where
+    /// it is not sealed.
+    ///
+    /// Destroying a tenant's keys erases what is sealed with them. What is still plain is not sealed with anything: until
+    /// [`EmbeddedStore::seal_what_is_plain`] is through, delete and purge the tenant's documents as well.
+    pub fn tenant_keys(&self) -> Option<TenantKeys> {
+        self.sealing.as_ref().map(|sealing| sealing.keys().clone())
+    }
+
+    /// Seals what was stored before content was sealed; nothing where the store was opened without keys, or everything is
+    /// sealed. It works in small transactions, so that requests go on meanwhile, and may be stopped and dropped at any
+    /// moment: the next call goes on where this one was. `report` is told how far it has come after each of them.
+    ///
+    /// At its end it writes the database anew, for which the disk needs room for a second one, and during which writers
+    /// wait. Only then it is finished: no plain content is left in the files, and none is accepted in the place of sealed
+    /// content any more.
+    pub async fn seal_what_is_plain(
+        &self,
+        stop: &CancellationToken,
+        report: impl FnMut(SealingProgress) + Send,
+    ) -> Result<SealingProgress, StorageError> {
+        self.documents.seal_what_is_plain(stop, report).await
     }
 
     /// The folder that holds it.
@@ -94,5 +159,8 @@ impl EmbeddedStore {
     pub async fn close(&self) {
         self.ledger.close().await;
         self.main.close().await;
+        if let Some(sealing) = &self.sealing {
+            sealing.close().await;
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use mainstay_vault::{KeyError, KeyStoreError, OpenError, SealError};
+
 /// The kinds of trouble with storage, told apart because each needs something else from the operator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -22,6 +24,10 @@ pub enum StorageFault {
     Disk,
     /// The store has been closed: the process is shutting down.
     Closed,
+    /// The keys of the tenant were destroyed, and what it had with them.
+    Erased,
+    /// The keys by which content is sealed cannot be had now.
+    KeysUnavailable,
     /// A statement was refused for a reason that is a defect of Mainstay.
     Internal,
 }
@@ -46,6 +52,10 @@ impl StorageFault {
             Self::Closed => {
                 "the process is shutting down; send the request to another one or try again later"
             }
+            Self::Erased => "what it had is gone for good; readmit the tenant to begin anew",
+            Self::KeysUnavailable => {
+                "see to it that the master key of `storage.encryption` can be reached, and try again; nothing is lost"
+            }
             Self::Internal => "this is a defect of Mainstay: please report it with the message",
         }
     }
@@ -59,6 +69,8 @@ impl StorageFault {
             Self::Damaged => "a file of the data folder is damaged",
             Self::Disk => "the disk failed",
             Self::Closed => "the store is closed",
+            Self::Erased => "the tenant's keys were destroyed",
+            Self::KeysUnavailable => "the keys of the content cannot be had",
             Self::Internal => "the database refused a statement",
         }
     }
@@ -118,6 +130,37 @@ impl Error for StorageError {
 impl From<io::Error> for StorageError {
     fn from(error: io::Error) -> Self {
         Self::new(fault_of_io(error.kind()), error)
+    }
+}
+
+impl From<KeyError> for StorageError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Shredded { .. } => Self::new(StorageFault::Erased, error),
+            KeyError::Store(KeyStoreError::Storage(cause)) => match cause.downcast::<Self>() {
+                Ok(storage) => *storage,
+                Err(cause) => Self::new(StorageFault::KeysUnavailable, cause),
+            },
+            error => Self::new(StorageFault::KeysUnavailable, error),
+        }
+    }
+}
+
+impl From<OpenError> for StorageError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Shredded { .. } => Self::new(StorageFault::Erased, error),
+            error => Self::new(StorageFault::Damaged, error),
+        }
+    }
+}
+
+impl From<SealError> for StorageError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Shredded { .. } => Self::new(StorageFault::Erased, error),
+            error => Self::new(StorageFault::KeysUnavailable, error),
+        }
     }
 }
 

@@ -3,6 +3,11 @@
 //! The ports are [`DocumentStore`](documents::DocumentStore), [`DocumentMaintenance`](documents::DocumentMaintenance),
 //! [`KeyStore`](keys::KeyStore), [`TenantStore`](tenants::TenantStore) and [`TurnHistory`](ledger::TurnHistory); whatever
 //! implements them passes the conformance suite of the feature `testing`. [`EmbeddedStore`] opens the implementations of one data folder.
+//!
+//! [`EmbeddedStore::open_sealed`] keeps the content of documents sealed with keys of their tenants. Sealed are texts, titles,
+//! headings, metadata, names of sources, and fingerprints. Plain stay whatever is looked up, sorted or counted, by which
+//! nobody reads a document: ids of documents, names of corpora and of fields, languages, media types, sizes, authors, and
+//! the reasons of a quarantine. Keys, tenants, approvals, erasures and the ledger are not sealed.
 
 mod anchors;
 pub mod approvals;
@@ -14,7 +19,9 @@ pub mod erasures;
 mod error;
 pub mod keys;
 pub mod ledger;
+mod sealing;
 mod sqlite;
+mod tenant_keys;
 pub mod tenants;
 
 #[cfg(feature = "testing")]

@@ -9,6 +9,7 @@ use mainstay_store::keys::KeyStore;
 use mainstay_store::ledger::TurnHistory;
 use mainstay_store::tenants::TenantStore;
 use mainstay_store::{DataDir, EmbeddedStore, JournalLedger, SqliteKeys, SqliteTenants};
+use mainstay_vault::{MasterKey, MasterKeys};
 
 struct Embedded {
     documents: Arc<SqliteDocuments>,
@@ -41,13 +42,9 @@ impl Backend for Embedded {
     }
 }
 
-#[tokio::test]
-async fn the_embedded_store_conforms() {
-    conformance(async || {
-        let folder = tempfile::tempdir().unwrap();
-        let store =
-            EmbeddedStore::open(DataDir::open(folder.path()).unwrap(), Clock::system()).await.unwrap();
-        Embedded {
+impl Embedded {
+    fn new(folder: tempfile::TempDir, store: EmbeddedStore) -> Self {
+        Self {
             documents: store.documents(),
             tenants: store.tenants(),
             keys: store.keys(),
@@ -55,6 +52,29 @@ async fn the_embedded_store_conforms() {
             _store: store,
             _folder: folder,
         }
+    }
+}
+
+#[tokio::test]
+async fn the_embedded_store_conforms() {
+    conformance(async || {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(folder.path()).unwrap();
+        let store = EmbeddedStore::open(data_dir, Clock::system()).await.unwrap();
+        Embedded::new(folder, store)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_embedded_store_conforms_when_its_content_is_sealed() {
+    let keys = tempfile::tempdir().unwrap();
+    let masters = MasterKeys::new(MasterKey::generate_file(&keys.path().join("key")).unwrap());
+    conformance(async || {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(folder.path()).unwrap();
+        let store = EmbeddedStore::open_sealed(data_dir, Clock::system(), masters.clone()).await.unwrap();
+        Embedded::new(folder, store)
     })
     .await;
 }

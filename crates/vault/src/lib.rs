@@ -45,6 +45,6 @@ pub use self::master::{
     CommandError, CommandKms, KeyFileError, MasterKey, MasterKeyError, MasterKeyId, MasterKeys,
 };
 pub use self::rewrap::{KeyCensus, Rewrapped};
-pub use self::sealed::{Form, OVERHEAD, is_sealed};
+pub use self::sealed::{Form, OVERHEAD, is_sealed, unopenable};
 pub use self::sealer::{Context, LookupTag, OpenError, Record, SealError, Sealer};
 pub use self::store::{KeyStore, KeyStoreError, Shredded, StoredKeys, WrappedKey};

@@ -61,6 +61,15 @@ impl Form {
     }
 }
 
+/// What is put in the place of a value of so many bytes that must not be kept and cannot be sealed, because the tenant's keys
+/// were destroyed: as long as if it had been sealed with the first of them, and refused as
+/// [`OpenError::Shredded`](crate::OpenError::Shredded). No key opens it, not even one that comes back from a backup.
+pub fn unopenable(plain_bytes: usize) -> Vec<u8> {
+    let mut bytes = vec![0; plain_bytes + OVERHEAD];
+    bytes[..HEADER_BYTES].copy_from_slice(&header(1));
+    bytes
+}
+
 /// The header of data that is sealed with a version of the key.
 pub(crate) fn header(version: u32) -> [u8; HEADER_BYTES] {
     let [a, b, c, d] = version.to_be_bytes();

@@ -33,7 +33,7 @@ pub use self::model::{
     LanguageCounts, NewChunk, NewDocument, ParentId, Published, RetiredRevision, Revision,
 };
 pub use self::quarantine::{Finding, Judgement, QuarantineQuery, Quarantined, QuarantinedChunk};
-pub use self::sqlite::SqliteDocuments;
+pub use self::sqlite::{SealingProgress, SqliteDocuments};
 
 /// A result of the document store.
 pub type Result<T, E = DocumentStoreError> = std::result::Result<T, E>;

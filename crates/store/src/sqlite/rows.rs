@@ -37,6 +37,20 @@ impl MultiRowInsert {
         rows: &[T],
         bind: impl Fn(&T, &mut Row<'_>),
     ) -> Result<u64, StorageError> {
+        self.try_run(connection, rows, |value, row| {
+            bind(value, row);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The same where adding the values of a row may fail; nothing is to be committed then.
+    pub(crate) async fn try_run<T>(
+        &self,
+        connection: &mut SqliteConnection,
+        rows: &[T],
+        bind: impl Fn(&T, &mut Row<'_>) -> Result<(), StorageError>,
+    ) -> Result<u64, StorageError> {
         let statements =
             self.statements.get_or_init(|| std::array::from_fn(|power| self.statement(1 << power)));
         let mut rest = rows;
@@ -47,7 +61,7 @@ impl MultiRowInsert {
             let mut arguments = SqliteArguments::default();
             arguments.reserve(now.len() * self.columns, 0);
             for (index, row) in now.iter().enumerate() {
-                bind(row, &mut Row { arguments: &mut arguments });
+                bind(row, &mut Row { arguments: &mut arguments })?;
                 debug_assert_eq!(arguments.len(), (index + 1) * self.columns, "{}", self.head);
             }
             written += execute(connection, statements[power].clone(), arguments).await?;

@@ -8,11 +8,13 @@ use sqlx::sqlite::SqliteConnection;
 use super::blocks::{BLOCK_BYTES, INSERT_BLOCKS, blocks_of};
 use super::fields::insert_fields;
 use super::quarantine::insert_findings;
+use super::seal::{Content, purpose};
 use super::{SqliteDocuments, existing_corpus_row, state};
 use crate::documents::{
     AcceptedBatch, AcceptedDocument, ChunkSpan, DocumentFlaw, DocumentStoreError, EventKind, NewChunk,
     NewDocument, Result, Revision,
 };
+use crate::error::StorageError;
 use crate::sqlite::{IdList, MultiRowInsert, Row, column, number, sql_number};
 
 static SELECT_DOCUMENTS: IdList = IdList::new(
@@ -55,6 +57,7 @@ impl SqliteDocuments {
     ) -> Result<AcceptedBatch> {
         documents.iter().try_for_each(check)?;
         let accepted_at = self.now();
+        let content = self.content(tenant).await?;
         let mut transaction = self.database.write().await?;
         let corpus_row = existing_corpus_row(&mut transaction, tenant, corpus).await?;
         let mut known = known_documents(&mut transaction, corpus_row, documents).await?;
@@ -68,13 +71,13 @@ impl SqliteDocuments {
             })
             .await?;
         INSERT_REVISIONS
-            .run(&mut transaction, &plan.revisions, |revision, row| {
-                revision.bind(corpus_row, accepted_at, row);
+            .try_run(&mut transaction, &plan.revisions, |revision, row| {
+                revision.bind(&content, corpus_row, accepted_at, row)
             })
             .await?;
-        insert_texts(&mut transaction, &plan.revisions).await?;
-        insert_chunks(&mut transaction, &plan.revisions).await?;
-        insert_new_findings(&mut transaction, &plan.revisions).await?;
+        insert_texts(&mut transaction, &content, &plan.revisions).await?;
+        insert_chunks(&mut transaction, &content, &plan.revisions).await?;
+        insert_new_findings(&mut transaction, &content, &plan.revisions).await?;
         insert_fields(&mut transaction, corpus_row, documents).await?;
         let events: Vec<EventRow<'_>> = plan
             .revisions
@@ -301,18 +304,26 @@ fn plan<'a>(
 }
 
 impl PlannedRevision<'_> {
-    fn bind(&self, corpus_row: i64, accepted_at: i64, row: &mut Row<'_>) {
+    fn bind(
+        &self,
+        content: &Content,
+        corpus_row: i64,
+        accepted_at: i64,
+        row: &mut Row<'_>,
+    ) -> Result<(), StorageError> {
         let document = self.document;
         row.add(sql_number(self.id)).add(sql_number(self.document_row)).add(corpus_row).add(self.state);
-        row.add(document.title.as_deref())
-            .add(document.media_type.as_str())
-            .add(document.language.as_deref());
-        row.add(document.source_name.as_deref()).add(document.fingerprint.0.as_slice());
+        content.add_optional(row, purpose::TITLE, self.id, document.title.as_deref())?;
+        row.add(document.media_type.as_str()).add(document.language.as_deref());
+        content.add_optional(row, purpose::SOURCE_NAME, self.id, document.source_name.as_deref())?;
+        content.add_bytes(row, purpose::FINGERPRINT, self.id, &document.fingerprint.0)?;
         row.add(sql_number(document.source_bytes)).add(sql_number(document.text.len() as u64));
         row.add(sql_number(self.first_chunk)).add(sql_number(document.chunks.len() as u64));
         row.add(sql_number(self.first_block)).add(accepted_at);
-        row.add(serde_json::to_string(document.metadata.as_json()).expect("a JSON object serialises"));
+        let metadata = serde_json::to_string(document.metadata.as_json()).expect("a JSON object serialises");
+        content.add_text(row, purpose::METADATA, self.id, &metadata)?;
         row.add(document.author.as_ref().map(UserId::as_str));
+        Ok(())
     }
 
     fn accepted(&self) -> AcceptedDocument {
@@ -325,23 +336,31 @@ impl PlannedRevision<'_> {
     }
 }
 
-async fn insert_texts(connection: &mut SqliteConnection, revisions: &[PlannedRevision<'_>]) -> Result<()> {
-    let blocks: Vec<(i64, &[u8])> = revisions
+async fn insert_texts(
+    connection: &mut SqliteConnection,
+    content: &Content,
+    revisions: &[PlannedRevision<'_>],
+) -> Result<()> {
+    let blocks: Vec<(u64, &[u8])> = revisions
         .iter()
         .flat_map(|revision| {
             (revision.first_block..).zip(revision.document.text.as_bytes().chunks(BLOCK_BYTES))
         })
-        .map(|(id, bytes)| (sql_number(id), bytes))
         .collect();
     INSERT_BLOCKS
-        .run(connection, &blocks, |(id, bytes), row| {
-            row.add(*id).add(*bytes);
+        .try_run(connection, &blocks, |(id, bytes), row| {
+            row.add(sql_number(*id));
+            content.add_bytes(row, purpose::TEXT, *id, bytes)
         })
         .await?;
     Ok(())
 }
 
-async fn insert_chunks(connection: &mut SqliteConnection, revisions: &[PlannedRevision<'_>]) -> Result<()> {
+async fn insert_chunks(
+    connection: &mut SqliteConnection,
+    content: &Content,
+    revisions: &[PlannedRevision<'_>],
+) -> Result<()> {
     let chunks: Vec<(u64, u64, &NewChunk)> = revisions
         .iter()
         .flat_map(|revision| {
@@ -350,15 +369,17 @@ async fn insert_chunks(connection: &mut SqliteConnection, revisions: &[PlannedRe
         })
         .collect();
     INSERT_CHUNKS
-        .run(connection, &chunks, |(id, revision, chunk), row| {
+        .try_run(connection, &chunks, |(id, revision, chunk), row| {
             row.add(sql_number(*id)).add(sql_number(*revision));
             for position in
                 [chunk.range.start, chunk.range.end, chunk.parent_range.start, chunk.parent_range.end]
             {
                 row.add(sql_number(position as u64));
             }
-            row.add(serde_json::to_string(&chunk.headings).expect("texts serialise"));
+            let headings = serde_json::to_string(&chunk.headings).expect("texts serialise");
+            content.add_text(row, purpose::HEADINGS, *id, &headings)?;
             row.add(chunk.language.as_deref());
+            Ok(())
         })
         .await?;
     Ok(())
@@ -366,11 +387,12 @@ async fn insert_chunks(connection: &mut SqliteConnection, revisions: &[PlannedRe
 
 async fn insert_new_findings(
     connection: &mut SqliteConnection,
+    content: &Content,
     revisions: &[PlannedRevision<'_>],
 ) -> Result<()> {
     let numbered = revisions.iter().flat_map(|revision| {
         let chunks = (revision.first_chunk..).zip(&revision.document.chunks);
         chunks.filter_map(|(id, chunk)| Some((id, revision.id, chunk.finding.as_ref()?)))
     });
-    insert_findings(connection, &numbered.collect::<Vec<_>>()).await
+    insert_findings(connection, content, &numbered.collect::<Vec<_>>()).await
 }

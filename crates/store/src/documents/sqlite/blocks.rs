@@ -7,12 +7,13 @@ use std::ops::Range;
 use mainstay_domain::ByteRange;
 use sqlx::sqlite::SqliteConnection;
 
+use super::seal::{Content, unless_erased};
 use crate::documents::Result;
 use crate::error::StorageError;
 use crate::sqlite::{IdList, MultiRowInsert, column, number, sql_number};
 
 /// Bytes of a block. One row of this size fills one page of the database (4,096 bytes less its headers), so that
-/// reading a block touches no overflow page.
+/// reading a block touches no overflow page; when it is sealed, too.
 pub(super) const BLOCK_BYTES: usize = 4_000;
 
 pub(super) static INSERT_BLOCKS: MultiRowInsert =
@@ -36,12 +37,19 @@ pub(super) fn blocks_of_range(first_block: u64, range: ByteRange) -> Range<u64> 
 pub(super) struct Blocks(HashMap<u64, Vec<u8>>);
 
 impl Blocks {
-    /// Reads the blocks; those that do not exist are left out.
-    pub(super) async fn read(connection: &mut SqliteConnection, ids: &[i64]) -> Result<Self> {
+    /// Reads the blocks; those that do not exist or were erased are left out.
+    pub(super) async fn read(
+        connection: &mut SqliteConnection,
+        content: &Content,
+        ids: &[i64],
+    ) -> Result<Self> {
         let mut blocks = HashMap::with_capacity(ids.len());
         for (sql, arguments) in SELECT_BLOCKS.statements(ids, |_| {}) {
             for row in sqlx::query_with(sql, arguments).fetch_all(&mut *connection).await? {
-                blocks.insert(number(&row, 0)?, column(&row, 1)?);
+                let id = number(&row, 0)?;
+                if let Some(bytes) = unless_erased(content.piece(id, column(&row, 1)?).map_err(Into::into))? {
+                    blocks.insert(id, bytes.into_owned());
+                }
             }
         }
         Ok(Self(blocks))
@@ -67,17 +75,19 @@ impl Blocks {
 /// Reads a whole text.
 pub(super) async fn read_text(
     connection: &mut SqliteConnection,
+    content: &Content,
     first_block: u64,
     text_bytes: u64,
 ) -> Result<String> {
-    let rows = sqlx::query("SELECT bytes FROM text_blocks WHERE block >= $1 AND block < $2 ORDER BY block")
-        .bind(sql_number(first_block))
-        .bind(sql_number(first_block + blocks_of(text_bytes)))
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query("SELECT block, bytes FROM text_blocks WHERE block >= $1 AND block < $2 ORDER BY block")
+            .bind(sql_number(first_block))
+            .bind(sql_number(first_block + blocks_of(text_bytes)))
+            .fetch_all(connection)
+            .await?;
     let mut bytes = Vec::with_capacity(text_bytes as usize);
     for row in &rows {
-        bytes.extend_from_slice(column(row, 0)?);
+        bytes.extend_from_slice(&content.piece(number(row, 0)?, column(row, 1)?)?);
     }
     if bytes.len() as u64 != text_bytes {
         return Err(StorageError::damaged("blocks of a text are missing").into());

@@ -8,8 +8,9 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteDocuments;
 use super::blocks::{Blocks, blocks_of_range};
+use super::seal::{Content, purpose, unless_erased};
 use crate::documents::{ChunkRow, ParentId, Result, Revision};
-use crate::sqlite::{IdList, column, json, number, sql_number};
+use crate::sqlite::{IdList, column, number, sql_number};
 
 /// Chunks that are visible now and not in quarantine, of one corpus of one tenant. The sum keeps SQLite from walking all revisions of the
 /// corpus instead of looking up the few that the chunks belong to.
@@ -63,6 +64,7 @@ impl SqliteDocuments {
         corpus: &CorpusName,
         chunks: &[ChunkId],
     ) -> Result<Vec<ChunkRow>> {
+        let content = self.content(tenant).await?;
         let ids: Vec<i64> = chunks.iter().map(|chunk| sql_number(chunk.0)).collect();
         let mut connection = self.database.read().await?;
         // One snapshot for all statements, or one of them could see a document before it is replaced, and the next after.
@@ -72,7 +74,7 @@ impl SqliteDocuments {
             row.add(tenant.as_str()).add(corpus.as_str());
         }) {
             for row in sqlx::query_with(sql, arguments).fetch_all(&mut *snapshot).await? {
-                let chunk = FoundChunk::read(&row)?;
+                let Some(chunk) = unless_erased(FoundChunk::read(&row, &content))? else { continue };
                 found.insert(chunk.row.chunk, chunk);
             }
         }
@@ -83,7 +85,7 @@ impl SqliteDocuments {
             .collect();
         block_ids.sort_unstable();
         block_ids.dedup();
-        let blocks = Blocks::read(&mut snapshot, &block_ids).await?;
+        let blocks = Blocks::read(&mut snapshot, &content, &block_ids).await?;
         snapshot.commit().await?;
         drop(connection);
 
@@ -104,14 +106,15 @@ struct FoundChunk {
 }
 
 impl FoundChunk {
-    fn read(row: &SqliteRow) -> Result<Self> {
+    fn read(row: &SqliteRow, content: &Content) -> Result<Self> {
+        let (chunk, revision) = (number(row, 0)?, number(row, 7)?);
         Ok(Self {
             row: ChunkRow {
-                chunk: ChunkId(number(row, 0)?),
+                chunk: ChunkId(chunk),
                 doc_id: DocumentId::new(column::<&str>(row, 10)?),
-                revision: Revision(number(row, 7)?),
-                title: column(row, 9)?,
-                headings: json(row, 5)?,
+                revision: Revision(revision),
+                title: content.text(row, 9, purpose::TITLE, revision)?,
+                headings: content.json(row, 5, purpose::HEADINGS, chunk)?,
                 language: column(row, 6)?,
                 range: range(row, 1)?,
                 text: String::new(),

@@ -10,12 +10,15 @@ mod maintain;
 mod publish;
 mod quarantine;
 mod read;
+mod seal;
+mod seal_plain;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
 
+pub use self::seal_plain::SealingProgress;
 use async_trait::async_trait;
 use mainstay_domain::metadata::FieldKind;
 use mainstay_domain::{ChunkId, Clock, CorpusName, DocumentId, TenantId};
@@ -26,12 +29,15 @@ use super::{
     DocumentStoreError, Event, EventSeq, Fingerprint, IndexableDocument, Judgement, NewDocument, ParentId,
     Published, QuarantineQuery, QuarantinedChunk, Result, RetiredRevision, Revision,
 };
+use crate::sealing::Sealing;
 use crate::sqlite::Database;
 
 /// The document store in an SQLite database.
 #[derive(Clone, Debug)]
 pub struct SqliteDocuments {
     database: Database,
+    /// How content is sealed; `None` where it is stored as it is.
+    sealing: Option<Sealing>,
     clock: Clock,
 }
 
@@ -43,8 +49,8 @@ mod state {
 }
 
 impl SqliteDocuments {
-    pub(crate) const fn new(database: Database, clock: Clock) -> Self {
-        Self { database, clock }
+    pub(crate) const fn new(database: Database, sealing: Option<Sealing>, clock: Clock) -> Self {
+        Self { database, sealing, clock }
     }
 
     fn now(&self) -> i64 {

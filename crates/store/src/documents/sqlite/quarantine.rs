@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::accept::{EventRow, insert_events, reserve_events};
 use super::blocks::{Blocks, blocks_of_range};
 use super::hydrate::range;
-use super::read::fingerprint;
+use super::seal::{Content, unless_erased};
 use super::{SqliteDocuments, corpus_row, existing_corpus_row, state};
 use crate::documents::{
     EventKind, Finding, Fingerprint, Judgement, QuarantineQuery, Quarantined, QuarantinedChunk, Result,
@@ -17,15 +17,18 @@ use crate::documents::{
 };
 use crate::sqlite::{IdList, MultiRowInsert, column, number, sql_number};
 
-static INSERT_FINDINGS: MultiRowInsert =
-    MultiRowInsert::new("INSERT INTO quarantine (chunk_id, revision, reason, content)", 4, "");
+static INSERT_FINDINGS: MultiRowInsert = MultiRowInsert::new(
+    "INSERT INTO quarantine (chunk_id, revision, reason, content, sealed_content)",
+    5,
+    "",
+);
 
 static SELECT_RELEASED: IdList =
     IdList::new("SELECT content FROM released WHERE corpus_row = ? AND content IN", 1, "");
 
-static INSERT_RELEASED: MultiRowInsert = MultiRowInsert::new(
-    "INSERT INTO released (corpus_row, content, released_at)",
-    3,
+pub(super) static INSERT_RELEASED: MultiRowInsert = MultiRowInsert::new(
+    "INSERT INTO released (corpus_row, content, released_at, sealed)",
+    4,
     "ON CONFLICT (corpus_row, content) DO NOTHING",
 );
 
@@ -52,12 +55,13 @@ impl SqliteDocuments {
         corpus: &CorpusName,
         query: QuarantineQuery<'_>,
     ) -> Result<Vec<QuarantinedChunk>> {
+        let content = self.content(tenant).await?;
         let mut connection = self.database.read().await?;
         // One snapshot for all statements, or a text could be purged between them.
         let mut snapshot = connection.begin().await?;
         let corpus_row = existing_corpus_row(&mut snapshot, tenant, corpus).await?;
         let rows = sqlx::query(
-            "SELECT q.chunk_id, k.start_byte, k.end_byte, r.first_block, d.doc_id, q.reason, q.content \
+            "SELECT q.chunk_id, k.start_byte, k.end_byte, r.first_block, d.doc_id, q.reason, q.content, q.sealed_content \
              FROM quarantine q JOIN chunks k ON k.chunk_id = q.chunk_id JOIN revisions r ON r.revision = q.revision \
              JOIN documents d ON d.document_row = r.document_row AND d.visible_revision = r.revision \
              WHERE r.corpus_row = $1 AND q.chunk_id > $2 AND ($3 IS NULL OR d.doc_id = $3) \
@@ -75,19 +79,19 @@ impl SqliteDocuments {
         }
         blocks.sort_unstable();
         blocks.dedup();
-        let blocks = Blocks::read(&mut snapshot, &blocks).await?;
-        rows.iter()
-            .map(|row| {
-                let range = range(row, 1)?;
-                Ok(QuarantinedChunk {
-                    chunk: ChunkId(number(row, 0)?),
-                    doc_id: DocumentId::new(column::<&str>(row, 4)?),
-                    range,
-                    text: blocks.text(number(row, 3)?, range)?.unwrap_or_default(),
-                    finding: Finding { reason: column(row, 5)?, content: fingerprint(row, 6)? },
-                })
+        let blocks = Blocks::read(&mut snapshot, &content, &blocks).await?;
+        let read = |row: &SqliteRow| {
+            let range = range(row, 1)?;
+            let chunk = number(row, 0)?;
+            Ok(QuarantinedChunk {
+                chunk: ChunkId(chunk),
+                doc_id: DocumentId::new(column::<&str>(row, 4)?),
+                range,
+                text: blocks.text(number(row, 3)?, range)?.unwrap_or_default(),
+                finding: Finding { reason: column(row, 5)?, content: content.judged(row, 6, chunk)? },
             })
-            .collect()
+        };
+        rows.iter().filter_map(|row| unless_erased(read(row)).transpose()).collect()
     }
 
     pub(super) async fn judge_revisions(
@@ -96,6 +100,7 @@ impl SqliteDocuments {
         corpus: &CorpusName,
         judgements: &[Judgement],
     ) -> Result<()> {
+        let content = self.content(tenant).await?;
         let mut transaction = self.database.write().await?;
         let corpus_row = existing_corpus_row(&mut transaction, tenant, corpus).await?;
         let mut changed = Vec::new();
@@ -122,7 +127,7 @@ impl SqliteDocuments {
             let findings = judgement.findings.iter().filter(|(chunk, _)| chunks.contains(&chunk.0));
             let findings: Vec<(u64, u64, &Finding)> =
                 findings.map(|(chunk, finding)| (chunk.0, judgement.revision.0, finding)).collect();
-            insert_findings(&mut transaction, &findings).await?;
+            insert_findings(&mut transaction, &content, &findings).await?;
             changed.push((column::<String>(&row, 0)?, judgement.revision.0));
         }
         self.tell_published(&mut transaction, (tenant, corpus), &changed).await?;
@@ -135,17 +140,18 @@ impl SqliteDocuments {
         corpus: &CorpusName,
         contents: &[Fingerprint],
     ) -> Result<HashSet<Fingerprint>> {
+        let found_by = self.content(tenant).await?.keys_of(contents)?;
         let mut connection = self.database.read().await?;
         let Some(corpus_row) = corpus_row(&mut connection, tenant, corpus).await? else {
             return Ok(HashSet::new());
         };
-        let contents: Vec<&[u8]> = contents.iter().map(|content| content.0.as_slice()).collect();
+        let keys: Vec<&[u8]> = found_by.keys().map(<[u8; 32]>::as_slice).collect();
         let mut released = HashSet::new();
-        for (sql, arguments) in SELECT_RELEASED.statements(&contents, |row| {
+        for (sql, arguments) in SELECT_RELEASED.statements(&keys, |row| {
             row.add(corpus_row);
         }) {
             for row in sqlx::query_with(sql, arguments).fetch_all(&mut *connection).await? {
-                released.insert(fingerprint(&row, 0)?);
+                released.extend(found_by.get(column::<&[u8]>(&row, 0)?).map(|content| **content));
             }
         }
         Ok(released)
@@ -158,16 +164,20 @@ impl SqliteDocuments {
         contents: &[Fingerprint],
     ) -> Result<Vec<Revision>> {
         let now = self.now();
+        let content = self.content(tenant).await?;
+        let found_by = content.keys_of(contents)?;
+        let keys: Vec<&[u8]> = found_by.keys().map(<[u8; 32]>::as_slice).collect();
         let mut transaction = self.database.write().await?;
         let corpus_row = existing_corpus_row(&mut transaction, tenant, corpus).await?;
-        let contents: Vec<&[u8]> = contents.iter().map(|content| content.0.as_slice()).collect();
         INSERT_RELEASED
-            .run(&mut transaction, &contents, |content, row| {
-                row.add(corpus_row).add(*content).add(now);
+            .try_run(&mut transaction, contents, |released, row| {
+                row.add(corpus_row).add(content.key_of(released)?.as_slice()).add(now);
+                row.add(content.form().as_number());
+                Ok(())
             })
             .await?;
         let mut shown: Vec<(String, u64)> = Vec::new();
-        for (sql, arguments) in SELECT_TO_SHOW.statements(&contents, |row| {
+        for (sql, arguments) in SELECT_TO_SHOW.statements(&keys, |row| {
             row.add(corpus_row);
         }) {
             for row in sqlx::query_with(sql, arguments).fetch_all(&mut *transaction).await? {
@@ -178,7 +188,7 @@ impl SqliteDocuments {
         shown.sort_unstable_by_key(|(_, revision)| *revision);
         shown.dedup();
         DELETE_FINDINGS
-            .execute(&mut transaction, &contents, |row| {
+            .execute(&mut transaction, &keys, |row| {
                 row.add(corpus_row);
             })
             .await?;
@@ -204,21 +214,27 @@ impl SqliteDocuments {
 /// Writes findings: chunk, revision, and what was found.
 pub(super) async fn insert_findings(
     connection: &mut SqliteConnection,
+    content: &Content,
     findings: &[(u64, u64, &Finding)],
 ) -> Result<()> {
     INSERT_FINDINGS
-        .run(connection, findings, |(chunk, revision, finding), row| {
-            row.add(sql_number(*chunk)).add(sql_number(*revision));
-            row.add(finding.reason.as_str()).add(finding.content.0.as_slice());
+        .try_run(connection, findings, |(chunk, revision, finding), row| {
+            row.add(sql_number(*chunk)).add(sql_number(*revision)).add(finding.reason.as_str());
+            content.add_judged(row, *chunk, &finding.content)
         })
         .await?;
     Ok(())
 }
 
-/// The finding of a row that has one: reason and content.
-pub(super) fn finding_of(row: &SqliteRow, index: usize) -> Result<Option<Finding>> {
+/// The finding of a chunk's row that has one: reason and content.
+pub(super) fn finding_of(
+    row: &SqliteRow,
+    index: usize,
+    content: &Content,
+    chunk: u64,
+) -> Result<Option<Finding>> {
     let Some(reason) = column::<Option<String>>(row, index)? else { return Ok(None) };
-    Ok(Some(Finding { reason, content: fingerprint(row, index + 1)? }))
+    Ok(Some(Finding { reason, content: content.judged(row, index + 1, chunk)? }))
 }
 
 /// The chunks of visible documents of a corpus that no search finds, by reason.
