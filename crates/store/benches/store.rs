@@ -18,6 +18,7 @@ use mainstay_domain::{
 };
 use mainstay_store::documents::{DocumentStore, Fingerprint, NewChunk, NewDocument};
 use mainstay_store::{DataDir, EmbeddedStore};
+use mainstay_vault::{MasterKey, MasterKeys};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -103,13 +104,28 @@ struct Fixture {
     _folder: TempDir,
 }
 
-fn fixture() -> Fixture {
+/// How a store keeps its content.
+#[derive(Clone, Copy)]
+enum Kept {
+    Plain,
+    Sealed,
+}
+
+const BOTH: [(Kept, &str); 2] = [(Kept::Plain, "plain"), (Kept::Sealed, "sealed")];
+
+fn fixture(kept: Kept) -> Fixture {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (tenant, corpus) = (TenantId::single(), CorpusName::unnamed());
     let store = runtime.block_on(async {
-        let store =
-            EmbeddedStore::open(DataDir::open(folder.path()).unwrap(), Clock::system()).await.unwrap();
+        let data_dir = DataDir::open(folder.path().join("data")).unwrap();
+        let store = match kept {
+            Kept::Plain => EmbeddedStore::open(data_dir, Clock::system()).await.unwrap(),
+            Kept::Sealed => {
+                let master = MasterKey::generate_file(&folder.path().join("key")).unwrap();
+                EmbeddedStore::open_sealed(data_dir, Clock::system(), MasterKeys::new(master)).await.unwrap()
+            }
+        };
         let documents = store.documents();
         documents.create_corpus(&tenant, &corpus, "builtin/bench", 4, serde_json::json!({})).await.unwrap();
         store
@@ -118,7 +134,7 @@ fn fixture() -> Fixture {
 }
 
 fn booking(criterion: &mut Criterion) {
-    let fixture = fixture();
+    let fixture = fixture(Kept::Plain);
     let ledger = fixture.store.ledger();
     let mut number = 0;
     criterion.bench_function("book a turn", |bencher| {
@@ -134,7 +150,13 @@ fn booking(criterion: &mut Criterion) {
 }
 
 fn searching(criterion: &mut Criterion) {
-    let fixture = fixture();
+    for (kept, name) in BOTH {
+        searching_in(criterion, kept, name);
+    }
+}
+
+fn searching_in(criterion: &mut Criterion, kept: Kept, name: &str) {
+    let fixture = fixture(kept);
     let documents = fixture.store.documents();
     let mut chunks: Vec<ChunkId> = Vec::new();
     fixture.runtime.block_on(async {
@@ -146,15 +168,43 @@ fn searching(criterion: &mut Criterion) {
         }
     });
     let mut random = fastrand::Rng::with_seed(1);
-    for wanted in [10, 100] {
-        criterion.bench_function(&format!("hydrate {wanted} of {} chunks", chunks.len()), |bencher| {
+    for wanted in [10, 50, 100] {
+        criterion.bench_function(
+            &format!("hydrate {wanted} of {} chunks, {name}", chunks.len()),
+            |bencher| {
+                bencher.iter_batched(
+                    || random.choose_multiple(&chunks, wanted).into_iter().copied().collect::<Vec<_>>(),
+                    |ids| {
+                        let hydrate = documents.hydrate(&fixture.tenant, &fixture.corpus, &ids);
+                        let rows = fixture.runtime.block_on(hydrate).unwrap();
+                        assert_eq!(rows.len(), wanted);
+                        rows
+                    },
+                    BatchSize::SmallInput,
+                );
+            },
+        );
+    }
+}
+
+fn ingesting(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ingest");
+    for (kept, name) in BOTH {
+        let fixture = fixture(kept);
+        let documents = fixture.store.documents();
+        let mut number = 0;
+        group.sample_size(20).throughput(Throughput::Bytes((10 * CHUNKS * CHUNK) as u64));
+        group.bench_function(format!("accept and publish 400 chunks, {name}"), |bencher| {
             bencher.iter_batched(
-                || random.choose_multiple(&chunks, wanted).into_iter().copied().collect::<Vec<_>>(),
-                |ids| {
-                    let hydrate = documents.hydrate(&fixture.tenant, &fixture.corpus, &ids);
-                    let rows = fixture.runtime.block_on(hydrate).unwrap();
-                    assert_eq!(rows.len(), wanted);
-                    rows
+                || {
+                    number += 10;
+                    (number..number + 10).map(document).collect::<Vec<_>>()
+                },
+                |new| {
+                    fixture.runtime.block_on(async {
+                        let batch = documents.accept(&fixture.tenant, &fixture.corpus, new).await.unwrap();
+                        documents.publish(&batch).await.unwrap()
+                    })
                 },
                 BatchSize::SmallInput,
             );
@@ -162,27 +212,24 @@ fn searching(criterion: &mut Criterion) {
     }
 }
 
-fn ingesting(criterion: &mut Criterion) {
-    let fixture = fixture();
-    let documents = fixture.store.documents();
-    let mut number = 0;
+/// A whole batch of documents in one transaction.
+fn ingesting_a_thousand(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ingest");
-    group.sample_size(20).throughput(Throughput::Bytes((10 * CHUNKS * CHUNK) as u64));
-    group.bench_function("accept and publish 400 chunks", |bencher| {
-        bencher.iter_batched(
-            || {
-                number += 10;
-                (number..number + 10).map(document).collect::<Vec<_>>()
-            },
-            |new| {
-                fixture.runtime.block_on(async {
-                    let batch = documents.accept(&fixture.tenant, &fixture.corpus, new).await.unwrap();
-                    documents.publish(&batch).await.unwrap()
-                })
-            },
-            BatchSize::SmallInput,
-        );
-    });
+    for (kept, name) in BOTH {
+        let fixture = fixture(kept);
+        let documents = fixture.store.documents();
+        group.sample_size(10).throughput(Throughput::Bytes((1_000 * CHUNKS * CHUNK) as u64));
+        group.bench_function(format!("accept 1,000 documents, {name}"), |bencher| {
+            bencher.iter_batched(
+                || (0..1_000).map(document).collect::<Vec<_>>(),
+                |new| {
+                    let accept = documents.accept(&fixture.tenant, &fixture.corpus, new);
+                    fixture.runtime.block_on(accept).unwrap()
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
 }
 
 criterion_group! {
@@ -190,6 +237,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(std::time::Duration::from_secs(1))
         .measurement_time(std::time::Duration::from_secs(3));
-    targets = booking, searching, ingesting
+    targets = booking, searching, ingesting, ingesting_a_thousand
 }
 criterion_main!(benches);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use mainstay_domain::ledger::Outcome;
 use mainstay_domain::port::Ledger;
@@ -20,22 +21,56 @@ use mainstay_store::documents::{
 };
 use mainstay_store::ledger::{HistoryFilter, HistoryScope, LedgerTroubles, TurnHistory};
 use mainstay_store::{DataDir, DataDirError, EmbeddedStore};
+use mainstay_vault::{MasterKey, MasterKeys};
+use tokio_util::sync::CancellationToken;
 
 const ROUNDS: u64 = 20;
 const FOLDER: &str = "MAINSTAY_CRASH_TEST_FOLDER";
 const ROUND: &str = "MAINSTAY_CRASH_TEST_ROUND";
+/// The file of the master key, where content is to be sealed.
+const KEY: &str = "MAINSTAY_CRASH_TEST_KEY";
 /// Marks our lines among those of the test harness.
 const MARK: &str = "@@ ";
 
 #[test]
 fn a_killed_process_loses_nothing_that_it_acknowledged() {
+    kill_in_every_round(|_| None);
+}
+
+/// What the first rounds leave is plain, and the children seal it while they do everything else.
+#[test]
+fn a_killed_process_that_seals_loses_nothing_either() {
+    let keys = tempfile::tempdir().unwrap();
+    let key = keys.path().join("key");
+    MasterKey::generate_file(&key).unwrap();
+    kill_in_every_round(|round| (round >= PLAIN_ROUNDS).then_some(key.as_path()));
+}
+
+/// Rounds before content is sealed.
+const PLAIN_ROUNDS: u64 = 6;
+
+fn kill_in_every_round<'a>(key: impl Fn(u64) -> Option<&'a Path>) {
+    // The child of one test would hold the lock of the other's folder from its fork to its exec.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+
     let folder = tempfile::tempdir().unwrap();
     let runtime = runtime();
     let mut random = fastrand::Rng::with_seed(7);
     let mut model = Model::default();
     for round in 0..ROUNDS {
-        let deeds = run_and_kill(folder.path(), round, random.usize(1..60), random.u32(0..200_000));
-        runtime.block_on(model.compare(folder.path(), deeds, round));
+        let key = key(round);
+        let deeds = run_and_kill(folder.path(), key, round, random.usize(1..60), random.u32(0..200_000));
+        runtime.block_on(model.compare(folder.path(), key, deeds, round));
+    }
+    if let Some(key) = key(ROUNDS) {
+        runtime.block_on(async {
+            let store = open(folder.path(), Some(key)).await;
+            assert!(store.seal_what_is_plain(&CancellationToken::new(), |_| {}).await.unwrap().finished);
+            // Says so where anything is not sealed.
+            assert_eq!(store.documents().check().await.unwrap(), Vec::<String>::new());
+            assert_eq!(read_all(&store.documents()).await, model.documents);
+        });
     }
     assert!(model.documents.len() > 20 && model.turns > 100, "the children did next to nothing");
 }
@@ -85,11 +120,12 @@ struct Deeds {
     under_way: Option<Deed>,
 }
 
-fn run_and_kill(folder: &Path, round: u64, acknowledged: usize, patience: u32) -> Deeds {
+fn run_and_kill(folder: &Path, key: Option<&Path>, round: u64, acknowledged: usize, patience: u32) -> Deeds {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "the_child_that_is_killed", "--ignored", "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder)
         .env(ROUND, round.to_string())
+        .envs(key.map(|key| (KEY, key)))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -123,7 +159,7 @@ struct Model {
 }
 
 impl Model {
-    async fn compare(&mut self, folder: &Path, deeds: Deeds, round: u64) {
+    async fn compare(&mut self, folder: &Path, key: Option<&Path>, deeds: Deeds, round: u64) {
         for deed in &deeds.done {
             apply(&mut self.documents, deed);
         }
@@ -132,7 +168,7 @@ impl Model {
             apply(&mut otherwise, deed);
         }
 
-        let store = open(folder).await;
+        let store = open(folder, key).await;
         let documents = store.documents();
         assert_eq!(documents.check().await.unwrap(), Vec::<String>::new(), "round {round}");
         publish_pending(&documents).await;
@@ -176,9 +212,15 @@ fn apply(documents: &mut BTreeMap<String, u64>, deed: &Deed) {
 }
 
 /// The folder is free as soon as the process that held it is gone.
-async fn open(folder: &Path) -> EmbeddedStore {
+async fn open(folder: &Path, key: Option<&Path>) -> EmbeddedStore {
     let folder = DataDir::open(folder).unwrap();
-    EmbeddedStore::open(folder, Clock::system()).await.unwrap()
+    match key {
+        Some(key) => {
+            let masters = MasterKeys::new(MasterKey::from_file(key).unwrap());
+            EmbeddedStore::open_sealed(folder, Clock::system(), masters).await.unwrap()
+        }
+        None => EmbeddedStore::open(folder, Clock::system()).await.unwrap(),
+    }
 }
 
 /// What an indexer does at its start.
@@ -301,18 +343,18 @@ fn runtime() -> tokio::runtime::Runtime {
 #[test]
 #[ignore = "the child of another test, which kills it"]
 fn the_child_that_is_killed() {
-    let Some((folder, round)) = orders() else { return };
-    runtime().block_on(work(Path::new(&folder), round));
+    let Some((folder, key, round)) = orders() else { return };
+    runtime().block_on(work(Path::new(&folder), key.as_deref().map(Path::new), round));
 }
 
 #[expect(clippy::disallowed_methods, reason = "how the parent tells its child what to do")]
-fn orders() -> Option<(String, u64)> {
-    Some((std::env::var(FOLDER).ok()?, std::env::var(ROUND).ok()?.parse().ok()?))
+fn orders() -> Option<(String, Option<String>, u64)> {
+    Some((std::env::var(FOLDER).ok()?, std::env::var(KEY).ok(), std::env::var(ROUND).ok()?.parse().ok()?))
 }
 
 /// Works until it is killed.
-async fn work(folder: &Path, round: u64) {
-    let store = open(folder).await;
+async fn work(folder: &Path, key: Option<&Path>, round: u64) {
+    let store = open(folder, key).await;
     let second = DataDir::open(folder);
     assert!(
         matches!(second, Err(DataDirError::InUse { holder: Some(pid), .. }) if pid == std::process::id())
@@ -351,6 +393,11 @@ async fn work(folder: &Path, round: u64) {
                 let retired: Vec<Revision> =
                     documents.retired(20).await.unwrap().iter().map(|retired| retired.revision).collect();
                 documents.purge(&retired).await.unwrap();
+            }
+            9 if key.is_some() && step > 20 => {
+                // One step of it, so that it lasts for several rounds.
+                let stop = CancellationToken::new();
+                store.seal_what_is_plain(&stop, |_| stop.cancel()).await.unwrap();
             }
             9 => ledger.settle().await.unwrap(),
             _ => {

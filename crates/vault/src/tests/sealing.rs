@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 
 use super::{keys, sealer};
-use crate::{Context, Form, OVERHEAD, OpenError, Record, Sealer, is_sealed};
+use crate::{Context, Form, OVERHEAD, OpenError, Record, Sealer, is_sealed, unopenable};
 
 const TITLE: Context<'_> = Context::row("revisions.title", 17);
 
@@ -53,6 +53,22 @@ proptest! {
         let with_header = [b"\xf9\0\0\0\x01".as_slice(), &bytes].concat();
         prop_assert!(acme.open(&TITLE, &with_header).is_err());
     }
+}
+
+#[test]
+fn what_cannot_be_sealed_any_more_is_refused_as_destroyed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let keys = keys();
+        let acme = sealer(&keys, "acme").await;
+        keys.destroy(acme.tenant()).await.expect("destroys");
+        let husk = unopenable(7);
+        assert_eq!(husk.len(), 7 + OVERHEAD);
+        assert!(matches!(acme.open(&TITLE, &husk), Err(OpenError::Shredded { .. })));
+        // Later keys do not change that.
+        keys.readmit(acme.tenant()).await.expect("readmits");
+        assert!(matches!(acme.open(&TITLE, &husk), Err(OpenError::Shredded { .. })));
+    });
 }
 
 #[test]
