@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::id::{KeyId, RegionName, RoleName, TenantId, TierName, UserId};
+use crate::time::Timestamp;
 
 /// An authenticated caller. Only `mainstay-security` makes one from credentials.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +26,8 @@ pub struct Caller {
     pub models: Option<Arc<[String]>>,
     /// How it was shown who calls.
     pub via: Via,
+    /// From when on what was shown is worthless, where that is known and cannot change.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Caller {
@@ -40,6 +43,7 @@ impl Caller {
             region: None,
             models: None,
             via: Via::Key,
+            expires_at: None,
         }
     }
 

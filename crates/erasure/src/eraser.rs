@@ -14,6 +14,7 @@ use mainstay_rag::{Library, LibraryError};
 use mainstay_security::tenants::TenantState;
 use mainstay_security::{KeyRing, KeyRingError, TenantChange, Tenants, TenantsError};
 use mainstay_store::{ErasureJob, JournalLedger, LegalHold, SqliteErasures, StorageError};
+use mainstay_vault::TenantKeys;
 use serde_json::json;
 use tokio::sync::Mutex;
 
@@ -38,6 +39,8 @@ pub struct Stores {
     pub tenants: Arc<Tenants>,
     /// The audit trail, and whom its pseudonyms stand for.
     pub trail: Trail,
+    /// The keys that documents are sealed with, where they are.
+    pub tenant_keys: Option<TenantKeys>,
     /// The folder that is searched in the end.
     pub data_dir: PathBuf,
 }
@@ -301,6 +304,14 @@ impl Eraser {
                 attributes,
                 "turns whose team and feature were forgotten; what was charged is kept for the accounts",
             );
+            if let Some(keys) = &stores.tenant_keys {
+                keys.destroy(tenant).await.map_err(|error| ErasureError::Interrupted(error.to_string()))?;
+                done(
+                    "encryption key",
+                    1,
+                    "the key that the tenant's documents were sealed with, also in copies",
+                );
+            }
             let change = TenantChange { name: Some("erased".to_owned()), ..TenantChange::default() };
             stores.tenants.change(tenant, change).await?;
             done("tenants", 1, "the tenant; its id stays, so that it is never given again");

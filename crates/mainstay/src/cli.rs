@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
 use crate::verbs::{
-    ask, audit, bench, budget, cache, corpus, erase, eval, index, ingest, init, keys, provider_sim, search,
-    serve, spec, tenants, train, up,
+    ask, audit, bench, budget, cache, corpus, erase, eval, index, ingest, init, keys, policy, provider_sim,
+    search, serve, spec, tenants, train, up,
 };
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
@@ -52,6 +52,9 @@ enum Verb {
     /// Creates, lists, changes, suspends and resumes tenants.
     #[command(subcommand, after_help = "Example: mainstay tenants create acme")]
     Tenants(tenants::TenantsVerb),
+    /// Shows who may do what, explains a decision, checks a file, and approves what takes two people.
+    #[command(subcommand, after_help = "Example: mainstay policy show")]
+    Policy(policy::PolicyVerb),
     /// Verifies, exports and resolves the record of who did what.
     #[command(subcommand, after_help = "Example: mainstay audit verify")]
     Audit(audit::AuditVerb),
@@ -95,6 +98,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Index(verb) => index::run(verb, config),
         Verb::Keys(verb) => keys::run(verb, config),
         Verb::Tenants(verb) => tenants::run(verb, config),
+        Verb::Policy(verb) => policy::run(verb, config),
         Verb::Audit(verb) => audit::run(verb, config),
         Verb::Erase(verb) => erase::run(verb, config),
         Verb::Budget(verb) => budget::run(verb, config),

@@ -3,6 +3,8 @@
 pub(crate) mod audit;
 mod budgets;
 mod documents;
+mod encryption;
+pub(crate) mod identity;
 mod metrics;
 mod providers;
 mod rerankers;
@@ -29,10 +31,10 @@ use mainstay_ops::memory::memory_in_use;
 use mainstay_ops::{TurnBook, measure};
 use mainstay_rag::{Extractive, Library};
 use mainstay_reliability::Signal as Pressure;
-use mainstay_security::{Access, KeyRing, Sessions, Tenants};
+use mainstay_security::{KeyRing, Sessions, Tenants};
 use mainstay_server::tls::Certificate;
 use mainstay_server::{App, Readers, Readiness, ServerSettings};
-use mainstay_store::{DataDir, EmbeddedStore};
+use mainstay_store::EmbeddedStore;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -43,6 +45,8 @@ use crate::client::Client;
 use crate::compose::audit::{maintain_trail, open_trail};
 use crate::compose::budgets::open_budgets;
 use crate::compose::documents::open_library;
+use crate::compose::encryption::{open_store, seal_what_is_plain};
+use crate::compose::identity::open_access;
 use crate::compose::metrics::{install_metrics, render_metrics};
 use crate::compose::providers::{prices, remote_embedder, remote_providers};
 use crate::compose::running::{Running, RunningFile};
@@ -78,15 +82,16 @@ impl Instance {
     /// Opens the data folder, starts every part and serves.
     pub(crate) async fn start(config: Checked, listen: Listen) -> anyhow::Result<Self> {
         let clock = Clock::system();
-        let store = EmbeddedStore::open(DataDir::open(&config.storage.data_dir)?, clock).await?;
+        let store = open_store(&config.storage, clock).await?;
         let background = TaskTracker::new();
         let stop_background = CancellationToken::new();
         background.spawn(store.ledger_drain().run(stop_background.clone()));
+        background.spawn(seal_what_is_plain(store.clone(), stop_background.clone()));
 
         let (keys, process_key) = KeyRing::open(store.keys(), clock).await?;
         let local_key = process_key.text.expose().to_owned();
         let tenants = Arc::new(Tenants::open(store.tenants(), clock).await?);
-        let access = Arc::new(Access::new(keys.table(), tenants.clone(), config.residency.clone(), clock));
+        let access = Arc::new(open_access(&config, keys.table(), tenants.clone(), clock)?);
 
         let trail = open_trail(&config.storage.data_dir, &config.audit, clock)?;
         background.spawn(trail.clone().keep(stop_background.clone()));
@@ -142,6 +147,7 @@ impl Instance {
             keys: keys.clone(),
             tenants: tenants.clone(),
             trail: trail.clone(),
+            tenant_keys: store.tenant_keys(),
             data_dir: config.storage.data_dir.clone(),
         };
         let eraser = Arc::new(Eraser::new(stores, clock));
@@ -175,6 +181,8 @@ impl Instance {
             access,
             trail,
             eraser,
+            approvals: store.approvals(),
+            two_person: config.security.two_person.clone(),
             anchors: store.anchors(),
             tenants,
             keys,

@@ -8,21 +8,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_domain::identity::Via;
-use mainstay_domain::{Caller, Clock, Permission, RoleName, TenantId};
+use mainstay_domain::{Caller, Clock, KeyId, Permission, RoleName, TenantId};
+use mainstay_policy::{
+    Context, Environment, Explanation, Policies, Principal, Question, Resource, ResourceKind,
+};
 use mainstay_store::tenants::TenantState;
 
 use crate::keys::{IdentityError, KeyTable};
 use crate::residency::Residency;
 use crate::tenants::Tenants;
+use crate::tokens::{TokenIdentity, TokenVerifier, looks_like_token};
 
 /// Who may come in, and to what.
 #[derive(Debug)]
 pub struct Access {
-    keys: Arc<KeyTable>,
-    tenants: Arc<Tenants>,
-    /// Where this process is.
-    residency: Residency,
-    clock: Clock,
+    /// The API keys.
+    pub keys: Arc<KeyTable>,
+    /// The tenants.
+    pub tenants: Arc<Tenants>,
+    /// The identity providers whose tokens are accepted, where there are any.
+    pub tokens: Option<TokenVerifier>,
+    /// Who may do what.
+    pub policies: Policies,
+    /// What this Mainstay is for.
+    pub environment: Environment,
+    /// Where this Mainstay is.
+    pub residency: Residency,
+    /// Time.
+    pub clock: Clock,
 }
 
 /// Why somebody who is known may not do what they ask for.
@@ -45,14 +58,12 @@ pub enum Denied {
 const NOTICED_WITHIN: Duration = Duration::from_millis(500);
 
 impl Access {
-    /// Access by these keys, of these tenants.
-    pub fn new(keys: Arc<KeyTable>, tenants: Arc<Tenants>, residency: Residency, clock: Clock) -> Self {
-        Self { keys, tenants, residency, clock }
-    }
-
-    /// Who shows this credential.
+    /// Who shows this credential: an API key, or a token of an identity provider.
     pub async fn identify(&self, presented: Option<&str>) -> Result<Caller, IdentityError> {
-        let caller = self.keys.identify(presented, self.clock.now())?;
+        let caller = match (&self.tokens, presented) {
+            (Some(tokens), Some(shown)) if looks_like_token(shown) => caller_of(tokens.verify(shown).await?),
+            _ => self.keys.identify(presented, self.clock.now())?,
+        };
         self.admit_tenant(caller)
     }
 
@@ -65,34 +76,30 @@ impl Access {
             TenantState::Deleted => return Err(IdentityError::UnknownTenant),
         }
         caller.tier = caller.tier.or_else(|| tenant.settings.tier.clone());
-        caller.region = caller.region.or_else(|| tenant.settings.region.clone());
+        // What the tenant says holds for all of its people: no token takes their data elsewhere.
+        caller.region = tenant.settings.region.clone().or(caller.region);
         self.residency.check(&caller).map_err(|wrong| IdentityError::WrongRegion(Box::new(wrong)))?;
         caller.models = tenant.settings.models.as_deref().map(Arc::from);
         Ok(caller)
     }
 
-    /// Whether the caller may do this with what belongs to `tenant`.
+    /// Whether the caller may do this with what belongs to `tenant`. `approved`: whether somebody else has agreed to exactly
+    /// this.
     pub fn authorize(
         &self,
         caller: &Caller,
         permission: Permission,
         tenant: &TenantId,
+        approved: bool,
     ) -> Result<(), Denied> {
         if caller.is_narrowed_from(permission) {
             return Err(Denied::Narrowed(permission));
         }
-        if may(&caller.roles, &caller.tenant, permission, tenant) {
+        let question = self.question(caller, &caller.roles, permission, tenant, approved);
+        if self.policies.decide(&question).allowed {
             return Ok(());
         }
-        let roles: Vec<&str> = caller.roles.iter().map(RoleName::as_str).collect();
-        let whose =
-            if caller.tenant == *tenant { String::new() } else { format!(" of the tenant {tenant:?}") };
-        let reason = format!(
-            "the role {} does not have the permission {:?}{whose}",
-            roles.join(", "),
-            permission.as_str()
-        );
-        Err(Denied::Policy { permission, reason })
+        Err(Denied::Policy { permission, reason: self.refusal(caller, permission, tenant) })
     }
 
     /// Whether the caller may give a key of `tenant` this role: nobody gives away more than they may do themselves.
@@ -103,22 +110,80 @@ impl Access {
         role: &RoleName,
         only: Option<&[Permission]>,
     ) -> Result<(), Denied> {
-        let role = std::slice::from_ref(role);
-        let gained = Permission::ALL.into_iter().filter(|permission| {
-            only.is_none_or(|only| only.contains(permission)) && may(role, tenant, *permission, tenant)
-        });
-        for permission in gained {
-            if caller.is_narrowed_from(permission) || !may(&caller.roles, &caller.tenant, permission, tenant)
-            {
+        let roles = std::slice::from_ref(role);
+        // Whoever gets the key is of that tenant, and otherwise somebody of whom nothing is known.
+        let holder = Caller::of(tenant.clone(), KeyId::new(""));
+        for permission in Permission::ALL {
+            let is_gained = only.is_none_or(|only| only.contains(&permission))
+                && self.policies.decide(&self.question(&holder, roles, permission, tenant, true)).allowed;
+            if is_gained && self.authorize(caller, permission, tenant, true).is_err() {
                 let reason = format!(
                     "the role {:?} has the permission {:?}, which you do not have yourself",
-                    role[0].as_str(),
+                    role.as_str(),
                     permission.as_str()
                 );
                 return Err(Denied::Policy { permission, reason });
             }
         }
         Ok(())
+    }
+
+    /// How a decision about somebody with these roles comes about.
+    pub fn explain(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        tenant: &TenantId,
+        approved: bool,
+    ) -> Explanation {
+        self.policies.explain(&self.question(caller, &caller.roles, permission, tenant, approved))
+    }
+
+    fn question<'a>(
+        &'a self,
+        caller: &'a Caller,
+        roles: &'a [RoleName],
+        permission: Permission,
+        tenant: &'a TenantId,
+        approved: bool,
+    ) -> Question<'a> {
+        Question {
+            principal: Principal {
+                user: caller.user.as_ref(),
+                tenant: &caller.tenant,
+                roles,
+                tier: caller.tier.as_ref(),
+                region: caller.region.as_ref(),
+                operator: caller.tenant.is_operator(),
+                via: match caller.via {
+                    Via::Key => mainstay_policy::Via::Key,
+                    Via::Token => mainstay_policy::Via::Token,
+                    Via::Process => mainstay_policy::Via::Process,
+                },
+            },
+            permission,
+            resource: Resource { tenant, kind: kind_of(permission), name: None },
+            context: Context {
+                environment: self.environment,
+                region: self.residency.here.as_ref(),
+                approved,
+            },
+        }
+    }
+
+    fn refusal(&self, caller: &Caller, permission: Permission, tenant: &TenantId) -> String {
+        let roles: Vec<&str> = caller.roles.iter().map(RoleName::as_str).collect();
+        let whose = if caller.tenant == *tenant {
+            ""
+        } else {
+            " with what belongs to another tenant or to the operator"
+        };
+        let may: Vec<&str> = self.policies.roles_with(permission).iter().map(RoleName::as_str).collect();
+        let who = match may.as_slice() {
+            [] => "no role may".to_owned(),
+            may => format!("these roles may: {}", may.join(", ")),
+        };
+        format!("the role {} may not {}{whose}; {who}", roles.join(", "), permission.as_str())
     }
 
     /// Ends when the caller's credential or tenant is not valid any more.
@@ -129,50 +194,43 @@ impl Access {
     }
 
     fn is_still_valid(&self, caller: &Caller) -> bool {
+        let now = self.clock.now();
         let shown = match caller.via {
-            Via::Key | Via::Process => self.keys.is_valid(&caller.key, self.clock.now()),
-            Via::Token => true,
+            Via::Key | Via::Process => self.keys.is_valid(&caller.key, now),
+            Via::Token => caller.expires_at.is_none_or(|end| now < end),
         };
         shown && self.tenants.is_active(&caller.tenant)
     }
 }
 
-/// Whether somebody with these roles in `own` may do this with what belongs to `tenant`.
-fn may(roles: &[RoleName], own: &TenantId, permission: Permission, tenant: &TenantId) -> bool {
-    use Permission::{
-        AnswersAsk, ApprovalsDecide, AuditRead, CostsRead, DocumentsRead, DocumentsWrite, ErasureManage,
-        IndexRebuild, KeysManage, PoliciesRead, QualityManage, ServiceManage, ServiceRead, TenantsManage,
-        TenantsRead,
-    };
-    let oversees = matches!(
-        permission,
-        TenantsRead | TenantsManage | KeysManage | AuditRead | CostsRead | ErasureManage | PoliciesRead
-    );
-    if own != tenant && !(own.is_operator() && oversees) {
-        return false;
+/// A caller as a token names them. A user is one of their provider: two providers may give the same name to two people.
+fn caller_of(identity: TokenIdentity) -> Caller {
+    let key = KeyId::from(format!("token:{}", identity.issuer));
+    Caller {
+        user: Some(identity.user),
+        roles: identity.roles.into(),
+        tier: identity.tier,
+        region: identity.region,
+        via: Via::Token,
+        expires_at: Some(identity.expires_at),
+        ..Caller::of(identity.tenant, key)
     }
-    roles.iter().any(|role| match role.as_str() {
-        "admin" => true,
-        "viewer" | "prompter" => matches!(permission, AnswersAsk | DocumentsRead | ServiceRead),
-        "engineer" => matches!(
-            permission,
-            AnswersAsk
-                | DocumentsRead
-                | DocumentsWrite
-                | QualityManage
-                | IndexRebuild
-                | ServiceRead
-                | ServiceManage
-                | PoliciesRead
-                | ApprovalsDecide
-        ),
-        "auditor" => matches!(permission, AuditRead | PoliciesRead | CostsRead | ServiceRead | TenantsRead),
-        "ingester" => matches!(permission, AnswersAsk | DocumentsRead | DocumentsWrite),
-        "customer_admin" => matches!(
-            permission,
-            AnswersAsk | DocumentsRead | DocumentsWrite | QualityManage | KeysManage | ErasureManage
-        ),
-        "customer_user" => matches!(permission, AnswersAsk | DocumentsRead),
-        _ => false,
-    })
+}
+
+/// What kind of thing a permission is about.
+const fn kind_of(permission: Permission) -> ResourceKind {
+    match permission {
+        Permission::AnswersAsk => ResourceKind::Model,
+        Permission::DocumentsRead | Permission::DocumentsWrite => ResourceKind::Document,
+        Permission::QualityManage => ResourceKind::Corpus,
+        Permission::IndexRebuild => ResourceKind::Index,
+        Permission::CostsRead => ResourceKind::Costs,
+        Permission::ServiceRead | Permission::ServiceManage => ResourceKind::Service,
+        Permission::KeysManage => ResourceKind::Key,
+        Permission::TenantsRead | Permission::TenantsManage => ResourceKind::Tenant,
+        Permission::PoliciesRead => ResourceKind::Policy,
+        Permission::ApprovalsDecide => ResourceKind::Approval,
+        Permission::AuditRead => ResourceKind::Audit,
+        Permission::ErasureManage => ResourceKind::User,
+    }
 }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::residency::WrongRegion;
+use crate::tokens::TokenError;
 
 /// All keys, as the requests see them.
 #[derive(Default, Debug)]
@@ -87,6 +88,9 @@ pub enum IdentityError {
     /// The tenant of the credential is not served.
     #[error("the tenant of this credential is suspended; whoever operates this Mainstay can lift that")]
     SuspendedTenant,
+    /// The token is not one of an identity provider of ours, or not good.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The data of the caller belongs to another region.
     #[error(transparent)]
     WrongRegion(Box<WrongRegion>),
@@ -102,6 +106,7 @@ impl IdentityError {
             Self::Expired => "expired_api_key",
             Self::UnknownTenant => "unknown_tenant",
             Self::SuspendedTenant => "suspended_tenant",
+            Self::Token(error) => error.code(),
             Self::WrongRegion(_) => "wrong_region",
         }
     }
@@ -166,6 +171,7 @@ impl KeyTable {
             region: None,
             models: None,
             via: if entry.transient { Via::Process } else { Via::Key },
+            expires_at: None,
         })
     }
 }

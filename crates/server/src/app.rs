@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_domain::Clock;
+use mainstay_domain::{Clock, Permission};
 use mainstay_erasure::Eraser;
 use mainstay_gateway::Gateway;
 use mainstay_ops::{Budgets, Trail};
 use mainstay_rag::Library;
 use mainstay_security::{Access, KeyRing, Sessions, Tenants};
-use mainstay_store::SqliteAnchors;
+use mainstay_store::{SqliteAnchors, SqliteApprovals};
 use tokio_util::sync::CancellationToken;
 
 use crate::stalled::Readers;
@@ -28,6 +28,10 @@ pub struct App {
     pub tenants: Arc<Tenants>,
     /// Erases people, documents and tenants.
     pub eraser: Arc<Eraser>,
+    /// Changes that wait for a second person.
+    pub approvals: SqliteApprovals,
+    /// What takes two people to change.
+    pub two_person: Vec<Permission>,
     /// Heads of the audit chain.
     pub anchors: SqliteAnchors,
     /// The API keys.

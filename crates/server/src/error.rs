@@ -43,6 +43,29 @@ pub enum HttpError {
     /// The database failed.
     #[error("{0}")]
     Storage(String),
+    /// It takes a second person.
+    #[error(
+        "this takes a second person: ask somebody to approve {id} (`mainstay policy approve {id}`), then repeat the request \
+         with the header x-mainstay-approval: {id}"
+    )]
+    ApprovalRequired {
+        /// The approval that waits.
+        id: String,
+    },
+    /// The approval is good for nothing here.
+    #[error("the approval {id:?} cannot be used: {reason}")]
+    ApprovalUnfit {
+        /// Its id.
+        id: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// No approval of that id.
+    #[error("there is no approval {id:?}; `mainstay policy approvals` lists those that there are")]
+    NoSuchApproval {
+        /// The id.
+        id: String,
+    },
     /// No hold of that id.
     #[error("there is no hold {id:?}; `mainstay erase holds` lists those that there are")]
     NoSuchHold {
@@ -141,6 +164,9 @@ impl HttpError {
             Self::Erasure(error) => erasure_appearance(error),
             Self::AuditLog(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "audit_log_failed"),
             Self::Storage(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "storage_failed"),
+            Self::ApprovalRequired { .. } => plain(StatusCode::CONFLICT, "approval_required"),
+            Self::ApprovalUnfit { .. } => plain(StatusCode::CONFLICT, "approval_unfit"),
+            Self::NoSuchApproval { .. } => plain(StatusCode::NOT_FOUND, "approval_not_found"),
             Self::NoSuchHold { .. } => plain(StatusCode::NOT_FOUND, "hold_not_found"),
             Self::Unrecorded(_) => Appearance {
                 retry_after: Some(Duration::from_secs(5)),
@@ -172,9 +198,11 @@ fn identity_appearance(error: &IdentityError) -> Appearance {
         // Whose it is was shown; what is wrong is with the tenant, and another credential would not help.
         IdentityError::SuspendedTenant => StatusCode::FORBIDDEN,
         IdentityError::WrongRegion(_) => StatusCode::MISDIRECTED_REQUEST,
+        IdentityError::Token(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNAUTHORIZED,
     };
-    Appearance { status, code: error.code(), param: None, retry_after: None }
+    let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(5));
+    Appearance { status, code: error.code(), param: None, retry_after }
 }
 
 fn erasure_appearance(error: &ErasureError) -> Appearance {

@@ -16,6 +16,7 @@ use mainstay_ops::{Unrecorded, measure, trail};
 use serde_json::Value;
 
 use crate::App;
+use crate::approvals;
 use crate::console;
 use crate::context::{address_of, context_of, presented_key};
 use crate::error::{HttpError, Shape, Tag};
@@ -111,9 +112,19 @@ pub(crate) async fn pass(State(post): State<Post>, mut request: Request<Body>, n
         post.app.trail.refused_entry(address, &id, error.code(), &route);
     });
     match caller.map_err(HttpError::from).and_then(|caller| admit(&post, &id, caller, &request)) {
-        Ok(visit) => {
+        Ok((visit, Needs::Nothing)) => {
             request.extensions_mut().insert(visit);
             next.run(request).await
+        }
+        Ok((visit, Needs::SecondPerson)) => {
+            let path = request.uri().path().to_owned();
+            match approvals::spend(&post.app, &visit, post.permission, request).await {
+                Ok(mut request) => {
+                    request.extensions_mut().insert(visit);
+                    next.run(request).await
+                }
+                Err(error) => refuse(id, &path, error),
+            }
         }
         Err(error) => {
             metrics::counter!(measure::REJECTED, "code" => error.code()).increment(1);
@@ -122,11 +133,32 @@ pub(crate) async fn pass(State(post): State<Post>, mut request: Request<Body>, n
     }
 }
 
-fn admit(post: &Post, id: &RequestId, caller: Caller, request: &Request<Body>) -> Result<Visit, HttpError> {
+/// What else it takes to be let in.
+enum Needs {
+    Nothing,
+    /// That somebody else has agreed to exactly this.
+    SecondPerson,
+}
+
+fn admit(
+    post: &Post,
+    id: &RequestId,
+    caller: Caller,
+    request: &Request<Body>,
+) -> Result<(Visit, Needs), HttpError> {
     let app = &post.app;
     let tenant =
         if post.of_operator { TenantId::single() } else { named_tenant(request.headers(), &caller)? };
-    let decision = app.access.authorize(&caller, post.permission, &tenant);
+    let is_change = !request.method().is_safe();
+    let mut needs = Needs::Nothing;
+    let mut decision = app.access.authorize(&caller, post.permission, &tenant, false);
+    // What a policy permits with a second person's agreement, and what the configuration asks it for.
+    if is_change && (decision.is_err() || app.two_person.contains(&post.permission)) {
+        let agreed = app.access.authorize(&caller, post.permission, &tenant, true);
+        if agreed.is_ok() {
+            (needs, decision) = (Needs::SecondPerson, agreed);
+        }
+    }
     let outcome = match &decision {
         Ok(()) => Outcome::Granted,
         Err(_) => Outcome::Denied("permission_denied".into()),
@@ -139,7 +171,7 @@ fn admit(post: &Post, id: &RequestId, caller: Caller, request: &Request<Body>) -
     app.trail.write(&record)?;
     decision?;
     let tag = Tag::of(id).shaped(shape_of(request.uri().path()));
-    Ok(Visit { context: context_of(app, request, id.clone(), caller), tenant, tag })
+    Ok((Visit { context: context_of(app, request, id.clone(), caller), tenant, tag }, needs))
 }
 
 /// The route, as records name it: without what stands in its place for ids.

@@ -73,7 +73,7 @@ pub(crate) async fn create(
 }
 
 /// Answers with a key that was made, once that is recorded. Nobody gets one of which there is no record.
-async fn hand_out(
+pub(crate) async fn hand_out(
     app: &App,
     visit: &Visit,
     action: &'static str,

@@ -7,14 +7,15 @@ use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
 use mainstay_domain::Permission::{
-    self, AnswersAsk, AuditRead, CostsRead, DocumentsRead, DocumentsWrite, ErasureManage, IndexRebuild,
-    KeysManage, QualityManage, ServiceManage, ServiceRead, TenantsManage, TenantsRead,
+    self, AnswersAsk, ApprovalsDecide, AuditRead, CostsRead, DocumentsRead, DocumentsWrite, ErasureManage,
+    IndexRebuild, KeysManage, PoliciesRead, QualityManage, ServiceManage, ServiceRead, TenantsManage,
+    TenantsRead,
 };
 
 use crate::guard::{self, Gate, Post};
 use crate::{
-    App, admin, anthropic, audit, console, documents, erasures, keys, openai, operations, quality, search,
-    service, tenants,
+    App, admin, anthropic, approvals, audit, console, documents, erasures, keys, openai, operations,
+    policies, quality, search, service, tenants,
 };
 
 /// A way to a handler.
@@ -61,6 +62,12 @@ fn routes() -> Vec<Route> {
         get("/admin/quarantine", Allowed(QualityManage), quality::list),
         post("/admin/quarantine/release", Allowed(QualityManage), quality::release),
         post("/admin/corpora/report", Allowed(QualityManage), quality::report),
+        post("/admin/tenants/{id}/keys", OfOperator(TenantsManage), tenants::make_key),
+        get("/admin/policies", Allowed(PoliciesRead), policies::show),
+        post("/admin/policies/test", Allowed(PoliciesRead), policies::test),
+        get("/admin/approvals", Allowed(ApprovalsDecide), approvals::list),
+        post("/admin/approvals/{id}/approve", Allowed(ApprovalsDecide), approvals::approve),
+        post("/admin/approvals/{id}/refuse", Allowed(ApprovalsDecide), approvals::refuse),
         get("/admin/audit", Allowed(AuditRead), audit::list),
         get("/admin/audit/head", OfOperator(AuditRead), audit::head),
         post("/admin/audit/verify", OfOperator(AuditRead), audit::verify),

@@ -17,7 +17,7 @@ use crate::error::{Failure, HttpError, parse_json};
 use crate::extract::{FoundPath, path_text};
 use crate::guard::Visit;
 use crate::json::Json;
-use crate::keys::check_tier;
+use crate::keys::{check_tier, hand_out};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +87,48 @@ pub(crate) async fn create(
     let mut described = describe(&tenant);
     described["api_key"] = json!(key.text.expose());
     Ok((StatusCode::CREATED, Json(described)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewKey {
+    name: String,
+    role: RoleName,
+}
+
+/// `POST /admin/tenants/{id}/keys`: a key of a tenant, made by the operator: for one that has lost its last, or that is to have
+/// an auditor.
+pub(crate) async fn make_key(
+    State(app): State<Arc<App>>,
+    visit: Visit,
+    id: FoundPath,
+    request: Request<Body>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let tag = &visit.tag;
+    let id = TenantId::from(path_text(id).map_err(|error| tag.fail(error))?);
+    let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
+    let wanted: NewKey = parse_json(&body).map_err(|error| tag.fail(error))?;
+    app.tenants.expect(&id).map_err(|error| tag.fail(error))?;
+    if id.is_operator() {
+        // Its own keys are made where nobody gives away more than they have.
+        return Err(tag.fail(HttpError::Invalid {
+            message: "keys of the operator itself are made by POST /admin/keys".to_owned(),
+            param: None,
+        }));
+    }
+    let granted = json!({ "role": wanted.role });
+    let order = KeyOrder {
+        tenant: id.clone(),
+        name: wanted.name,
+        role: wanted.role,
+        only: None,
+        owner: None,
+        tier: None,
+        valid_for: None,
+    };
+    let key = app.keys.create(order).await.map_err(|error| tag.fail(error))?;
+    let of_tenant = Visit { tenant: id, ..visit };
+    hand_out(&app, &of_tenant, "keys.create", key, Value::Null, granted).await
 }
 
 /// `GET /admin/tenants`

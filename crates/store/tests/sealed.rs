@@ -211,6 +211,20 @@ async fn what_was_stored_before_is_sealed_and_leaves_no_trace() {
     add(&store, &tenant, &["small-3"], 2).await;
     store.close().await;
     drop(store);
+    // And what a Mainstay that did not overwrite yet has deleted.
+    let options = SqliteConnectOptions::new().filename(place.folder.path().join("mainstay.db"));
+    let mut connection = options.pragma("secure_delete", "OFF").connect().await.unwrap();
+    for sql in [
+        "CREATE TABLE deleted (text TEXT)",
+        // More than sealing needs pages for.
+        "INSERT INTO deleted SELECT printf('markertext that was deleted%.*c', 3900, 'x') \
+         FROM revisions, (VALUES (1), (2), (3), (4))",
+        "DROP TABLE deleted",
+    ] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    assert!(place.files_with(b"markertext that was deleted") > 0);
 
     let store = place.sealed().await;
     assert_readable(&store, &tenant, "small-7", 0).await;

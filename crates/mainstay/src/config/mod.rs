@@ -35,6 +35,7 @@ use sections::audit::{Audit, RawAudit};
 use sections::budgets::{RawAttribution, RawBudget};
 use sections::cache::{Cache, RawCache};
 use sections::corpora::{Corpus, RawCorpus};
+use sections::identity::{Issuer, RawIdentity};
 use sections::limits::RawLimits;
 use sections::models::{Model, RawModel};
 use sections::onnx::{Onnx, RawOnnx};
@@ -42,6 +43,7 @@ use sections::prices::{Price, RawPrice};
 use sections::providers::{Provider, RawProvider};
 use sections::reliability::RawReliability;
 use sections::residency::{RawResidency, keep_documents_here};
+use sections::security::{RawSecurity, Security};
 use sections::server::{RawServer, Server};
 use sections::service::RawService;
 use sections::storage::{RawStorage, Storage};
@@ -66,6 +68,10 @@ pub(crate) struct RawConfig {
     residency: RawResidency,
     /// How the API is served.
     server: RawServer,
+    /// Who says who people are.
+    identity: RawIdentity,
+    /// Who may do what, and what takes two people.
+    security: RawSecurity,
     /// How many requests are answered, and whose.
     limits: RawLimits,
     /// What may be spent, by a name of your choice.
@@ -114,6 +120,10 @@ pub(crate) struct Checked {
     pub(crate) residency: Residency,
     /// How the API is served.
     pub(crate) server: Server,
+    /// Identity providers whose tokens are accepted, by name.
+    pub(crate) issuers: BTreeMap<String, Issuer>,
+    /// Who may do what, and what takes two people.
+    pub(crate) security: Security,
     /// How many requests are answered, and whose.
     pub(crate) limits: AdmissionSettings,
     /// What may be spent, by name.
@@ -208,12 +218,14 @@ impl RawConfig {
             traffic: self.traffic.check(&root.key("traffic"), findings),
             residency,
             server: self.server.check(&root.key("server"), folder, findings),
+            issuers: check_issuers(self.identity, folder, findings),
+            security: self.security.check(&root.key("security"), folder, findings),
             limits: self.limits.check(&root.key("limits"), findings),
             budgets: check_each(self.budgets, "budgets", |raw, at| raw.check(at, findings)),
             required_attribution: self.attribution.required(),
             cache: self.cache.check(),
             audit: self.audit.check(&root.key("audit"), findings),
-            storage: self.storage.check(folder),
+            storage: self.storage.check(&root.key("storage"), folder, findings),
             slo,
             constraints,
             folder: folder.to_owned(),
@@ -234,6 +246,15 @@ impl RawConfig {
         }
         checked
     }
+}
+
+fn check_issuers(identity: RawIdentity, folder: &Path, findings: &mut Findings) -> BTreeMap<String, Issuer> {
+    let at = KeyPath::root().key("identity").key("issuers");
+    let checked = identity.issuers.into_iter().map(|(name, raw)| {
+        let issuer = raw.check(&at.key(&name), folder, findings);
+        (name, issuer)
+    });
+    checked.collect()
 }
 
 /// Checks each entry of a table of named things.

@@ -126,6 +126,27 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("server.tls.certificate", "\"\""),
     ("server.tls.key", "\"\""),
     ("server.tls.client_ca", "\"\""),
+    ("identity.issuers.*.issuer", "\"\""),
+    ("identity.issuers.*.audiences", "[]"),
+    ("identity.issuers.*.jwks_url", "\"ftp://keys\""),
+    ("identity.issuers.*.jwks_file", "\"\""),
+    ("identity.issuers.*.secret", "\"hunter2\""),
+    ("identity.issuers.*.algorithms", "[\"none\"]"),
+    ("identity.issuers.*.leeway", "\"0s\""),
+    ("identity.issuers.*.longest_lifetime", "\"0s\""),
+    ("identity.issuers.*.tenant", "\"\""),
+    ("identity.issuers.*.tenants", "7"),
+    ("identity.issuers.*.claims.user", "\".sub\""),
+    ("identity.issuers.*.claims.tenant", "\"a..b\""),
+    ("identity.issuers.*.claims.role", "\"a.\""),
+    ("identity.issuers.*.claims.tier", "\"\""),
+    ("identity.issuers.*.claims.region", "\".\""),
+    ("identity.issuers.*.roles.*", "7"),
+    ("identity.issuers.*.default_role", "7"),
+    ("security.environment", "\"testing\""),
+    ("security.policies", "\"\""),
+    ("security.replace_roles", "\"yes\""),
+    ("security.two_person", "[\"everything\"]"),
     ("limits.concurrency", "0"),
     ("limits.adaptive", "\"yes\""),
     ("limits.max_waiting", "-1"),
@@ -173,6 +194,9 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("audit.keep.inference", "\"0s\""),
     ("storage.data_dir", "\"\""),
     ("storage.embedding_cache", "\"much\""),
+    ("storage.encryption.key_file", "\"\""),
+    ("storage.encryption.command", "[]"),
+    ("storage.encryption.key_id", "7"),
     ("providers.*.kind", "\"openapi\""),
     ("providers.*.base_url", "\"api.example.com\""),
     ("providers.*.api_key", "\"sk-hunter2\""),
@@ -335,6 +359,8 @@ fn every_table_refuses_keys_that_it_does_not_know() {
             at.as_slice(),
             ["slo" | "limits", "tiers"]
                 | ["residency", "elsewhere"]
+                | ["identity", "issuers"]
+                | ["identity", "issuers", _, "roles"]
                 | ["budgets" | "providers" | "onnx" | "models" | "assistants" | "corpora" | "prices"]
                 | [.., "headers"]
                 | ["assistants", _, "routing", "intents" | "rules"]

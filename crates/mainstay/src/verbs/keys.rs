@@ -1,9 +1,10 @@
 //! `mainstay keys`: makes, lists, rotates and revokes API keys.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use mainstay_vault::MasterKey;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
@@ -23,6 +24,9 @@ pub(crate) enum KeysVerb {
     /// Makes a successor of a key; the old one works on for a while.
     #[command(after_help = "Example: mainstay keys rotate 3f9a1c04be77d215 --overlap-hours 24")]
     Rotate(RotateArgs),
+    /// Makes a master key for storage.encryption, in a file that only its owner may read.
+    #[command(after_help = "Example: mainstay keys master master.key")]
+    Master(MasterArgs),
     /// Makes a key worthless at once.
     #[command(after_help = "Example: mainstay keys revoke 3f9a1c04be77d215")]
     Revoke(RevokeArgs),
@@ -71,6 +75,12 @@ pub(crate) struct RotateArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct MasterArgs {
+    /// The file; one that exists is left alone.
+    file: PathBuf,
+}
+
+#[derive(Args)]
 pub(crate) struct RevokeArgs {
     /// The id of the key, as `keys list` shows it.
     id: String,
@@ -100,6 +110,14 @@ pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitC
         KeysVerb::Rotate(args) => {
             let body = json!({ "overlap_hours": args.overlap_hours });
             made(&args.output, config, format!("/admin/keys/{}/rotate", in_path(&args.id)), body)
+        }
+        KeysVerb::Master(args) => {
+            MasterKey::generate_file(&args.file)?;
+            terminal::say(format_args!(
+                "{} holds a new master key. Keep a copy of it apart from the data folder: without it, \n             nothing that was sealed can be read again.",
+                args.file.display()
+            ))?;
+            Ok(ExitCode::SUCCESS)
         }
         KeysVerb::List(args) => session::with_client(&args.output.target, config, async |client| {
             let answer = client.get("/admin/keys").await?;

@@ -14,6 +14,7 @@ pub(crate) mod corpus;
 pub(crate) mod erase;
 pub(crate) mod index;
 pub(crate) mod keys;
+pub(crate) mod policy;
 pub(crate) mod tenants;
 
 pub(crate) mod init;

@@ -279,3 +279,117 @@ fn finished(running: &Running, key: &str, id: &str) -> Value {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// A token signed with a shared secret.
+fn token(claims: &Value) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!("{}.{}", part(&json!({ "alg": "HS256", "typ": "JWT" })), part(claims));
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&key, signed.as_bytes()));
+    format!("{signed}.{signature}")
+}
+
+const SECRET: &str = "a secret of the provider and us, long enough";
+
+#[test]
+fn people_come_in_with_tokens_and_two_of_them_change_what_takes_two() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("secret"), SECRET).unwrap();
+    fs::write(
+        folder.path().join("mainstay.toml"),
+        "[identity.issuers.login]\nissuer = \"login\"\naudiences = [\"mainstay\"]\nsecret = \"file:secret\"\n\
+         claims.tenant = \"org\"\nclaims.role = \"access.roles\"\nroles.dev = \"engineer\"\nroles.boss = \"admin\"\n\
+         [security]\ntwo_person = [\"index.rebuild\"]\n[corpora.default]\n",
+    )
+    .unwrap();
+    let running = Running::start(folder.path());
+    #[expect(clippy::disallowed_methods, reason = "a token of now")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let claims = |user: &str, org: &str, role: &str| {
+        json!({
+            "iss": "login", "aud": "mainstay", "sub": user, "org": org, "access": { "roles": [role] },
+            "iat": now, "exp": now + 3_600,
+        })
+    };
+    let (jane, john) = (token(&claims("jane", "default", "dev")), token(&claims("john", "default", "boss")));
+    assert_eq!(call(&running.address, &jane, "GET", "/v1/corpora", None).unwrap().0, 200);
+    assert_eq!(call(&running.address, &jane, "GET", "/admin/keys", None).unwrap().0, 403);
+    assert_eq!(call(&running.address, &john, "GET", "/admin/keys", None).unwrap().0, 200);
+    let changed = |change: fn(&mut Value)| {
+        let mut claims = claims("jane", "default", "dev");
+        change(&mut claims);
+        call(&running.address, &token(&claims), "GET", "/v1/corpora", None).unwrap()
+    };
+    for (change, status, code) in [
+        ((|claims| claims["aud"] = json!("another")) as fn(&mut Value), 401, "invalid_token"),
+        (|claims| claims["exp"] = json!(1), 401, "expired_token"),
+        (|claims| claims["access"]["roles"] = json!(["visitor"]), 401, "invalid_token"),
+        (|claims| claims["org"] = json!("nobody"), 401, "unknown_tenant"),
+    ] {
+        let (found, answer) = changed(change);
+        assert_eq!((found, &answer["error"]["code"]), (status, &json!(code)), "{answer}");
+    }
+
+    let document = json!({ "doc_id": "d", "text": "The lighthouse stands on the cliff." });
+    assert_eq!(status_of(&running, &jane, "POST", "/v1/documents", document).0, 201);
+    let rebuild = json!({});
+    let (status, answer) = status_of(&running, &jane, "POST", "/admin/index/rebuild", rebuild.clone());
+    assert_eq!((status, &answer["error"]["code"]), (409, &json!("approval_required")), "{answer}");
+    let message = answer["error"]["message"].as_str().unwrap();
+    let id = message.split_whitespace().find(|word| word.starts_with("apr_")).unwrap().to_owned();
+    let decide = format!("/admin/approvals/{id}/approve");
+    let with_approval = |key: &str, body: &Value| {
+        let header = format!("content-type: application/json\r\nx-mainstay-approval: {id}\r\n");
+        let body = body.to_string();
+        crate::running::send(&running.address, key, "POST", "/admin/index/rebuild", &header, body.as_bytes())
+            .unwrap()
+            .0
+    };
+    assert_eq!(with_approval(&jane, &rebuild), 409, "nobody has agreed yet");
+    // Neither who asked nor a key that is nobody's can agree.
+    assert_ne!(status_of(&running, &jane, "POST", &decide, json!({})).0, 200);
+    let (status, answer) = running.call("POST", &decide, Some(&json!({})));
+    assert_eq!((status, &answer["error"]["code"]), (409, &json!("approval_unfit")), "{answer}");
+    let (status, answer) = status_of(&running, &john, "POST", &decide, json!({}));
+    assert_eq!((status, &answer["state"]), (200, &json!("approved")), "{answer}");
+    assert_eq!(with_approval(&jane, &json!({ "corpus": "other" })), 409, "it is for another request");
+    assert_eq!(with_approval(&jane, &rebuild), 200);
+    assert_eq!(with_approval(&jane, &rebuild), 409, "it is used up");
+}
+
+#[test]
+fn what_is_sealed_is_in_no_file_and_opens_with_its_key_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = mainstay_alone(folder.path(), &["keys", "master", "master.key"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let plain = Running::start(folder.path());
+    let document = json!({ "doc_id": "d", "title": "On submarines", "text": "A submarine made of glass sank off Skagen." });
+    assert_eq!(plain.call("POST", "/v1/documents", Some(&document)).0, 201);
+    let api_key = plain.api_key.clone().unwrap();
+    let data = folder.path().join("data");
+    assert!(holds(&data, "made of glass").is_some());
+    drop(plain);
+
+    let config = "[storage.encryption]\nkey_file = \"master.key\"\n";
+    fs::write(folder.path().join("mainstay.toml"), config).unwrap();
+    let sealed = Running::start(folder.path());
+    let began = Instant::now();
+    while holds(&data, "made of glass").is_some() {
+        assert!(began.elapsed() < Duration::from_secs(60), "what was stored before is not sealed");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let read = call(&sealed.address, &api_key, "GET", "/v1/documents/d?include=text", None).unwrap().1;
+    assert_eq!(read["text"], "A submarine made of glass sank off Skagen.");
+    drop(sealed);
+
+    fs::write(folder.path().join("mainstay.toml"), "").unwrap();
+    let refused = mainstay(folder.path(), &["index", "status"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("storage.encryption"), "{said}");
+}
+
+fn mainstay_alone(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    crate::running::command(folder, arguments).output().unwrap()
+}

@@ -94,9 +94,31 @@ impl HttpClient {
         expected: Expected,
         deadline: Deadline,
     ) -> Result<Answer, TransportError> {
+        self.send(Method::POST, endpoint, body, expected, deadline).await
+    }
+
+    /// Sends a GET and reads the whole answer, at most `limit` bytes of it. No redirect is followed.
+    pub async fn get(
+        &self,
+        endpoint: &Endpoint,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Result<(StatusCode, Bytes), TransportError> {
+        let answer = self.send(Method::GET, endpoint, Bytes::new(), Expected::Whole, deadline).await?;
+        Ok((answer.status, answer.body.read_to_end(limit, self.timeouts.idle).await?))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        endpoint: &Endpoint,
+        body: Bytes,
+        expected: Expected,
+        deadline: Deadline,
+    ) -> Result<Answer, TransportError> {
         let (outgoing, taken) = Outgoing::new(body, self.clock);
         let mut request = Request::new(outgoing);
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() = endpoint.uri.clone();
         *request.headers_mut() = endpoint.headers.clone();
 

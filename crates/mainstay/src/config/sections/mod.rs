@@ -3,8 +3,10 @@
 pub(crate) mod audit;
 pub(crate) mod budgets;
 pub(crate) mod cache;
+pub(crate) mod identity;
 pub(crate) mod limits;
 pub(crate) mod residency;
+pub(crate) mod security;
 pub(crate) mod server;
 pub(crate) mod storage;
 
