@@ -264,7 +264,8 @@ pub(crate) fn check_dimension(dimension: &mut Option<usize>, length: usize) -> R
     Err(UpstreamError::malformed("the provider's vectors are empty or differ in length"))
 }
 
-/// The vectors, if there is one for every text.
+/// The vectors, if there is one for every text, all of finite numbers: what is not (Base64 can say NaN, and `1e39` is
+/// beyond a 32-bit number) is similar to nothing, and no index takes it.
 pub(crate) fn embeddings(
     values: Vec<f32>,
     dimension: Option<usize>,
@@ -277,6 +278,9 @@ pub(crate) fn embeddings(
         return Err(UpstreamError::malformed(format!(
             "the provider gave {vectors} vectors for {texts} texts"
         )));
+    }
+    if !values.iter().all(|value| value.is_finite()) {
+        return Err(UpstreamError::malformed("the provider's vectors have numbers that are not finite"));
     }
     Ok(Embeddings { dimension, values, tokens })
 }
@@ -363,6 +367,9 @@ mod tests {
             r#"{"data":[{"index":0,"embedding":[1.0]},{"index":1,"embedding":[1.0,2.0]}]}"#,
             r#"{"data":[{"index":0,"embedding":[]},{"index":1,"embedding":[]}]}"#,
             r#"{"data":[{"index":0,"embedding":"AAA="},{"index":1,"embedding":"AAA="}]}"#,
+            // NaN, and what is too large for a number of 32 bits.
+            r#"{"data":[{"index":0,"embedding":"AADAfw=="},{"index":1,"embedding":"AACAPw=="}]}"#,
+            r#"{"data":[{"index":0,"embedding":[1.0]},{"index":1,"embedding":[1e39]}]}"#,
             r#"{"data":null}"#,
             "",
         ] {
