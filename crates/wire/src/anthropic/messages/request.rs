@@ -533,10 +533,13 @@ fn turns(request: &ChatRequest) -> Result<Vec<Turn<'_>>, Unsupported> {
             continue;
         }
         let role = if message.role == Role::Assistant { "assistant" } else { "user" };
+        let extra = (message.role != Role::Tool).then_some(&message.extra);
         match turns.last_mut().filter(|turn| turn.role == role) {
             Some(turn) => {
                 turn.blocks.append(&mut blocks);
                 turn.plain = None;
+                // The decoder gives a message's fields to what follows its tool results, which have none.
+                turn.extra = turn.extra.filter(|extra| !extra.is_empty()).or(extra);
             }
             None => {
                 let plain = match &message.content {
@@ -545,7 +548,6 @@ fn turns(request: &ChatRequest) -> Result<Vec<Turn<'_>>, Unsupported> {
                     }
                     _ => None,
                 };
-                let extra = (message.role != Role::Tool).then_some(&message.extra);
                 turns.push(Turn { role, blocks, plain: plain.map(String::as_str), extra });
             }
         }

@@ -385,3 +385,21 @@ fn tokens_are_counted_both_ways() {
         br#"{"model":"claude","messages":[{"role":"user","content":"a"}]}"#
     );
 }
+
+#[test]
+fn fields_of_a_message_survive_beside_tool_results() {
+    let body = json!({
+        "model": "m", "max_tokens": 1,
+        "messages": [
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+            {"role": "user", "x_unknown": 1, "content": [
+                {"type": "tool_result", "tool_use_id": "t", "content": "3"},
+                {"type": "text", "text": "Go on."},
+            ]},
+        ],
+    });
+    let request = decode_request(body.to_string().as_bytes()).unwrap();
+    let options = RequestOptions { model: "m", default_max_tokens: 1 };
+    let written: Value = serde_json::from_slice(&encode_request(&request, &options).unwrap()).unwrap();
+    assert_eq!(written["messages"], body["messages"]);
+}
