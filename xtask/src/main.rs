@@ -10,6 +10,7 @@
 mod check;
 mod clients;
 mod failures;
+mod fuzz;
 mod measure;
 mod models;
 mod process;
@@ -45,6 +46,8 @@ enum Chore {
     Quantise(models::ModelArgs),
     /// What becomes of every fault of a provider, into docs/failures.md, with the real binary.
     Failures(failures::FailuresArgs),
+    /// A fuzzer looks for bytes that break what the parsers promise. It needs a C++ compiler.
+    Fuzz(fuzz::FuzzArgs),
     /// Every figure of docs/benchmarks.md, from an optimised build. The machine should be quiet.
     Measure(measure::MeasureArgs),
     /// The rules that rustc and clippy cannot check: layers, manifests, licences, sources, documents.
@@ -69,6 +72,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Chore::Distill(args) => models::run(&workspace, &models::STATIC_TABLE, &args),
         Chore::Quantise(args) => models::run(&workspace, &models::TRANSFORMER, &args),
         Chore::Failures(args) => failures::run(&workspace, &args),
+        Chore::Fuzz(args) => fuzz::run(&workspace, &args),
         Chore::Measure(args) => measure::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace, &chores()),
     }

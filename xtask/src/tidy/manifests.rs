@@ -4,7 +4,11 @@ use super::{File, Finding};
 use crate::workspace::Member;
 
 /// Packages that stand outside `crates/`: their folder and their name.
-const OUTSIDE: &[(&str, &str)] = &[("xtask", "xtask"), ("bench", "mainstay-bench")];
+const OUTSIDE: &[(&str, &str)] =
+    &[("xtask", "xtask"), ("bench", "mainstay-bench"), ("fuzz", "mainstay-fuzz")];
+
+/// Packages that are workspaces of their own, because nothing else may be built as they are.
+const APART: &[&str] = &["fuzz/libfuzzer/Cargo.toml"];
 
 /// What every package takes from the workspace.
 const INHERITED: &[&str] = &["version", "edition", "rust-version", "license", "publish"];
@@ -14,7 +18,8 @@ pub(super) fn check(members: &[Member], files: &[File]) -> Vec<Finding> {
     let mut findings: Vec<_> = members.iter().flat_map(check_member).collect();
     for file in files {
         let is_manifest = file.path.rsplit('/').next() == Some("Cargo.toml") && file.path != "Cargo.toml";
-        if is_manifest && !members.iter().any(|member| member.manifest_path() == file.path) {
+        let is_apart = APART.contains(&file.path.as_str());
+        if is_manifest && !is_apart && !members.iter().any(|member| member.manifest_path() == file.path) {
             findings.push(Finding::new(
                 &file.path,
                 1,
