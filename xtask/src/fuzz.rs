@@ -16,6 +16,10 @@ pub(crate) struct FuzzArgs {
     /// Seconds for all targets together; each gets the same share, of one at least.
     #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u64,
+    /// So many inputs of each target instead, beginning with the seeds of the checkout and always the same ones: what fails
+    /// then fails again, and is the change's doing.
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    runs: Option<u64>,
     /// Only this target.
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
@@ -45,12 +49,22 @@ pub(crate) fn run(workspace: &Workspace, args: &FuzzArgs) -> anyhow::Result<()> 
             bail!("there is no target `{name}`; there are {names}");
         }
     }
-    let seconds = (args.seconds / targets.len() as u64).max(1);
+    let most = match args.runs {
+        Some(runs) => Most::Runs(runs),
+        None => Most::Seconds((args.seconds / targets.len() as u64).max(1)),
+    };
     let mut steps = Steps::default();
     for target in &targets {
-        steps.run(&target.name, || fuzzer.run(target, seconds));
+        steps.run(&target.name, || fuzzer.run(target, most));
     }
     steps.finish()
+}
+
+/// How much of a target is tried.
+#[derive(Clone, Copy)]
+enum Most {
+    Seconds(u64),
+    Runs(u64),
 }
 
 /// The program with libFuzzer in it.
@@ -103,14 +117,28 @@ impl Fuzzer {
     }
 
     /// Fuzzes a target, beginning with the seeds of the checkout and what earlier runs have added to them.
-    fn run(&self, target: &Target, seconds: u64) -> anyhow::Result<()> {
+    fn run(&self, target: &Target, most: Most) -> anyhow::Result<()> {
         let seeds = self.folder.join("corpus").join(&target.name);
-        let grown = created(&self.output.join("corpus").join(&target.name))?;
+        let grown = match most {
+            Most::Seconds(_) => created(&self.output.join("corpus").join(&target.name))?,
+            Most::Runs(_) => {
+                let fresh = self.output.join("fresh").join(&target.name);
+                if fresh.exists() {
+                    fs::remove_dir_all(&fresh)
+                        .with_context(|| format!("cannot empty {}", fresh.display()))?;
+                }
+                created(&fresh)?
+            }
+        };
         let found = created(&self.output.join("found").join(&target.name))?;
         let log = created(&self.output.join("logs"))?.join(&target.name);
         let mut fuzzer = Command::new(&self.program);
         fuzzer.env("FUZZ_TARGET", &target.name).args([&grown, &seeds]);
-        fuzzer.arg(format!("-max_total_time={seconds}")).arg(format!("-max_len={}", target.max_bytes));
+        match most {
+            Most::Seconds(seconds) => fuzzer.arg(format!("-max_total_time={seconds}")),
+            Most::Runs(runs) => fuzzer.arg(format!("-runs={runs}")).arg("-seed=1"),
+        };
+        fuzzer.arg(format!("-max_len={}", target.max_bytes));
         fuzzer.arg(format!("-timeout={SLOWEST_SECONDS}")).arg(format!("-rss_limit_mb={MOST_MEMORY_MIB}"));
         fuzzer.arg("-print_final_stats=1").arg(format!("-artifact_prefix={}/", found.display()));
         if let Some(dictionary) = &target.dictionary {

@@ -137,7 +137,7 @@ impl Eraser {
                 "this tenant operates Mainstay and cannot be erased; delete the data folder instead";
             return Err(ErasureError::Invalid(message.to_owned()));
         }
-        if let Some((hold, _)) = self.hold_on(tenant, &subject).await? {
+        if let Some(hold) = self.hold_on(tenant, &subject).await? {
             return Err(ErasureError::Held { hold: hold.id, reason: hold.reason });
         }
         let erasure = ordered_id("era_", &self.clock);
@@ -195,18 +195,14 @@ impl Eraser {
     }
 
     /// The hold that keeps something from being erased, if one does.
-    async fn hold_on(
-        &self,
-        tenant: &TenantId,
-        subject: &Subject,
-    ) -> Result<Option<(LegalHold, Subject)>, StorageError> {
+    async fn hold_on(&self, tenant: &TenantId, subject: &Subject) -> Result<Option<LegalHold>, StorageError> {
         let holds = self.stores.databases.holds(tenant).await?;
-        let held = holds.into_iter().filter_map(|hold| {
-            // What cannot be read is held from everything: somebody meant something by it.
+        let holds_it = |hold: &LegalHold| {
+            // What cannot be read holds everything: somebody meant something by it.
             let held = serde_json::from_value(hold.subject.clone()).unwrap_or(Subject::Tenant);
-            Some((hold, held))
-        });
-        Ok(held.into_iter().find(|(_, held)| subject.is_held_by(held)))
+            subject.is_held_by(&held)
+        };
+        Ok(holds.into_iter().find(holds_it))
     }
 
     async fn documents_of(

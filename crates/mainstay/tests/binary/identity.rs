@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -266,18 +266,25 @@ fn a_tenant_that_is_erased_is_gone_with_everything_and_its_id_is_not_given_again
 
 /// The erasure when it is done.
 fn finished(running: &Running, key: &str, id: &str) -> Value {
-    let began = Instant::now();
-    loop {
+    eventually("the erasure is finished", || {
         let (_, all) = call(&running.address, key, "GET", "/admin/erasures", None).unwrap();
         let erasure =
             all["data"].as_array().unwrap().iter().find(|erasure| erasure["id"] == id).unwrap().clone();
-        if erasure["state"] == "finished" {
-            return erasure;
-        }
         assert!(erasure["failure"].is_null(), "{erasure}");
-        assert!(began.elapsed() < Duration::from_secs(60), "{erasure}");
-        std::thread::sleep(Duration::from_millis(50));
+        (erasure["state"] == "finished").then_some(erasure)
+    })
+}
+
+/// What there is in the end, of something that another process does in its own time.
+#[expect(clippy::disallowed_methods, reason = "the time of another process is not ours to move")]
+fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..1_000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(60));
     }
+    panic!("{what}: not within a minute");
 }
 
 /// A token signed with a shared secret.
@@ -375,11 +382,7 @@ fn what_is_sealed_is_in_no_file_and_opens_with_its_key_alone() {
     let config = "[storage.encryption]\nkey_file = \"master.key\"\n";
     fs::write(folder.path().join("mainstay.toml"), config).unwrap();
     let sealed = Running::start(folder.path());
-    let began = Instant::now();
-    while holds(&data, "made of glass").is_some() {
-        assert!(began.elapsed() < Duration::from_secs(60), "what was stored before is not sealed");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    eventually("what was stored before is sealed", || holds(&data, "made of glass").is_none().then_some(()));
     let read = call(&sealed.address, &api_key, "GET", "/v1/documents/d?include=text", None).unwrap().1;
     assert_eq!(read["text"], "A submarine made of glass sank off Skagen.");
     drop(sealed);
