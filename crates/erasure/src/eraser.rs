@@ -152,15 +152,11 @@ impl Eraser {
             finished_at: None,
             certificate: None,
         };
-        // Nobody is served any more while their data goes.
-        if matches!(subject, Subject::Tenant) {
-            let change = TenantChange { state: Some(TenantState::Deleted), ..TenantChange::default() };
-            self.stores.tenants.change(tenant, change).await?;
-        }
         let documents = self.documents_of(tenant, &subject).await?;
         let plan = Plan { erasure, tenant: tenant.clone(), subject, salt: salt.clone(), documents };
-        self.stores.databases.save(&job).await?;
+        // The plan first: an erasure that is known has one, or it would never be finished.
         plan.write(&self.stores.data_dir)?;
+        self.stores.databases.save(&job).await?;
         Ok((job, salt))
     }
 
@@ -238,6 +234,19 @@ impl Eraser {
     async fn erase(&self, plan: &Plan) -> Result<Certificate, ErasureError> {
         let Plan { tenant, subject, .. } = plan;
         let stores = &self.stores;
+        // Nobody is served any more while their data goes.
+        if matches!(subject, Subject::Tenant) {
+            let change = TenantChange { state: Some(TenantState::Deleted), ..TenantChange::default() };
+            stores.tenants.change(tenant, change).await?;
+        }
+        // What came since it was asked for goes, too.
+        let mut plan = plan.clone();
+        let since = self.documents_of(tenant, subject).await?;
+        plan.documents.extend(since);
+        plan.documents.sort_unstable();
+        plan.documents.dedup();
+        plan.write(&stores.data_dir)?;
+        let plan = &plan;
         let mut erased = Vec::new();
         let mut done = |store: &str, removed: u64, note: &str| {
             erased.push(StoreErased { store: store.to_owned(), removed, note: note.to_owned() });

@@ -375,7 +375,10 @@ impl Gateway {
         let Context { caller, deadline, address, place, .. } = context;
         let user = caller.user.as_ref().map(UserId::as_str).or(named);
         let applicant = Applicant { caller, user, address: *address, tokens, deadline: *deadline, place };
-        self.admission.admit(applicant).await.map_err(|refusal| RequestError::Refused(Box::new(refusal)))
+        self.admission.admit(applicant).await.map_err(|refusal| {
+            self.turns.trail().threat(caller, &context.request, "limits.hit", refusal.code());
+            RequestError::Refused(Box::new(refusal))
+        })
     }
 
     /// Retrieves for an assistant with a corpus and puts the passages into the prompt. `None` where there is no corpus.

@@ -86,6 +86,11 @@ impl TurnBook {
         Self { budgets: (!budgets.is_empty()).then_some(budgets), ..self }
     }
 
+    /// The audit trail.
+    pub const fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
     /// Opens a turn.
     pub fn open(&self, opening: Opening) -> Turn {
         let record = TurnRecord {
