@@ -58,6 +58,9 @@ async fn being_let_in_by_the_number_of_tenants_and_keys() {
         table.change(&victim, |key| key.revoked = true);
         let revoking = clock.instant().duration_since(began);
         let refused = access.identify(Some(&key(tenants - 1))).await;
-        println!("{tenants} tenants and keys: {each:?} a request, {revoking:?} to revoke, then refused: {}", refused.is_err());
+        println!(
+            "{tenants} tenants and keys: {each:?} a request, {revoking:?} to revoke, then refused: {}",
+            refused.is_err()
+        );
     }
 }

@@ -51,6 +51,7 @@ pub(crate) async fn create(
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: NewKey = parse_json(&body).map_err(|error| tag.fail(error))?;
     check_tier(&app, wanted.tier.as_ref()).map_err(|error| tag.fail(error))?;
+    check_role(&app, &wanted.role).map_err(|error| tag.fail(error))?;
     app.tenants.expect(tenant).map_err(|error| tag.fail(error))?;
     // Nobody makes a key that opens more than what they may do themselves.
     app.access
@@ -100,6 +101,19 @@ pub(crate) async fn list(
     let now = app.clock.now();
     let data: Vec<Value> = keys.iter().map(|key| describe(key, key.state(now))).collect();
     Ok(Json(json!({ "object": "list", "data": data })))
+}
+
+/// A role that no policy names opens nothing, which nobody would notice.
+pub(crate) fn check_role(app: &App, role: &RoleName) -> Result<(), HttpError> {
+    let known = app.access.policies.roles();
+    if known.contains(role) {
+        return Ok(());
+    }
+    let known: Vec<&str> = known.iter().map(RoleName::as_str).collect();
+    Err(HttpError::Invalid {
+        message: format!("no policy names the role {role:?}; there are: {}", known.join(", ")),
+        param: Some("role".to_owned()),
+    })
 }
 
 /// A tier that the configuration does not have would be served as the last one, without anybody knowing.

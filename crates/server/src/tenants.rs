@@ -17,7 +17,7 @@ use crate::error::{Failure, HttpError, parse_json};
 use crate::extract::{FoundPath, path_text};
 use crate::guard::Visit;
 use crate::json::Json;
-use crate::keys::{check_tier, hand_out};
+use crate::keys::{check_role, check_tier, hand_out};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +108,7 @@ pub(crate) async fn make_key(
     let id = TenantId::from(path_text(id).map_err(|error| tag.fail(error))?);
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: NewKey = parse_json(&body).map_err(|error| tag.fail(error))?;
+    check_role(&app, &wanted.role).map_err(|error| tag.fail(error))?;
     app.tenants.expect(&id).map_err(|error| tag.fail(error))?;
     if id.is_operator() {
         // Its own keys are made where nobody gives away more than they have.

@@ -225,10 +225,16 @@ fn print(erasure: &Value) -> anyhow::Result<()> {
         table.add_row([text("store"), store["removed"].to_string(), text("note")]);
     }
     terminal::say(table)?;
-    terminal::say(format_args!(
-        "Erased. {} files were searched afterwards for {} texts, and hold none of them.",
-        statement["searched_files"], statement["markers"]
-    ))?;
+    if statement["markers"] == 0 {
+        terminal::say(
+            "Erased. Nothing of it was long enough to be searched for by its bytes: a short word may be anywhere.",
+        )?;
+    } else {
+        terminal::say(format_args!(
+            "Erased. {} files were searched afterwards for {} texts, and hold none of them.",
+            statement["searched_files"], statement["markers"]
+        ))?;
+    }
     terminal::say(
         "The signed certificate: `mainstay erase list --json`. Who has this salt can tell whom it is about:",
     )?;

@@ -48,6 +48,7 @@ fn tenants_see_their_own_and_nobody_gives_away_more_than_they_have() {
         (json!({ "name": "eng", "role": "engineer" }), 403),
         (json!({ "name": "half", "role": "engineer", "only": ["documents.read"] }), 201),
         (json!({ "name": "no", "role": "customer_user", "only": ["everything"] }), 400),
+        (json!({ "name": "typo", "role": "costumer_user" }), 400),
     ] {
         let (found, answer) = status_of(&running, &acme, "POST", "/admin/keys", body.clone());
         assert_eq!(found, status, "{body}: {answer}");
