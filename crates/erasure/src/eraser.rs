@@ -1,7 +1,8 @@
 //! The erasure itself, store by store.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +10,14 @@ use mainstay_audit::{Category, Outcome, PseudonymError, Record};
 use mainstay_cache::AnswerCache;
 use mainstay_domain::id::ordered_id;
 use mainstay_domain::{Caller, Clock, CorpusName, DocumentId, RequestId, TenantId};
+use mainstay_ops::Unrecorded;
 use mainstay_ops::trail::{self, Trail};
 use mainstay_rag::{Library, LibraryError};
 use mainstay_security::tenants::TenantState;
 use mainstay_security::{KeyRing, KeyRingError, TenantChange, Tenants, TenantsError};
-use mainstay_store::{ErasureJob, JournalLedger, LegalHold, SqliteErasures, StorageError};
+use mainstay_store::{EmbeddingCache, ErasureJob, JournalLedger, SqliteErasures, StorageError};
 use mainstay_vault::TenantKeys;
+use mainstay_vectors::folder_name;
 use serde_json::json;
 use tokio::sync::Mutex;
 
@@ -39,6 +42,8 @@ pub struct Stores {
     pub tenants: Arc<Tenants>,
     /// The audit trail, and whom its pseudonyms stand for.
     pub trail: Trail,
+    /// Vectors that were paid for, where they are kept.
+    pub embeddings: Option<EmbeddingCache>,
     /// The keys that documents are sealed with, where they are.
     pub tenant_keys: Option<TenantKeys>,
     /// The folder that is searched in the end.
@@ -52,6 +57,8 @@ pub struct Eraser {
     working: Mutex<()>,
     /// Why erasures are not finished, of those that were tried.
     failures: std::sync::Mutex<HashMap<String, String>>,
+    /// Whether the databases were written anew by this process.
+    compacted: AtomicBool,
 }
 
 /// Why something was not erased.
@@ -70,11 +77,14 @@ pub enum ErasureError {
     Invalid(String),
     /// Something of it is still there. What was done stays done; the erasure goes on at the next start, or when it is asked
     /// for again.
-    #[error("something of it is still in {}: the erasure is not finished, and goes on at the next start", .found_in.join(", "))]
+    #[error("{rows} rows of it are still there: the erasure is not finished, and goes on at the next start")]
     Left {
-        /// Files, from the data folder on.
-        found_in: Vec<String>,
+        /// How many.
+        rows: u64,
     },
+    /// It cannot be recorded that it was asked for.
+    #[error(transparent)]
+    Unrecorded(#[from] Unrecorded),
     /// A store failed.
     #[error("the erasure was interrupted and goes on at the next start: {0}")]
     Interrupted(String),
@@ -87,6 +97,7 @@ impl ErasureError {
             Self::Held { .. } => "legal_hold",
             Self::Invalid(_) => "invalid_request",
             Self::Left { .. } => "erasure_incomplete",
+            Self::Unrecorded(_) => "audit_unavailable",
             Self::Interrupted(_) => "storage_failed",
         }
     }
@@ -117,7 +128,13 @@ const MOST_READ: usize = 1_000;
 impl Eraser {
     /// Erases from these stores.
     pub fn new(stores: Stores, clock: Clock) -> Self {
-        Self { stores, clock, working: Mutex::default(), failures: Default::default() }
+        Self {
+            stores,
+            clock,
+            working: Mutex::default(),
+            failures: Default::default(),
+            compacted: AtomicBool::new(false),
+        }
     }
 
     /// Where erasures and holds are kept.
@@ -129,6 +146,7 @@ impl Eraser {
     pub async fn request(
         &self,
         caller: &Caller,
+        request: &RequestId,
         tenant: &TenantId,
         subject: Subject,
     ) -> Result<(ErasureJob, String), ErasureError> {
@@ -136,9 +154,6 @@ impl Eraser {
             let message =
                 "this tenant operates Mainstay and cannot be erased; delete the data folder instead";
             return Err(ErasureError::Invalid(message.to_owned()));
-        }
-        if let Some(hold) = self.hold_on(tenant, &subject).await? {
-            return Err(ErasureError::Held { hold: hold.id, reason: hold.reason });
         }
         let erasure = ordered_id("era_", &self.clock);
         let salt = random_salt()?;
@@ -153,7 +168,10 @@ impl Eraser {
             certificate: None,
         };
         let documents = self.documents_of(tenant, &subject).await?;
-        let plan = Plan { erasure, tenant: tenant.clone(), subject, salt: salt.clone(), documents };
+        self.expect_no_hold(tenant, &subject, &documents).await?;
+        self.record(caller, request, tenant, "erasure.request", &erasure).await?;
+        let plan =
+            Plan { erasure, tenant: tenant.clone(), subject, salt: salt.clone(), documents, markers: None };
         // The plan first: an erasure that is known has one, or it would never be finished.
         plan.write(&self.stores.data_dir)?;
         self.stores.databases.save(&job).await?;
@@ -161,11 +179,14 @@ impl Eraser {
     }
 
     /// Does what was taken and is not done: at the start, and after each request.
-    pub async fn resume(&self) -> Result<Vec<Certificate>, ErasureError> {
+    ///
+    /// `only`: of one erasure; at the start, of all.
+    pub async fn resume(&self, only: Option<&str>) -> Result<Vec<Certificate>, ErasureError> {
         let _one_at_a_time = self.working.lock().await;
         let mut certificates = Vec::new();
         let mut failure = None;
-        for plan in Plan::read_all(&self.stores.data_dir)? {
+        let plans = Plan::read_all(&self.stores.data_dir)?;
+        for plan in plans.into_iter().filter(|plan| only.is_none_or(|only| only == plan.erasure)) {
             match self.erase(&plan).await {
                 Ok(certificate) => {
                     self.failures().remove(&plan.erasure);
@@ -190,15 +211,49 @@ impl Eraser {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The hold that keeps something from being erased, if one does.
-    async fn hold_on(&self, tenant: &TenantId, subject: &Subject) -> Result<Option<LegalHold>, StorageError> {
-        let holds = self.stores.databases.holds(tenant).await?;
-        let holds_it = |hold: &LegalHold| {
+    /// Refuses what a hold keeps: itself, a document that is held, or one that somebody brought who is.
+    async fn expect_no_hold(
+        &self,
+        tenant: &TenantId,
+        subject: &Subject,
+        documents: &[(CorpusName, DocumentId)],
+    ) -> Result<(), ErasureError> {
+        for hold in self.stores.databases.holds(tenant).await? {
             // What cannot be read holds everything: somebody meant something by it.
             let held = serde_json::from_value(hold.subject.clone()).unwrap_or(Subject::Tenant);
-            subject.is_held_by(&held)
-        };
-        Ok(holds.into_iter().find(holds_it))
+            let keeps = match &held {
+                held if subject.is_held_by(held) => true,
+                Subject::Document { corpus, document } => {
+                    documents.iter().any(|(one, other)| one == corpus && other == document)
+                }
+                Subject::User { user } => {
+                    let theirs = self.stores.databases.documents_of(tenant, user).await?;
+                    documents.iter().any(|document| theirs.contains(document))
+                }
+                Subject::Tenant => true,
+            };
+            if keeps {
+                return Err(ErasureError::Held { hold: hold.id, reason: hold.reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to delete or replace documents that are held.
+    pub async fn expect_not_held(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        documents: impl IntoIterator<Item = DocumentId>,
+    ) -> Result<(), ErasureError> {
+        if self.stores.databases.holds(tenant).await?.is_empty() {
+            return Ok(());
+        }
+        for document in documents {
+            let subject = Subject::Document { corpus: corpus.clone(), document: document.clone() };
+            self.expect_no_hold(tenant, &subject, &[(corpus.clone(), document)]).await?;
+        }
+        Ok(())
     }
 
     async fn documents_of(
@@ -245,17 +300,36 @@ impl Eraser {
         plan.documents.extend(since);
         plan.documents.sort_unstable();
         plan.documents.dedup();
+        // Held since, it is not erased after all.
+        self.expect_no_hold(tenant, subject, &plan.documents).await?;
+        let markers = match plan.markers.take() {
+            Some(markers) => markers,
+            None => self.markers(&plan).await?,
+        };
+        plan.markers = Some(markers.clone());
         plan.write(&stores.data_dir)?;
         let plan = &plan;
         let mut erased = Vec::new();
         let mut done = |store: &str, removed: u64, note: &str| {
             erased.push(StoreErased { store: store.to_owned(), removed, note: note.to_owned() });
         };
-        let markers = self.markers(plan).await?;
         let user = match subject {
             Subject::User { user } => Some(user),
             Subject::Document { .. } | Subject::Tenant => None,
         };
+
+        // First of all nothing more comes.
+        let keys = match subject {
+            Subject::User { user } => stores.keys.revoke_all(tenant, Some(user)).await?,
+            Subject::Tenant => stores.keys.revoke_all(tenant, None).await?,
+            Subject::Document { .. } => 0,
+        };
+        done("keys", keys, "API keys that were made worthless, and their names forgotten");
+        match subject {
+            Subject::User { user } => stores.library.bar(tenant, Some(user)),
+            Subject::Tenant => stores.library.bar(tenant, None),
+            Subject::Document { .. } => {}
+        }
 
         let mut documents = 0;
         let mut events = 0;
@@ -275,12 +349,18 @@ impl Eraser {
         stores.answers.clear();
         done("cache", 0, "all cached answers and questions were forgotten");
 
-        let keys = match subject {
-            Subject::User { user } => stores.keys.revoke_all(tenant, Some(user)).await?,
-            Subject::Tenant => stores.keys.revoke_all(tenant, None).await?,
-            Subject::Document { .. } => 0,
-        };
-        done("keys", keys, "API keys that were made worthless, and their names forgotten");
+        if let Some(embeddings) = &stores.embeddings {
+            embeddings.clear().await?;
+            done("embeddings", 0, "all vectors that were kept to be used again were forgotten");
+        }
+
+        let person = user.map(|user| format!("user:{tenant}/{user}"));
+        let everything = matches!(subject, Subject::Tenant);
+        let approvals = stores
+            .databases
+            .forget_approvals_of(tenant, person.as_deref(), everything, &plan.documents, self.clock.now())
+            .await?;
+        done("approvals", approvals, "changes that they asked for or decided on, and those that are over");
 
         if let Some(pseudonyms) = stores.trail.pseudonyms() {
             let mut people = match subject {
@@ -288,7 +368,8 @@ impl Eraser {
                 Subject::Tenant => pseudonyms.erase_tenant(tenant)?,
                 Subject::Document { .. } => 0,
             };
-            for (corpus, document) in &plan.documents {
+            let named = plan.documents.iter().filter(|_| !everything);
+            for (corpus, document) in named {
                 people += pseudonyms.erase(tenant, &trail::alias_of_document(corpus, document))?;
             }
             done(
@@ -322,15 +403,24 @@ impl Eraser {
             done("tenants", 1, "the tenant; its id stays, so that it is never given again");
         }
 
-        let searched = self.search_for(tenant, &corpora, markers.clone()).await?;
-        if !searched.found_in.is_empty() {
-            let found_in = searched.found_in.iter().map(|path| path.display().to_string()).collect();
-            return Err(ErasureError::Left { found_in });
+        let mut rows = 0;
+        for (corpus, document) in &plan.documents {
+            rows += stores.databases.rows_of(tenant, corpus, document).await?;
         }
+        if everything {
+            rows += stores.databases.revisions_of(tenant).await?;
+        }
+        if rows > 0 {
+            return Err(ErasureError::Left { rows });
+        }
+        let searched = self.search_for(tenant, &corpora, markers.clone()).await?;
         self.conclude(plan, erased, &searched, markers.len() as u64).await
     }
 
-    /// Searches for what is left. What a store keeps of what it deleted is written anew, where that is so.
+    /// Searches for what is left, and has those files written anew that may keep what was deleted from them: the indexes of the
+    /// tenant, and once in the life of this process the databases, for pages that were freed before this Mainstay overwrote
+    /// what it deletes. After that a text that is still found is in what belongs to others, who may have the same one. Only the
+    /// operator's log tells of it: what others have is nobody's to ask.
     async fn search_for(
         &self,
         tenant: &TenantId,
@@ -340,26 +430,33 @@ impl Eraser {
         let stores = &self.stores;
         self.overwrite().await?;
         let mut searched = self.search(markers.clone()).await?;
-        if searched.found_in.is_empty() {
-            return Ok(searched);
-        }
-        // Files of an index keep deleted points until they are put in order.
-        for corpus in corpora {
-            match stores.library.rewrite(tenant, corpus).await {
-                // The tenant has gone, and the corpus with it.
-                Ok(_) | Err(LibraryError::UnknownCorpus(_)) => {}
-                Err(error) => return Err(error.into()),
+        let own = Path::new("index").join(folder_name(tenant.as_str()));
+        if searched.found_in.iter().any(|path| path.starts_with(&own)) {
+            for corpus in corpora {
+                match stores.library.rewrite(tenant, corpus).await {
+                    // The tenant has gone, and the corpus with it.
+                    Ok(_) | Err(LibraryError::UnknownCorpus(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
+            self.overwrite().await?;
+            searched = self.search(markers.clone()).await?;
         }
-        self.overwrite().await?;
-        searched = self.search(markers.clone()).await?;
-        if searched.found_in.is_empty() {
-            return Ok(searched);
+        let in_databases =
+            searched.found_in.iter().any(|path| path.extension().is_some_and(|kind| kind == "db"));
+        if in_databases && !self.compacted.swap(true, Ordering::Relaxed) {
+            stores.databases.compact().await?;
+            self.overwrite().await?;
+            searched = self.search(markers).await?;
         }
-        // Pages that were freed before this Mainstay overwrote what it deletes.
-        stores.databases.compact().await?;
-        self.overwrite().await?;
-        self.search(markers).await
+        if !searched.found_in.is_empty() {
+            let files = searched.found_in.len();
+            tracing::info!(
+                files,
+                "texts of what was erased are also in what belongs to others, and stay there"
+            );
+        }
+        Ok(searched)
     }
 
     async fn overwrite(&self) -> Result<(), ErasureError> {
@@ -433,7 +530,18 @@ impl Eraser {
             .write_durably(record)
             .await
             .map_err(|error| ErasureError::Interrupted(error.to_string()))?;
-        if let Some(job) = job {
+        // An erasure whose job was lost with the power has a certificate all the same.
+        let job = job.unwrap_or_else(|| ErasureJob {
+            id: plan.erasure.clone(),
+            tenant: plan.tenant.clone(),
+            subject: Some(json!({ "kind": plan.subject.kind(), "digest": plan.subject.digest(&plan.salt) })),
+            requested_by: String::new(),
+            requested_at,
+            steps: json!([]),
+            finished_at: None,
+            certificate: None,
+        });
+        {
             let steps = serde_json::to_value(&certificate.statement.stores).unwrap_or_default();
             let finished = ErasureJob {
                 steps,

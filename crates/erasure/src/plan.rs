@@ -21,6 +21,9 @@ pub(crate) struct Plan {
     pub(crate) subject: Subject,
     pub(crate) salt: String,
     pub(crate) documents: Vec<(CorpusName, DocumentId)>,
+    /// What is searched for afterwards, once it was read: later the texts are gone.
+    #[serde(default)]
+    pub(crate) markers: Option<Vec<String>>,
 }
 
 impl Plan {
@@ -28,15 +31,19 @@ impl Plan {
     pub(crate) fn write(&self, data_dir: &Path) -> io::Result<()> {
         let folder = data_dir.join(FOLDER);
         fs::create_dir_all(&folder)?;
+        // Beside the old one first: half a plan would be none.
         let path = self.path(data_dir);
+        let beside = path.with_extension("new");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&path)?;
+        let mut file = options.open(&beside)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
-        File::open(folder)?.sync_all()
+        fs::rename(beside, path)?;
+        File::open(folder)?.sync_all()?;
+        File::open(data_dir)?.sync_all()
     }
 
     /// Those of a data folder, in the order in which they were asked for. One that cannot be read was not acknowledged.
@@ -48,6 +55,11 @@ impl Plan {
         let mut plans = Vec::new();
         for entry in entries {
             let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                // What was being written when the process ended was not acknowledged.
+                fs::remove_file(&path)?;
+                continue;
+            }
             match serde_json::from_slice::<Self>(&fs::read(&path)?) {
                 Ok(plan) => plans.push(plan),
                 Err(_) => {

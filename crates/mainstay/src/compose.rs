@@ -44,7 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::client::Client;
 use crate::compose::audit::{maintain_trail, open_trail};
 use crate::compose::budgets::open_budgets;
-use crate::compose::documents::open_library;
+use crate::compose::documents::{embedding_cache, open_library};
 use crate::compose::encryption::{open_store, seal_what_is_plain};
 use crate::compose::identity::open_access;
 use crate::compose::metrics::{install_metrics, render_metrics};
@@ -107,7 +107,10 @@ impl Instance {
         let turns = TurnBook::new(store.ledger(), clock).under(budgets.clone()).recorded_in(trail.clone());
         let prices: Arc<dyn Prices> = Arc::new(prices(&config));
         let upstreams = upstreams(&config, clock);
-        let library = Arc::new(open_library(&config, &store, &turns, &prices, &upstreams, clock).await?);
+        let embeddings = embedding_cache(&config, &store, clock).await?;
+        let library = Arc::new(
+            open_library(&config, &store, &turns, &prices, &upstreams, embeddings.clone(), clock).await?,
+        );
         background.spawn(library.clone().maintain(stop_background.clone()));
         background.spawn(library.clone().upgrade(stop_background.clone()));
 
@@ -148,12 +151,13 @@ impl Instance {
             tenants: tenants.clone(),
             trail: trail.clone(),
             tenant_keys: store.tenant_keys(),
+            embeddings,
             data_dir: config.storage.data_dir.clone(),
         };
         let eraser = Arc::new(Eraser::new(stores, clock));
         let unfinished = eraser.clone();
         background.spawn(async move {
-            if let Err(error) = unfinished.resume().await {
+            if let Err(error) = unfinished.resume(None).await {
                 tracing::error!(%error, "an erasure that was interrupted is still not finished");
             }
         });

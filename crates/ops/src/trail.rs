@@ -9,7 +9,9 @@ mod damper;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mainstay_audit::{AuditLog, Category, Durability, Outcome, Pseudonym, Pseudonyms, Record, SYNC_INTERVAL};
+use mainstay_audit::{
+    AppendError, AuditLog, Category, Durability, Outcome, Pseudonym, Pseudonyms, Record, SYNC_INTERVAL,
+};
 use mainstay_domain::ledger::TurnRecord;
 use mainstay_domain::{Caller, Clock, CorpusName, DocumentId, RequestId, TenantId, UserId};
 use serde_json::Value;
@@ -109,6 +111,11 @@ impl Trail {
         let Some(kept) = &self.kept else { return Ok(()) };
         match kept.log.append(record, durability) {
             Ok(_) => Ok(()),
+            // What cannot be a record is no full disk: somebody tries to do something of which there is none.
+            Err(AppendError::Record(fault)) => {
+                failed(&fault);
+                Err(Unrecorded)
+            }
             Err(error) => {
                 failed(&error);
                 if kept.is_required { Err(Unrecorded) } else { Ok(()) }
@@ -118,11 +125,13 @@ impl Trail {
 
     /// Writes a record of something that anybody can make happen as often as they like: of each `source` only some a minute
     /// are written, and then how many were not.
-    pub fn write_some(&self, source: &str, record: Record) {
+    fn write_some(&self, source: &str, record: impl FnOnce() -> Record) {
         let Some(kept) = &self.kept else { return };
         let passed =
             kept.damper.lock().unwrap_or_else(PoisonError::into_inner).pass(source, self.clock.now());
         let Some(unwritten) = passed else { return };
+        // Made only now: a flood costs no more than its count.
+        let record = record();
         let record = if unwritten > 0 { record.with_detail("unwritten_before", unwritten) } else { record };
         // Nothing is done that would have to be left undone.
         let _ = self.append(&record, Durability::Buffered);
@@ -136,28 +145,26 @@ impl Trail {
         code: &'static str,
         route: &str,
     ) {
-        let source = address.map_or_else(String::new, |address| address.to_string());
-        let mut record = Record::new(Category::Authentication, "authenticate", Outcome::Denied(code.into()))
-            .with_request(request.clone())
-            .with_detail("route", route);
-        if !source.is_empty() {
-            // An address is of a person: it is in the log as people are.
-            record.subject = self.pseudonym(&TenantId::new("(addresses)"), &UserId::new(&source));
-        }
-        self.write_some(&source, record);
+        let source = address.map_or_else(String::new, source_of);
+        self.write_some(&source, || {
+            let mut record =
+                Record::new(Category::Authentication, "authenticate", Outcome::Denied(code.into()))
+                    .with_request(request.clone())
+                    .with_detail("route", route);
+            if !source.is_empty() {
+                // An address is of a person: it is in the log as people are.
+                record.subject = self.pseudonym(&TenantId::new("(addresses)"), &UserId::new(&source));
+            }
+            record
+        });
     }
 
     /// A limit was hit, or something else happened that threatens the service.
     pub fn threat(&self, caller: &Caller, request: &RequestId, action: &'static str, code: &'static str) {
-        let record = self.record_of(
-            caller,
-            request,
-            &caller.tenant,
-            Category::SecurityEvent,
-            action,
-            Outcome::Denied(code.into()),
-        );
-        self.write_some(caller.key.as_str(), record);
+        self.write_some(caller.key.as_str(), || {
+            let category = Category::SecurityEvent;
+            self.record_of(caller, request, &caller.tenant, category, action, Outcome::Denied(code.into()))
+        });
     }
 
     /// A turn has ended: what it took, and nothing of what was said.
@@ -212,6 +219,17 @@ impl Trail {
         }
         if let Err(error) = kept.log.close() {
             failed(&error);
+        }
+    }
+}
+
+/// Where a request comes from, as far as it is one source: who has an address of IPv6 has as many as they like of its network.
+fn source_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
     }
 }

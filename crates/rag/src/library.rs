@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use mainstay_domain::{
@@ -41,6 +41,8 @@ pub struct Library {
     much_to_do: Notify,
     /// Tells the upgrade that there are new documents.
     pub(crate) to_upgrade: Notify,
+    /// Whose documents are not taken any more, until when.
+    pub(crate) barred: Mutex<HashMap<(TenantId, Option<UserId>), Timestamp>>,
     /// Counts what was asked of the library, so that the upgrade sees whether others need the machine.
     demand: AtomicU64,
 }
@@ -249,6 +251,7 @@ impl Library {
             corpora: RwLock::default(),
             much_to_do: Notify::new(),
             to_upgrade: Notify::new(),
+            barred: Mutex::default(),
             demand: AtomicU64::new(0),
         };
         for corpus in library.maintenance.all_corpora().await? {
@@ -332,7 +335,10 @@ impl Library {
             for document in &prepared {
                 results[document.position] = Some(Ok(receipt(document)));
             }
+            let brought: Vec<(DocumentId, Option<UserId>)> =
+                prepared.iter().map(|document| (document.id.clone(), document.author.clone())).collect();
             open.take(self, prepared).await?;
+            self.withdraw_barred(tenant, corpus, brought).await?;
         }
         let accepted = results.iter().flatten().flatten().filter(|receipt| !receipt.unchanged).count();
         tracing::debug!(%corpus, accepted, "documents added");

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mainstay_domain::{Clock, TenantId};
+use mainstay_domain::{Clock, RegionName, TenantId, TierName};
 use mainstay_store::tenants::TenantStore;
 pub use mainstay_store::tenants::{Audience, TenantRecord, TenantSettings, TenantState};
 use mainstay_store::{SqliteTenants, StorageError};
@@ -42,8 +42,12 @@ pub struct TenantChange {
     pub audience: Option<Audience>,
     /// Whether it is served.
     pub state: Option<TenantState>,
-    /// What holds for it, as a whole.
-    pub settings: Option<TenantSettings>,
+    /// How it is served; `Some(None)` takes it away, as with those below.
+    pub tier: Option<Option<TierName>>,
+    /// Where its data has to stay.
+    pub region: Option<Option<RegionName>>,
+    /// What its callers may name.
+    pub models: Option<Option<Vec<String>>>,
 }
 
 /// Why tenants could not be read or changed.
@@ -168,7 +172,11 @@ impl Tenants {
             name: name.unwrap_or_else(|| before.name.clone()),
             audience: change.audience.unwrap_or(before.audience),
             state,
-            settings: change.settings.unwrap_or_else(|| before.settings.clone()),
+            settings: TenantSettings {
+                tier: change.tier.unwrap_or_else(|| before.settings.tier.clone()),
+                region: change.region.unwrap_or_else(|| before.settings.region.clone()),
+                models: change.models.unwrap_or_else(|| before.settings.models.clone()),
+            },
             created_at: before.created_at,
             changed_at: self.clock.now(),
         };

@@ -9,6 +9,7 @@ use axum::extract::State;
 use http::Request;
 use mainstay_audit::{Category, Outcome};
 use mainstay_domain::id::ordered_id;
+use mainstay_domain::identity::Via;
 use mainstay_domain::{Caller, Permission, Timestamp};
 use mainstay_store::Approval;
 use mainstay_store::approvals::Decision;
@@ -27,6 +28,9 @@ const APPROVAL: &str = "x-mainstay-approval";
 
 /// How long an approval may be used.
 const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Characters of a request's body that are shown.
+const LONGEST_SHOWN: usize = 4_000;
 
 /// Approvals that a list shows.
 const LISTED: u32 = 1_000;
@@ -56,13 +60,20 @@ pub(crate) async fn spend(
         .finalize()
         .into();
     let now = app.clock.now();
+    // Who people are is for the identity provider to say: a key may be made in anybody's name.
+    if visit.context.caller.via != Via::Token {
+        return Err(HttpError::ApprovalUnfit {
+            id: named.unwrap_or_default(),
+            reason: "what takes two people is asked for with a token of an identity provider, not with a key",
+        });
+    }
     let Some(id) = named else {
         let approval = Approval {
             id: ordered_id("apr_", &app.clock),
             tenant: visit.tenant.clone(),
             permission,
             digest,
-            summary: format!("{} {}", parts.method, parts.uri.path()),
+            summary: summary_of(parts.method.as_str(), target, &body),
             asked_by: person(&visit.context.caller),
             asked_at: now,
             expires_at: later(now, GOOD_FOR),
@@ -98,6 +109,12 @@ fn person(caller: &Caller) -> String {
         Some(user) => format!("user:{}/{user}", caller.tenant),
         None => format!("key:{}", caller.key),
     }
+}
+
+/// What is to be done, as whoever decides sees it.
+fn summary_of(method: &str, target: &str, body: &[u8]) -> String {
+    let body: String = String::from_utf8_lossy(body).chars().take(LONGEST_SHOWN).collect();
+    format!("{method} {target} {body}").trim_end().to_owned()
 }
 
 fn later(moment: Timestamp, duration: Duration) -> Timestamp {
@@ -142,11 +159,10 @@ async fn decide(app: &App, visit: &Visit, id: FoundPath, approved: bool) -> Resu
     let unfit = |reason: &'static str| tag.fail(HttpError::ApprovalUnfit { id: id.clone(), reason });
     let missing = || tag.fail(HttpError::NoSuchApproval { id: id.clone() });
     let approval = app.approvals.find(tenant, &id).await.map_err(storage)?.ok_or_else(missing)?;
-    // One person with two keys is one person: who decides has to be known, and to be somebody else.
-    if context.caller.user.is_none() {
-        return Err(unfit(
-            "whoever decides must be known as a person: by a token, or a key that was made with `user`",
-        ));
+    // One person with a token and a key is one person: who decides has to be known by the identity provider, and to be somebody
+    // else.
+    if context.caller.via != Via::Token {
+        return Err(unfit("whoever decides shows a token of an identity provider, not a key"));
     }
     let by = person(&context.caller);
     if by == approval.asked_by {

@@ -116,6 +116,8 @@ pub(crate) async fn add(
 ) -> Result<Response, Failure> {
     let Visit { context, tenant, tag } = &visit;
     let mut delivery = receive(&app, request).await.map_err(|error| tag.fail(error))?;
+    let named: Vec<DocumentId> = delivery.uploads.iter().filter_map(|upload| upload.doc_id.clone()).collect();
+    app.eraser.expect_not_held(tenant, &delivery.corpus, named).await.map_err(|error| tag.fail(error))?;
     for upload in &mut delivery.uploads {
         upload.author.clone_from(&context.caller.user);
     }
@@ -398,6 +400,7 @@ pub(crate) async fn delete(
     let document = DocumentId::from(doc_id.clone());
     // Also when its caller has gone a deletion is finished: nothing of the document must stay in the index or be answered
     // again.
+    app.eraser.expect_not_held(tenant, &corpus, [document.clone()]).await.map_err(|error| tag.fail(error))?;
     let what = json!({ "corpus": corpus, "document": alias(&app, tenant, &corpus, &document) });
     let deleting = {
         let (app, tenant, corpus) = (app.clone(), tenant.clone(), corpus.clone());

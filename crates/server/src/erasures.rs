@@ -50,15 +50,14 @@ pub(crate) async fn create(
         let message = "a tenant is erased by who operates this Mainstay; ask them".to_owned();
         return Err(tag.fail(HttpError::Invalid { message, param: Some("tenant".to_owned()) }));
     }
-    let (job, salt) =
-        app.eraser.request(&context.caller, tenant, subject).await.map_err(|error| tag.fail(error))?;
-    app.eraser
-        .record(&context.caller, &context.request, tenant, "erasure.request", &job.id)
+    let (job, salt) = app
+        .eraser
+        .request(&context.caller, &context.request, tenant, subject)
         .await
         .map_err(|error| tag.fail(error))?;
-    let eraser = app.eraser.clone();
+    let (eraser, id) = (app.eraser.clone(), job.id.clone());
     TaskTracker::new().spawn(async move {
-        if let Err(error) = eraser.resume().await {
+        if let Err(error) = eraser.resume(Some(&id)).await {
             tracing::error!(%error, "an erasure is not finished");
         }
     });
@@ -98,7 +97,7 @@ pub(crate) async fn hold(
         tenant: tenant.clone(),
         subject: serde_json::to_value(&subject).expect("a subject serialises to JSON"),
         reason: reason.to_owned(),
-        placed_by: context.caller.key.to_string(),
+        placed_by: format!("{}/{}", context.caller.tenant, context.caller.key),
         placed_at: app.clock.now(),
     };
     let placed = app.eraser.databases().hold(&hold).await;
@@ -126,6 +125,14 @@ pub(crate) async fn lift(
 ) -> Result<Json<Value>, Failure> {
     let Visit { tenant, tag, .. } = &visit;
     let id = path_text(id).map_err(|error| tag.fail(error))?;
+    let holds = app.eraser.databases().holds(tenant).await;
+    let holds = holds.map_err(|error| tag.fail(HttpError::Storage(error.to_string())))?;
+    let operators = format!("{}/", TenantId::single());
+    let is_operators = holds.iter().any(|hold| hold.id == id && hold.placed_by.starts_with(&operators));
+    if is_operators && !visit.context.caller.tenant.is_operator() {
+        let message = "this hold was placed by who operates this Mainstay, who alone can lift it".to_owned();
+        return Err(tag.fail(HttpError::Invalid { message, param: None }));
+    }
     let lifted = app.eraser.databases().lift(tenant, &id).await;
     if !lifted.map_err(|error| tag.fail(HttpError::Storage(error.to_string())))? {
         return Err(tag.fail(HttpError::NoSuchHold { id }));

@@ -209,6 +209,7 @@ fn erasure_appearance(error: &ErasureError) -> Appearance {
     let status = match error {
         ErasureError::Held { .. } => StatusCode::CONFLICT,
         ErasureError::Invalid(_) => StatusCode::BAD_REQUEST,
+        ErasureError::Unrecorded(_) => StatusCode::SERVICE_UNAVAILABLE,
         ErasureError::Left { .. } | ErasureError::Interrupted(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     Appearance { status, code: error.code(), param: None, retry_after: None }

@@ -14,6 +14,7 @@ use mainstay_domain::{Caller, Permission, RequestId, TenantId};
 use mainstay_gateway::Context;
 use mainstay_ops::{Unrecorded, measure, trail};
 use serde_json::Value;
+use tokio_util::task::TaskTracker;
 
 use crate::App;
 use crate::approvals;
@@ -91,6 +92,9 @@ impl<S: Sync> FromRequestParts<S> for Visit {
 /// The header by which an operator says whose things are meant.
 const TENANT: &str = "x-mainstay-tenant";
 
+/// Longest id of a tenant, in bytes.
+const LONGEST_TENANT: usize = 64;
+
 /// Before a route: what the guard needs.
 #[derive(Clone)]
 pub(crate) struct Post {
@@ -114,14 +118,14 @@ pub(crate) async fn pass(State(post): State<Post>, mut request: Request<Body>, n
     match caller.map_err(HttpError::from).and_then(|caller| admit(&post, &id, caller, &request)) {
         Ok((visit, Needs::Nothing)) => {
             request.extensions_mut().insert(visit);
-            next.run(request).await
+            finish(&post, request, next).await
         }
         Ok((visit, Needs::SecondPerson)) => {
             let path = request.uri().path().to_owned();
             match approvals::spend(&post.app, &visit, post.permission, request).await {
                 Ok(mut request) => {
                     request.extensions_mut().insert(visit);
-                    next.run(request).await
+                    finish(&post, request, next).await
                 }
                 Err(error) => refuse(id, &path, error),
             }
@@ -131,6 +135,17 @@ pub(crate) async fn pass(State(post): State<Post>, mut request: Request<Body>, n
             refuse(id, request.uri().path(), error)
         }
     }
+}
+
+/// Runs the handler. A change is made and recorded as a whole, also when its caller has gone: memory, store and audit trail
+/// never say different things. What only reads or answers ends with its caller.
+async fn finish(post: &Post, request: Request<Body>, next: Next) -> Response {
+    let only_answers = matches!(post.permission, Permission::AnswersAsk | Permission::DocumentsRead);
+    if request.method().is_safe() || only_answers {
+        return next.run(request).await;
+    }
+    let change = TaskTracker::new().spawn(next.run(request));
+    change.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 /// What else it takes to be let in.
@@ -186,8 +201,8 @@ fn named_tenant(headers: &HeaderMap, caller: &Caller) -> Result<TenantId, HttpEr
     match (named.next(), named.next()) {
         (None, _) => Ok(caller.tenant.clone()),
         (Some(one), None) => match one.to_str() {
-            Ok(name) if !name.is_empty() => Ok(TenantId::new(name)),
-            _ => Err(unreadable_tenant("is no text")),
+            Ok(name) if !name.is_empty() && name.len() <= LONGEST_TENANT => Ok(TenantId::new(name)),
+            _ => Err(unreadable_tenant("is no name of one")),
         },
         (Some(_), Some(_)) => Err(unreadable_tenant("is there twice")),
     }

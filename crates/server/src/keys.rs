@@ -38,6 +38,9 @@ struct Rotation {
     overlap_hours: Option<u32>,
 }
 
+/// Longest name of anything that somebody chooses here, in bytes.
+const LONGEST_NAME: usize = 256;
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -51,7 +54,17 @@ pub(crate) async fn create(
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: NewKey = parse_json(&body).map_err(|error| tag.fail(error))?;
     check_tier(&app, wanted.tier.as_ref()).map_err(|error| tag.fail(error))?;
+    check_lengths(&wanted).map_err(|error| tag.fail(error))?;
     check_role(&app, &wanted.role).map_err(|error| tag.fail(error))?;
+    if let Some(tier) = &wanted.tier
+        && !context.caller.tenant.is_operator()
+        && app.tenants.find(tenant).is_none_or(|tenant| tenant.settings.tier.as_ref() != Some(tier))
+    {
+        // How a tenant is served is what it has agreed on with the operator.
+        let message =
+            "the tier of a key is the tenant's; whoever operates this Mainstay can set another".to_owned();
+        return Err(tag.fail(HttpError::Invalid { message, param: Some("tier".to_owned()) }));
+    }
     app.tenants.expect(tenant).map_err(|error| tag.fail(error))?;
     // Nobody makes a key that opens more than what they may do themselves.
     app.access
@@ -101,6 +114,22 @@ pub(crate) async fn list(
     let now = app.clock.now();
     let data: Vec<Value> = keys.iter().map(|key| describe(key, key.state(now))).collect();
     Ok(Json(json!({ "object": "list", "data": data })))
+}
+
+/// Refuses what would fill the disk or the audit trail: names are names, and there are so many permissions.
+fn check_lengths(wanted: &NewKey) -> Result<(), HttpError> {
+    let texts = [
+        ("name", wanted.name.len()),
+        ("role", wanted.role.as_str().len()),
+        ("user", wanted.user.as_ref().map_or(0, |user| user.as_str().len())),
+    ];
+    let long = texts.into_iter().find(|(_, length)| *length > LONGEST_NAME).map(|(param, _)| param);
+    let many = wanted.only.as_ref().is_some_and(|only| only.len() > Permission::ALL.len());
+    let Some(param) = long.or(many.then_some("only")) else { return Ok(()) };
+    let message = format!(
+        "{param} is too long; names have at most {LONGEST_NAME} bytes, and each permission is named once"
+    );
+    Err(HttpError::Invalid { message, param: Some(param.to_owned()) })
 }
 
 /// A role that no policy names opens nothing, which nobody would notice.

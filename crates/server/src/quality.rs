@@ -62,9 +62,10 @@ const LONGEST_PAGE: usize = 1_000;
 /// `GET /admin/quarantine`: the chunks of a corpus that no search finds; with `include=text` also what they say.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    Visit { tenant, tag, .. }: Visit,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Json<Value>, Failure> {
+    let Visit { tenant, tag, .. } = &visit;
     let query: ListQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
     let limit = limit_of(query.limit, 100, LONGEST_PAGE).map_err(|error| tag.fail(error))?;
     let corpus = corpus_named(query.corpus).map_err(|error| tag.fail(error))?;
@@ -72,12 +73,14 @@ pub(crate) async fn list(
     let after = query.after.map(ChunkId);
     let mut chunks = app
         .library
-        .quarantine(&tenant, &corpus, document.as_ref(), after, limit + 1)
+        .quarantine(tenant, &corpus, document.as_ref(), after, limit + 1)
         .await
         .map_err(|error| tag.fail(error))?;
     let has_more = chunks.len() > limit;
     chunks.truncate(limit);
     let last_id = chunks.last().map(|chunk| chunk.chunk.0);
+    let what = json!({ "corpus": corpus, "chunks": chunks.len(), "text": query.include.is_some() });
+    visit.accessed(&app, "quality.list", "chunks", what).map_err(|error| tag.fail(error))?;
     let data: Vec<Value> = chunks.iter().map(|chunk| describe(chunk, query.include.is_some())).collect();
     Ok(Json(json!({ "object": "list", "data": data, "has_more": has_more, "last_id": last_id })))
 }

@@ -69,7 +69,7 @@ pub(crate) async fn create(
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: NewTenant = parse_json(&body).map_err(|error| tag.fail(error))?;
     let settings = TenantSettings { tier: wanted.tier, region: wanted.region, models: wanted.models };
-    check(&app, &settings).map_err(|error| tag.fail(error))?;
+    check(&app, &wanted.id, &settings).map_err(|error| tag.fail(error))?;
     let audience = wanted.audience.unwrap_or(Audience::Enterprise);
     let order = TenantOrder { id: wanted.id, name: wanted.name, audience, settings };
     let tenant = app.tenants.create(order).await.map_err(|error| tag.fail(error))?;
@@ -110,6 +110,13 @@ pub(crate) async fn make_key(
     let wanted: NewKey = parse_json(&body).map_err(|error| tag.fail(error))?;
     check_role(&app, &wanted.role).map_err(|error| tag.fail(error))?;
     app.tenants.expect(&id).map_err(|error| tag.fail(error))?;
+    // Not a way to what belongs to the tenant: one who administers it again, or one who audits it.
+    if !matches!(wanted.role.as_str(), "customer_admin" | "auditor") {
+        return Err(tag.fail(HttpError::Invalid {
+            message: "the operator makes keys of customer_admin and auditor; the tenant's administrator makes the others".to_owned(),
+            param: Some("role".to_owned()),
+        }));
+    }
     if id.is_operator() {
         // Its own keys are made where nobody gives away more than they have.
         return Err(tag.fail(HttpError::Invalid {
@@ -160,18 +167,25 @@ pub(crate) async fn change(
     let id = TenantId::from(path_text(id).map_err(|error| tag.fail(error))?);
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: Change = parse_json(&body).map_err(|error| tag.fail(error))?;
-    let now = app.tenants.find(&id).ok_or_else(|| tag.fail(TenantsError::Unknown(id.clone())))?;
-    let mut settings = now.settings.clone();
-    replace(&mut settings.tier, wanted.tier);
-    replace(&mut settings.region, wanted.region);
-    replace(&mut settings.models, wanted.models);
-    check(&app, &settings).map_err(|error| tag.fail(error))?;
+    // What is not said stays, whoever else changes something at the same time.
+    let said = TenantSettings {
+        tier: wanted.tier.clone().flatten(),
+        region: wanted.region.clone().flatten(),
+        models: wanted.models.clone().flatten(),
+    };
+    check(&app, &id, &said).map_err(|error| tag.fail(error))?;
     let state = wanted.state.map(|state| match state {
         Wanted::Active => TenantState::Active,
         Wanted::Suspended => TenantState::Suspended,
     });
-    let change =
-        TenantChange { name: wanted.name, audience: wanted.audience, state, settings: Some(settings) };
+    let change = TenantChange {
+        name: wanted.name,
+        audience: wanted.audience,
+        state,
+        tier: wanted.tier,
+        region: wanted.region,
+        models: wanted.models,
+    };
     let (before, after) = app.tenants.change(&id, change).await.map_err(|error| tag.fail(error))?;
     record(&app, &visit, "tenants.change", &id, known(&before), known(&after)).await?;
     Ok(Json(describe(&after)))
@@ -194,15 +208,32 @@ fn known(tenant: &TenantRecord) -> Value {
     json!({ "audience": tenant.audience, "state": tenant.state, "settings": tenant.settings })
 }
 
-fn replace<T>(field: &mut Option<T>, wanted: Option<Option<T>>) {
-    if let Some(wanted) = wanted {
-        *field = wanted;
+/// Most models of a tenant's list.
+const MOST_MODELS: usize = 200;
+
+/// A region in which nobody serves would lock the tenant out, and the operator for good.
+fn check_region(app: &App, id: &TenantId, region: Option<&RegionName>) -> Result<(), HttpError> {
+    let Some(region) = region else { return Ok(()) };
+    let residency = &app.access.residency;
+    let is_here = residency.here.as_ref() == Some(region);
+    if is_here || (!id.is_operator() && residency.elsewhere.contains_key(region)) {
+        return Ok(());
     }
+    let here = residency.here.as_ref().map_or("not said", RegionName::as_str);
+    let message = format!(
+        "nobody serves the region {region:?} as far as [residency] of mainstay.toml says (this Mainstay's is {here})"
+    );
+    Err(HttpError::Invalid { message, param: Some("region".to_owned()) })
 }
 
 /// Settings that name what is not there would hold nothing, and nobody would notice.
-fn check(app: &App, settings: &TenantSettings) -> Result<(), HttpError> {
+fn check(app: &App, id: &TenantId, settings: &TenantSettings) -> Result<(), HttpError> {
     check_tier(app, settings.tier.as_ref())?;
+    check_region(app, id, settings.region.as_ref())?;
+    if settings.models.as_ref().is_some_and(|models| models.len() > MOST_MODELS) {
+        let message = format!("models names more than {MOST_MODELS}");
+        return Err(HttpError::Invalid { message, param: Some("models".to_owned()) });
+    }
     let listed = app.gateway.registry.list();
     let unknown = settings.models.iter().flatten().find(|model| !app.gateway.registry.is_known(model));
     let Some(unknown) = unknown else { return Ok(()) };

@@ -136,6 +136,15 @@ impl EmbeddingCache {
         Ok(transaction.commit().await?)
     }
 
+    /// Forgets every vector, and overwrites them.
+    pub async fn clear(&self) -> Result<(), StorageError> {
+        let mut transaction = self.database.write().await?;
+        sqlx::query("DELETE FROM embeddings").execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        self.database.empty_log().await?;
+        Ok(())
+    }
+
     /// Waits for running statements and closes the file.
     pub async fn close(&self) {
         self.database.close().await;

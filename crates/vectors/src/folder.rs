@@ -15,7 +15,7 @@ const RESERVED: [&str; 4] = ["con", "prn", "aux", "nul"];
 
 /// The folder of an id. `a-z`, `0-9`, `-` and `_` stand for themselves, every other byte of the UTF-8 text for `=` and two
 /// hexadecimal digits. An id that is too long for that becomes `=h` and its SHA-256; nothing becomes `=`.
-pub(crate) fn folder_name(id: &str) -> String {
+pub fn folder_name(id: &str) -> String {
     if id.is_empty() {
         return "=".to_owned();
     }

@@ -27,6 +27,7 @@ pub use error::IndexError;
 #[cfg(any(test, feature = "testing"))]
 pub use exact::ExactIndex;
 pub use filter::{FieldValues, Fields, Filter};
+pub use folder::folder_name;
 pub use port::{
     Accuracy, Checkpoint, Hit, IndexSettings, IndexStats, Namespace, Point, Query, Search, SparseChannel,
     VectorIndex,

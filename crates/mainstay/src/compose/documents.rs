@@ -33,6 +33,7 @@ pub(super) async fn open_library(
     turns: &TurnBook,
     prices: &Arc<dyn Prices>,
     upstreams: &Arc<Upstreams>,
+    cache: Option<EmbeddingCache>,
     clock: Clock,
 ) -> anyhow::Result<Library> {
     let index = EmbeddedIndex::new(store.folder().subfolder("index")?, EmbeddedOptions::default())?;
@@ -41,7 +42,6 @@ pub(super) async fn open_library(
         Arc::new(BookedReranker::new(paid, turns.clone(), prices.clone(), library_itself(), clock))
             as Arc<dyn Reranker>
     })?;
-    let cache = embedding_cache(config, store, clock).await?;
     let settings_of = |corpus: &sections::corpora::Corpus| -> anyhow::Result<CorpusSettings> {
         let chunk_words = u32::try_from(corpus.chunk_words)?;
         let defaults = ChunkOptions::default();
@@ -93,7 +93,7 @@ pub(super) async fn open_library(
 }
 
 /// Where vectors are kept that cost money; `None` where no corpus has any, or none are to be kept.
-async fn embedding_cache(
+pub(super) async fn embedding_cache(
     config: &Checked,
     store: &EmbeddedStore,
     clock: Clock,

@@ -213,13 +213,14 @@ impl RawConfig {
             raw.check(at, &providers, read_file, findings)
         });
         let prices = check_each(self.prices, "prices", |raw, at| raw.check(at, findings));
+        let has_issuers = !self.identity.issuers.is_empty();
         let mut checked = Checked {
             product: self.product.check(&root.key("product"), findings),
             traffic: self.traffic.check(&root.key("traffic"), findings),
             residency,
             server: self.server.check(&root.key("server"), folder, findings),
             issuers: check_issuers(self.identity, folder, findings),
-            security: self.security.check(&root.key("security"), folder, findings),
+            security: self.security.check(&root.key("security"), folder, has_issuers, findings),
             limits: self.limits.check(&root.key("limits"), findings),
             budgets: check_each(self.budgets, "budgets", |raw, at| raw.check(at, findings)),
             required_attribution: self.attribution.required(),

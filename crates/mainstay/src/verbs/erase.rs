@@ -231,7 +231,7 @@ fn print(erasure: &Value) -> anyhow::Result<()> {
         )?;
     } else {
         terminal::say(format_args!(
-            "Erased. {} files were searched afterwards for {} texts, and hold none of them.",
+            "Erased. {} files were searched afterwards for {} texts of it.",
             statement["searched_files"], statement["markers"]
         ))?;
     }

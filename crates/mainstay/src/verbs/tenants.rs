@@ -46,7 +46,7 @@ struct Settings {
     /// How its callers are served where their keys do not say: a tier of [limits.tiers].
     #[arg(long, value_name = "TIER")]
     tier: Option<String>,
-    /// Where its data has to stay: a region of [residency].
+    /// Where its data has to stay: a region of `residency` in mainstay.toml.
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
     /// The assistants and models that its callers may name, separated by commas; all where nothing is said.

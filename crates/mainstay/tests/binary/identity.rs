@@ -234,6 +234,99 @@ fn who_is_erased_is_in_no_file_any_more_and_others_are_as_they_were() {
 }
 
 #[test]
+fn what_is_held_is_neither_deleted_nor_replaced_nor_erased_with_who_brought_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let acme = tenant(&running, "acme");
+    let jane = key_of(&running, &acme, json!({ "name": "j", "role": "ingester", "user": "jane" }));
+    let document = json!({ "doc_id": "contract", "text": "The contract about the lighthouse." });
+    assert_eq!(status_of(&running, &jane, "POST", "/v1/documents", document.clone()).0, 201);
+
+    // The operator holds it, and alone can let it go.
+    let operator = running.api_key.clone().unwrap();
+    let of_acme = |method: &str, path: &str, body: Value| {
+        let headers = "content-type: application/json\r\nx-mainstay-tenant: acme\r\n";
+        let body = body.to_string();
+        let (status, _, answer) =
+            crate::running::send(&running.address, &operator, method, path, headers, body.as_bytes())
+                .unwrap();
+        (status, serde_json::from_str::<Value>(&answer).unwrap())
+    };
+    let (status, hold) =
+        of_acme("POST", "/admin/holds", json!({ "document": "contract", "reason": "case 17" }));
+    assert_eq!(status, 201, "{hold}");
+    let lift = format!("/admin/holds/{}", hold["id"].as_str().unwrap());
+    assert_eq!(call(&running.address, &acme, "DELETE", &lift, None).unwrap().0, 400);
+    for (method, path, body) in [
+        ("DELETE", "/v1/documents/contract", json!({})),
+        ("POST", "/v1/documents", json!({ "doc_id": "contract", "text": "Nothing." })),
+        ("POST", "/admin/erasures", json!({ "user": "jane" })),
+        ("POST", "/admin/erasures", json!({ "document": "contract" })),
+    ] {
+        let (status, answer) = status_of(&running, &acme, method, path, body);
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (409, &json!("legal_hold")),
+            "{method} {path}: {answer}"
+        );
+    }
+    assert_eq!(of_acme("DELETE", &lift, json!({})).0, 200);
+    assert_eq!(call(&running.address, &acme, "DELETE", "/v1/documents/contract", None).unwrap().0, 200);
+}
+
+#[test]
+fn an_erasure_tells_nothing_of_what_others_have_and_ends_whatever_they_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let (acme, zoo) = (tenant(&running, "acme"), tenant(&running, "zoo"));
+    let secret = "the codeword is halibut and nobody knows it";
+    let document = json!({ "doc_id": "secrets.md", "text": secret });
+    assert_eq!(status_of(&running, &zoo, "POST", "/v1/documents", document).0, 201);
+    // Words that are in everybody's files, what another tenant has, and what nobody has.
+    let mut answers = Vec::new();
+    for user in ["revisions", "documents", secret, "the codeword is haddock and nobody knows it"] {
+        let (status, answer) = status_of(&running, &acme, "POST", "/admin/erasures", json!({ "user": user }));
+        assert_eq!(status, 202, "{answer}");
+        let erasure = finished(&running, &acme, answer["id"].as_str().unwrap());
+        let statement = &erasure["certificate"]["statement"];
+        assert_eq!(statement["markers"], 1);
+        answers.push((erasure["state"].clone(), statement["stores"].clone()));
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert_eq!(call(&running.address, &zoo, "GET", "/v1/documents/secrets.md", None).unwrap().0, 200);
+}
+
+#[test]
+fn nobody_gets_what_others_have_agreed_on_or_what_would_lock_everybody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let acme = tenant(&running, "acme");
+    let many: Vec<&str> = vec!["documents.read"; 20_000];
+    let refused = [
+        (json!({ "name": "n", "role": "customer_user", "tier": "default" }), "tier"),
+        (json!({ "name": "n", "role": "customer_user", "only": many }), "only"),
+        (json!({ "name": "n".repeat(10_000), "role": "customer_user" }), "name"),
+    ];
+    for (body, param) in refused {
+        let (status, answer) = status_of(&running, &acme, "POST", "/admin/keys", body);
+        assert_eq!((status, &answer["error"]["param"]), (400, &json!(param)), "{answer}");
+    }
+    for (path, body) in [
+        ("/admin/tenants/default", json!({ "region": "us-east-1" })),
+        ("/admin/tenants/acme", json!({ "region": "nowhere" })),
+    ] {
+        let (status, answer) = running.call("PATCH", path, Some(&body));
+        assert_eq!((status, &answer["error"]["param"]), (400, &json!("region")), "{answer}");
+    }
+    // The operator makes a tenant an administrator or an auditor, and no way to its documents.
+    for (role, status) in [("auditor", 201), ("customer_admin", 201), ("admin", 400), ("customer_user", 400)]
+    {
+        let body = json!({ "name": "n", "role": role });
+        assert_eq!(running.call("POST", "/admin/tenants/acme/keys", Some(&body)).0, status, "{role}");
+    }
+}
+
+#[test]
 fn a_tenant_that_is_erased_is_gone_with_everything_and_its_id_is_not_given_again() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(folder.path());
@@ -360,6 +453,7 @@ fn people_come_in_with_tokens_and_two_of_them_change_what_takes_two() {
     assert_ne!(status_of(&running, &jane, "POST", &decide, json!({})).0, 200);
     let (status, answer) = running.call("POST", &decide, Some(&json!({})));
     assert_eq!((status, &answer["error"]["code"]), (409, &json!("approval_unfit")), "{answer}");
+    assert_eq!(running.call("POST", "/admin/index/rebuild", Some(&json!({}))).0, 409, "a key is no person");
     let (status, answer) = status_of(&running, &john, "POST", &decide, json!({}));
     assert_eq!((status, &answer["state"]), (200, &json!("approved")), "{answer}");
     assert_eq!(with_approval(&jane, &json!({ "corpus": "other" })), 409, "it is for another request");

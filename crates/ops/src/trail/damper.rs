@@ -10,12 +10,15 @@ const A_MINUTE: u32 = 10;
 /// Sources that are told apart; more than these share one count.
 const SOURCES: usize = 10_000;
 
-const MINUTE: i64 = 60_000_000;
+const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
 
 /// How much of each source was written in its minute.
 #[derive(Default)]
 pub(super) struct Damper {
     sources: HashMap<String, Minute>,
+    /// When it was last made room.
+    looked_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy)]
@@ -29,7 +32,7 @@ impl Damper {
     /// Whether one more of this source is written, and how many were not since the last that was.
     pub(super) fn pass(&mut self, source: &str, now: Timestamp) -> Option<u64> {
         if self.sources.len() >= SOURCES && !self.sources.contains_key(source) {
-            self.sources.retain(|_, minute| !is_over(minute, now) || minute.unwritten > 0);
+            self.forget_those_over(now);
         }
         let shared = self.sources.len() >= SOURCES && !self.sources.contains_key(source);
         let key = if shared { "" } else { source };
@@ -44,6 +47,25 @@ impl Damper {
         }
         minute.unwritten += 1;
         None
+    }
+
+    /// Makes room. What of the forgotten was not written is told with the next record of those that are not told apart.
+    fn forget_those_over(&mut self, now: Timestamp) {
+        // Not at each new source, while all of them are of this minute.
+        if self.looked_at.is_some_and(|at| now.as_micros().saturating_sub(at.as_micros()) < SECOND) {
+            return;
+        }
+        self.looked_at = Some(now);
+        let mut unwritten = 0;
+        self.sources.retain(|_, minute| {
+            let over = is_over(minute, now);
+            unwritten += if over { minute.unwritten } else { 0 };
+            !over
+        });
+        if unwritten > 0 {
+            let others = Minute { began: now, written: 0, unwritten: 0 };
+            self.sources.entry(String::new()).or_insert(others).unwritten += unwritten;
+        }
     }
 }
 

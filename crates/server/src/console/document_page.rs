@@ -12,9 +12,10 @@ use mainstay_rag::highlight::asked_words;
 use mainstay_rag::library::DocumentInfo;
 use maud::{Markup, html};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::layout::{self, address, grouped, marked};
-use super::page;
+use super::{page, refused};
 use crate::App;
 use crate::error::HttpError;
 use crate::extract::{corpus_named, query_of};
@@ -42,7 +43,12 @@ const AROUND: usize = 20_000;
 const LONGEST_PASSAGE: usize = 20_000;
 
 pub(crate) async fn document(State(app): State<Arc<App>>, visit: Visit, request: Request<Body>) -> Response {
-    match show(&app, &visit.tenant, request.uri()).await {
+    let shown = show(&app, &visit.tenant, request.uri()).await;
+    let what = json!({ "page": "document", "shown": shown.is_ok() });
+    if let Err(error) = visit.accessed(&app, "documents.get", "document", what) {
+        return refused(&error.into());
+    }
+    match shown {
         Ok(markup) => page(StatusCode::OK, markup),
         Err(error) => {
             page(error.status(), layout::problem("The document cannot be shown", &error.to_string()))

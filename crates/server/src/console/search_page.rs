@@ -19,9 +19,10 @@ use mainstay_rag::library::CorpusInfo;
 use mainstay_rag::selection::{Decision, Extent};
 use maud::{Markup, html};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::layout::{self, address, grouped, marked};
-use super::page;
+use super::{page, refused};
 use crate::App;
 use crate::error::HttpError;
 use crate::extract::{corpus_named, limit_of, query_of};
@@ -42,11 +43,11 @@ struct Wanted {
 const DEFAULT_LIMIT: usize = 20;
 const MOST_PASSAGES: usize = 100;
 
-pub(crate) async fn search(
-    State(app): State<Arc<App>>,
-    Visit { context, tenant, .. }: Visit,
-    request: Request<Body>,
-) -> Response {
+pub(crate) async fn search(State(app): State<Arc<App>>, visit: Visit, request: Request<Body>) -> Response {
+    if let Err(error) = visit.accessed(&app, "documents.search", "chunks", json!({ "page": "search" })) {
+        return refused(&error.into());
+    }
+    let Visit { context, tenant, .. } = visit;
     let banner = layout::banner(app.gateway.level_of(&context.caller));
     let (wanted, answer) = match query_of::<Wanted>(request.uri()) {
         Ok(wanted) if wanted.q.trim().is_empty() => (wanted, Ok(None)),

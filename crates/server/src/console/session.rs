@@ -6,11 +6,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use mainstay_audit::{Category, Outcome};
+use mainstay_domain::RequestId;
 use mainstay_security::{IdentityError, sessions};
 
 use super::{layout, page, protect};
 use crate::App;
-use crate::context::{Peer, read_body_within};
+use crate::context::{Peer, address_of, read_body_within};
 use crate::error::HttpError;
 
 /// The cookie.
@@ -29,6 +31,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
     }
     let is_secure = arrived_encrypted(&request);
     let former = token_of(request.headers()).map(str::to_owned);
+    let address = address_of(&app, &request);
     let body = match read_body_within(&app, request, LONGEST_FORM).await {
         Ok(body) => body,
         Err(error) => {
@@ -37,8 +40,20 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
     };
     let key = form_urlencoded::parse(&body).find(|(name, _)| name == "key").map(|(_, value)| value);
     let key = key.as_deref().unwrap_or_default().trim();
+    let id = RequestId::generate(&app.clock);
     match app.access.identify(Some(key)).await {
-        Ok(_) => {
+        Ok(caller) => {
+            let record = app.trail.record_of(
+                &caller,
+                &id,
+                &caller.tenant,
+                Category::Authentication,
+                "session.begin",
+                Outcome::Succeeded,
+            );
+            if let Err(error) = app.trail.write(&record) {
+                return refused(&error.into());
+            }
             // The browser forgets the token of the session that it had, so that nobody could end that any more.
             if let Some(former) = former {
                 app.sessions.end(&former);
@@ -52,7 +67,10 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
         Err(IdentityError::Missing) => {
             page(StatusCode::UNAUTHORIZED, layout::sign_in(Some("Enter an API key.")))
         }
-        Err(error) => refused(&HttpError::Identity(error)),
+        Err(error) => {
+            app.trail.refused_entry(address, &id, error.code(), "POST /console/session");
+            refused(&HttpError::Identity(error))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod jobs;
 
-use mainstay_domain::{CorpusName, DocumentId, TenantId, UserId};
+use mainstay_domain::{CorpusName, DocumentId, TenantId, Timestamp, UserId};
 
 pub use self::jobs::{ErasureJob, LegalHold};
 use crate::error::StorageError;
@@ -132,6 +132,51 @@ impl SqliteErasures {
         .await?;
         transaction.commit().await?;
         Ok(changed.rows_affected())
+    }
+
+    /// Removes the approvals of a tenant in which somebody took part, or all of them; with them those that are used, refused or
+    /// over, and those that name one of the documents.
+    pub async fn forget_approvals_of(
+        &self,
+        tenant: &TenantId,
+        person: Option<&str>,
+        everything: bool,
+        documents: &[(CorpusName, DocumentId)],
+        now: Timestamp,
+    ) -> Result<u64, StorageError> {
+        let mut transaction = self.database.write().await?;
+        let mut forgotten = sqlx::query(
+            "DELETE FROM approvals WHERE tenant = $1 AND ($2 OR asked_by = $3 OR decided_by = $3 \
+             OR used_at IS NOT NULL OR approved = 0 OR expires_at <= $4)",
+        )
+        .bind(tenant.as_str())
+        .bind(everything)
+        .bind(person)
+        .bind(now.as_micros())
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        for (_, document) in documents {
+            let done = sqlx::query("DELETE FROM approvals WHERE tenant = $1 AND instr(summary, $2) > 0")
+                .bind(tenant.as_str())
+                .bind(document.as_str())
+                .execute(&mut *transaction)
+                .await?;
+            forgotten += done.rows_affected();
+        }
+        transaction.commit().await?;
+        Ok(forgotten)
+    }
+
+    /// How many versions of documents a tenant has, deleted ones that still have rows too.
+    pub async fn revisions_of(&self, tenant: &TenantId) -> Result<u64, StorageError> {
+        let row = sqlx::query(
+            "SELECT count(*) FROM revisions r JOIN corpora c ON c.corpus_row = r.corpus_row WHERE c.tenant = $1",
+        )
+        .bind(tenant.as_str())
+        .fetch_one(&mut *self.database.read().await?)
+        .await?;
+        crate::sqlite::number(&row, 0)
     }
 
     /// Makes sure that what was deleted is in no log any more: rows that are deleted are overwritten, and the write-ahead logs

@@ -58,7 +58,13 @@ pub(crate) struct Security {
 
 impl RawSecurity {
     /// The section, checked. Whether the policies can be read is found out when they are.
-    pub(crate) fn check(self, at: &KeyPath, folder: &Path, findings: &mut Findings) -> Security {
+    pub(crate) fn check(
+        self,
+        at: &KeyPath,
+        folder: &Path,
+        has_issuers: bool,
+        findings: &mut Findings,
+    ) -> Security {
         let replaces = self.replace_roles.unwrap_or(false);
         let policies = match self.policies {
             None => {
@@ -95,6 +101,13 @@ impl RawSecurity {
                     );
                 }
             }
+        }
+        if !two_person.is_empty() && !has_issuers {
+            findings.report(
+                &at.key("two_person"),
+                "nobody could be told apart: it is for an identity provider to say who people are",
+                "name one: [identity.issuers.<name>]",
+            );
         }
         let environment = match self.environment {
             Some(RawEnvironment::Staging) => Environment::Staging,
