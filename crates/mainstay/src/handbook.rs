@@ -23,6 +23,12 @@ const CHAPTERS: &[(&str, &str)] = &[
     ("handbook/12-limits-and-budgets.md", include_str!("../../../docs/handbook/12-limits-and-budgets.md")),
     ("handbook/13-answers-again.md", include_str!("../../../docs/handbook/13-answers-again.md")),
     ("handbook/14-cheap-models-first.md", include_str!("../../../docs/handbook/14-cheap-models-first.md")),
+    ("handbook/15-tenants-and-roles.md", include_str!("../../../docs/handbook/15-tenants-and-roles.md")),
+    ("handbook/16-audit.md", include_str!("../../../docs/handbook/16-audit.md")),
+    (
+        "handbook/17-erasure-and-encryption.md",
+        include_str!("../../../docs/handbook/17-erasure-and-encryption.md"),
+    ),
 ];
 
 /// Adds the handbook to the corpus "default".
