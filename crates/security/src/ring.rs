@@ -196,8 +196,12 @@ impl KeyRing {
         if summary(old.clone()).state(now) != "active" {
             return Err(KeyRingError::Invalid("the key is not active any more; make a new one instead"));
         }
-        let KeyRecord { tenant: holder, name, role, only, owner, tier, .. } = old;
-        let order = KeyOrder { tenant: holder, name, role, only, owner, tier, valid_for: None };
+        let KeyRecord { tenant: holder, name, role, only, owner, tier, expires_at, .. } = old;
+        // A successor is good for as long as the key would have been, not for ever.
+        let left =
+            |end: Timestamp| Duration::from_micros((end.as_micros() - now.as_micros()).max(1).unsigned_abs());
+        let order =
+            KeyOrder { tenant: holder, name, role, only, owner, tier, valid_for: expires_at.map(left) };
         let (record, key) = make(order, &self.clock);
         self.store.insert(&record).await?;
         let end = later(now, overlap);

@@ -15,7 +15,6 @@ const ROUNDS: u32 = 20_000;
 
 #[tokio::test]
 #[ignore = "a measurement: it prints figures and asserts none"]
-#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
 async fn being_let_in_by_the_number_of_tenants_and_keys() {
     let clock = Clock::system();
     for tenants in [1_usize, 1_000, 100_000] {
