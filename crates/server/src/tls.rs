@@ -152,3 +152,69 @@ fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
 fn unusable(what: &'static str, path: &Path, reason: String) -> TlsError {
     TlsError::File { what, path: path.to_owned(), reason }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn write(folder: &Path, name: &str) -> TlsFiles {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let files = TlsFiles {
+            certificate: folder.join(format!("{name}.pem")),
+            key: folder.join(format!("{name}.key")),
+            client_ca: None,
+        };
+        fs::write(&files.certificate, made.cert.pem()).unwrap();
+        fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        files
+    }
+
+    fn shown(certificate: &Certificate) -> Vec<u8> {
+        certificate.shown.read().unwrap().cert[0].to_vec()
+    }
+
+    #[test]
+    fn a_certificate_needs_its_own_key_and_files_that_hold_what_they_should() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (write(folder.path(), "one"), write(folder.path(), "other"));
+        assert!(Certificate::read(&one).unwrap().config().is_ok());
+        let swapped = TlsFiles { key: other.key.clone(), ..one.clone() };
+        assert!(matches!(Certificate::read(&swapped), Err(TlsError::Mismatch { .. })));
+        let with_clients = TlsFiles { client_ca: Some(other.certificate.clone()), ..one.clone() };
+        assert!(Certificate::read(&with_clients).unwrap().config().is_ok());
+        for (bad, part) in [
+            (TlsFiles { certificate: one.key.clone(), ..one.clone() }, "no certificate in PEM"),
+            (TlsFiles { key: one.certificate.clone(), ..one.clone() }, "no private key in PEM"),
+            (TlsFiles { key: folder.path().join("none"), ..one.clone() }, "none"),
+        ] {
+            let error = Certificate::read(&bad).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        let no_ca = TlsFiles { client_ca: Some(one.key.clone()), ..one };
+        assert!(Certificate::read(&no_ca).unwrap().config().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewed_certificate_is_shown_and_one_that_is_half_written_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (files, renewed) = (write(folder.path(), "now"), write(folder.path(), "next"));
+        let certificate = Certificate::read(&files).unwrap();
+        let (clock, stop) = (Clock::system(), CancellationToken::new());
+        let following =
+            tokio_util::task::TaskTracker::new().spawn(certificate.clone().follow(clock, stop.clone()));
+        clock.sleep(Duration::from_secs(1)).await;
+        let first = shown(&certificate);
+
+        // Its key comes a minute later.
+        fs::copy(&renewed.certificate, &files.certificate).unwrap();
+        clock.sleep(LOOKED_AT_EVERY).await;
+        assert_eq!(shown(&certificate), first);
+        fs::copy(&renewed.key, &files.key).unwrap();
+        clock.sleep(LOOKED_AT_EVERY).await;
+        assert_ne!(shown(&certificate), first);
+        stop.cancel();
+        following.await.unwrap();
+    }
+}

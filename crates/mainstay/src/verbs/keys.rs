@@ -114,7 +114,8 @@ pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitC
         KeysVerb::Master(args) => {
             MasterKey::generate_file(&args.file)?;
             terminal::say(format_args!(
-                "{} holds a new master key. Keep a copy of it apart from the data folder: without it, \n             nothing that was sealed can be read again.",
+                "{} holds a new master key. Keep a copy of it apart from the data folder: without it, nothing that was sealed can \
+                 be read again.",
                 args.file.display()
             ))?;
             Ok(ExitCode::SUCCESS)

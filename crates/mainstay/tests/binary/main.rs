@@ -5,6 +5,7 @@ mod api;
 mod chunking;
 mod command_line;
 mod corpus;
+mod crossing;
 mod evaluation;
 mod filters;
 mod identity;
