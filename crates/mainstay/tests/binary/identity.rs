@@ -324,6 +324,16 @@ fn nobody_gets_what_others_have_agreed_on_or_what_would_lock_everybody_out() {
         let body = json!({ "name": "n", "role": role });
         assert_eq!(running.call("POST", "/admin/tenants/acme/keys", Some(&body)).0, status, "{role}");
     }
+    // Nor is a key handed out by rotating it to who could not make it.
+    let (_, keys) = call(&running.address, &acme, "GET", "/admin/keys", None).unwrap();
+    let id_of = |role: &str| {
+        let keys = keys["data"].as_array().unwrap();
+        keys.iter().find(|key| key["role"] == role).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    for (role, status) in [("auditor", 403), ("customer_admin", 201)] {
+        let path = format!("/admin/keys/{}/rotate", id_of(role));
+        assert_eq!(status_of(&running, &acme, "POST", &path, json!({})).0, status, "{role}");
+    }
 }
 
 #[test]
@@ -490,4 +500,60 @@ fn what_is_sealed_is_in_no_file_and_opens_with_its_key_alone() {
 
 fn mainstay_alone(folder: &Path, arguments: &[&str]) -> std::process::Output {
     crate::running::command(folder, arguments).output().unwrap()
+}
+
+#[test]
+fn a_stream_that_runs_ends_when_its_key_is_revoked_or_its_tenant_suspended() {
+    let (_stand_in, upstream, _runtime) = crate::running::stand_in();
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[providers.sim]\nkind = \"openai-compatible\"\nbase_url = \"http://{upstream}/openai/v1\"\n\
+         api_key = \"file:key\"\n[corpora.default]\n"
+    );
+    fs::write(folder.path().join("mainstay.toml"), config).unwrap();
+    fs::write(folder.path().join("key"), "key").unwrap();
+    let running = Running::start(folder.path());
+    let acme = tenant(&running, "acme");
+    // A stream that says something and then nothing more.
+    let ask = json!({
+        "model": "sim/fault-stall", "stream": true, "messages": [{ "role": "user", "content": "Hello?" }],
+    })
+    .to_string();
+    let ends = |key: &str, revoke: &dyn Fn()| {
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                let headers = "content-type: application/json\r\n";
+                crate::running::send(
+                    &running.address,
+                    key,
+                    "POST",
+                    "/v1/chat/completions",
+                    headers,
+                    ask.as_bytes(),
+                )
+            });
+            eventually("the stream runs", || {
+                let (_, _, metrics) =
+                    crate::running::send(&running.address, "", "GET", "/metrics", "", b"").unwrap();
+                // This request is one of those in flight, too.
+                metrics.lines().any(|line| line == "mainstay_in_flight_requests 2").then_some(())
+            });
+            revoke();
+            asking.join().unwrap().unwrap()
+        })
+    };
+    let key = key_of(&running, &acme, json!({ "name": "app", "role": "customer_user" }));
+    let id = key.split('_').nth(1).unwrap().to_owned();
+    let (status, _, said) = ends(&key, &|| {
+        let path = format!("/admin/keys/{id}");
+        assert_eq!(call(&running.address, &acme, "DELETE", &path, None).unwrap().0, 200);
+    });
+    assert!(status == 200 && said.contains("access_revoked") && !said.contains("[DONE]"), "{status}: {said}");
+
+    let key = key_of(&running, &acme, json!({ "name": "app", "role": "customer_user" }));
+    let (status, _, said) = ends(&key, &|| {
+        let state = json!({ "state": "suspended" });
+        assert_eq!(running.call("PATCH", "/admin/tenants/acme", Some(&state)).0, 200);
+    });
+    assert!(status == 200 && said.contains("access_revoked") && !said.contains("[DONE]"), "{status}: {said}");
 }
