@@ -1,0 +1,1 @@
+//! The 48 architectural decisions: options, rules, premises.

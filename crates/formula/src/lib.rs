@@ -1,0 +1,1 @@
+//! Numbers that can explain themselves: inputs with ranges, formulas over them, and what follows.

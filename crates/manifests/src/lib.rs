@@ -1,0 +1,1 @@
+//! The files that run and watch a planned system: Kubernetes, KEDA, Prometheus, Grafana, OpenSLO.

@@ -1,0 +1,1 @@
+//! How load arrives over a day, what it waits for, and how fleets follow it.
