@@ -20,6 +20,7 @@ mod syntax;
 
 mod address;
 mod duration;
+mod fact;
 mod money;
 mod ratio;
 mod secret;
@@ -28,6 +29,7 @@ mod value;
 
 pub use address::{BaseUrl, ListenAddress};
 pub use duration::HumanDuration;
+pub use fact::FactValue;
 pub use findings::Findings;
 pub use money::Dollars;
 pub use path::KeyPath;

@@ -17,6 +17,11 @@ pub trait ConfigValue: Sized {
     fn from_number(number: f64) -> Result<Self, ValueError> {
         Err(ValueError::NumberWithoutUnit { number, expected: Self::EXPECTED })
     }
+
+    /// Reads a bare `true` or `false`. No measure is one, so this refuses unless the type says otherwise.
+    fn from_bool(yes: bool) -> Result<Self, ValueError> {
+        Err(ValueError::Malformed { text: yes.to_string(), expected: Self::EXPECTED })
+    }
 }
 
 /// Why a value is refused. What to write instead is added by the reader, which knows the key.
@@ -104,6 +109,10 @@ impl<V: ConfigValue> Visitor<'_> for ValueVisitor<V> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<V, E> {
         V::from_text(text).map_err(E::custom)
+    }
+
+    fn visit_bool<E: Error>(self, yes: bool) -> Result<V, E> {
+        V::from_bool(yes).map_err(E::custom)
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<V, E> {

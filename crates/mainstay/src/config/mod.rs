@@ -14,14 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mainstay_domain::config::{Findings, KeyPath};
+use mainstay_domain::config::{FactValue, Findings, KeyPath};
 use mainstay_domain::{AssistantName, CorpusName};
 use mainstay_gateway::admission::AdmissionSettings;
 use mainstay_gateway::service::ServiceSettings;
 use mainstay_models::CallPolicy;
 use mainstay_ops::budgets::{Attribute, BudgetSettings};
 use mainstay_planner::requirements::{
-    Constraints, Product, RawConstraints, RawProduct, RawSlo, RawTraffic, Slo, Traffic,
+    Consistency, Constraints, Facts, Pin, Planning, Product, RawConsistency, RawConstraints, RawPin,
+    RawPlanning, RawProduct, RawSla, RawSlo, RawTraffic, Sla, Slo, Traffic, check_facts,
 };
 use mainstay_security::Residency;
 use schemars::JsonSchema;
@@ -62,8 +63,18 @@ pub(crate) struct RawConfig {
     slo: RawSlo,
     /// How much it must serve.
     traffic: RawTraffic,
+    /// What contracts promise: looser than what is aimed at.
+    sla: RawSla,
     /// What no design may break.
     constraints: RawConstraints,
+    /// How fresh each kind of data must be when it is read, by a name of your choice.
+    consistency: BTreeMap<String, RawConsistency>,
+    /// What the plan may choose from, and what it costs.
+    planning: RawPlanning,
+    /// What only the team knows: numbers, yes and no, by the names that `mainstay decide --facts` lists.
+    facts: BTreeMap<String, FactValue>,
+    /// What the team has decided, by the card.
+    decisions: BTreeMap<String, RawPin>,
     /// Where this Mainstay is, and who serves the other regions.
     residency: RawResidency,
     /// How the API is served.
@@ -114,8 +125,18 @@ pub(crate) struct Checked {
     pub(crate) slo: Slo,
     /// How much it must serve.
     pub(crate) traffic: Traffic,
+    /// What contracts promise.
+    pub(crate) sla: Sla,
     /// What no design may break.
     pub(crate) constraints: Constraints,
+    /// How fresh each kind of data must be when it is read.
+    pub(crate) consistency: BTreeMap<String, Consistency>,
+    /// What the plan may choose from, and what it costs.
+    pub(crate) planning: Planning,
+    /// What only the team knows.
+    pub(crate) facts: Facts,
+    /// What the team has decided, by the card's id.
+    pub(crate) decisions: BTreeMap<String, Pin>,
     /// Where this Mainstay is, and who serves the other regions.
     pub(crate) residency: Residency,
     /// How the API is served.
@@ -217,6 +238,11 @@ impl RawConfig {
         let mut checked = Checked {
             product: self.product.check(&root.key("product"), findings),
             traffic: self.traffic.check(&root.key("traffic"), findings),
+            sla: self.sla.check(&root.key("sla"), &slo, findings),
+            consistency: check_some(self.consistency, "consistency", |raw, at| raw.check(at, findings)),
+            planning: self.planning.check(&root.key("planning"), findings),
+            facts: check_facts(self.facts, &root.key("facts"), findings),
+            decisions: check_some(self.decisions, "decisions", |raw, at| raw.check(at, findings)),
             residency,
             server: self.server.check(&root.key("server"), folder, findings),
             issuers: check_issuers(self.identity, folder, findings),
@@ -270,6 +296,16 @@ fn check_each<Name: Ord + From<String>, Raw, Entry>(
         (Name::from(name), entry)
     });
     entries.collect()
+}
+
+/// The same where an entry may be of no use.
+fn check_some<Raw, Entry>(
+    entries: BTreeMap<String, Raw>,
+    section: &str,
+    check: impl FnMut(Raw, &KeyPath) -> Option<Entry>,
+) -> BTreeMap<String, Entry> {
+    let checked = check_each::<String, _, _>(entries, section, check).into_iter();
+    checked.filter_map(|(name, entry)| Some((name, entry?))).collect()
 }
 
 #[cfg(test)]

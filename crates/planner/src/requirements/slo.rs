@@ -110,7 +110,7 @@ struct RawFreshness {
 /// Objectives of one tier.
 #[derive(Clone, Deserialize, JsonSchema, Debug, Default)]
 #[serde(deny_unknown_fields, default)]
-struct RawTierSlo {
+pub(super) struct RawTierSlo {
     /// Time to first token of this tier.
     ttft: RawLatency,
     /// The whole request of this tier.
@@ -308,7 +308,7 @@ impl RawSlo {
 }
 
 impl RawTierSlo {
-    fn check(self, at: &KeyPath, findings: &mut Findings) -> TierSlo {
+    pub(super) fn check(self, at: &KeyPath, findings: &mut Findings) -> TierSlo {
         let tier = TierSlo {
             ttft: self.ttft.check(&at.key("ttft"), findings),
             latency: self.latency.check(&at.key("latency"), findings),

@@ -5,6 +5,10 @@ use mainstay_domain::config::{KeyPath, Position, read};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use std::collections::BTreeMap;
+
+use mainstay_domain::config::FactValue;
+
 use super::*;
 
 #[derive(Deserialize, JsonSchema, Default)]
@@ -12,8 +16,13 @@ use super::*;
 struct RawRequirements {
     product: RawProduct,
     slo: RawSlo,
+    sla: RawSla,
     traffic: RawTraffic,
     constraints: RawConstraints,
+    consistency: BTreeMap<String, RawConsistency>,
+    planning: RawPlanning,
+    facts: BTreeMap<String, FactValue>,
+    decisions: BTreeMap<String, RawPin>,
 }
 
 struct Requirements {
@@ -21,6 +30,9 @@ struct Requirements {
     slo: Slo,
     traffic: Traffic,
     constraints: Constraints,
+    sla: Sla,
+    facts: Facts,
+    pins: Vec<Option<Pin>>,
 }
 
 /// The checked sections and a line per problem.
@@ -34,8 +46,19 @@ fn check(source: &str) -> (Requirements, Vec<String>) {
         product: raw.product.check(&root.key("product"), findings),
         traffic: raw.traffic.check(&root.key("traffic"), findings),
         constraints: raw.constraints.check(&root.key("constraints"), slo.cost.per_request, findings),
+        sla: raw.sla.check(&root.key("sla"), &slo, findings),
+        facts: check_facts(raw.facts, &root.key("facts"), findings),
+        pins: raw
+            .decisions
+            .into_iter()
+            .map(|(id, pin)| pin.check(&root.key("decisions").key(&id), findings))
+            .collect(),
         slo,
     };
+    for (name, raw) in raw.consistency {
+        raw.check(&root.key("consistency").key(&name), findings);
+    }
+    raw.planning.check(&root.key("planning"), findings);
     let problems = reading.findings.into_problems();
     assert!(problems.iter().all(|problem| !problem.hint.is_empty()), "{problems:?}");
     let line = |p: mainstay_domain::config::Problem| {
@@ -152,4 +175,88 @@ fn a_month_cannot_cost_less_than_a_request() {
             "2 constraints.monthly_budget: the budget of a month ($2) is less than the price of one request ($5)"
         ]
     );
+}
+
+#[test]
+fn a_contract_as_strict_as_its_objective_is_refused() {
+    let objective = "[slo]\navailability.monthly = \"99.9%\"\nttft.p95 = \"500ms\"\nerrors.rate = \"0.1%\"\n";
+    let sla = |promise: &str| check(&format!("{objective}[sla.tiers.pro]\n{promise}\n")).1;
+    for promise in ["availability.monthly = \"99.9%\"", "ttft.p95 = \"400ms\"", "errors.rate = \"0.1%\""] {
+        let problems = sla(promise);
+        assert_eq!(problems.len(), 1, "{promise}");
+        assert!(problems[0].contains("there is no buffer"), "{problems:?}");
+    }
+    let good = "availability.monthly = \"99.5%\"\nttft.p95 = \"800ms\"\nerrors.rate = \"0.5%\"";
+    assert_eq!(sla(good), Vec::<String>::new());
+    let (requirements, _) = check(&format!("{objective}[sla.tiers.pro]\n{good}\n"));
+    assert_eq!(requirements.sla.tiers["pro"].ttft.at(Percentile::P95), Some(Duration::from_millis(800)));
+}
+
+#[test]
+fn a_promise_without_an_objective_is_refused() {
+    let (_, problems) = check("[sla.tiers.pro]\nlatency.p99 = \"10s\"\n");
+    assert_eq!(
+        problems,
+        [
+            "2 sla.tiers.pro.latency.p99: 10s is promised, but no objective is set for it: nothing would warn before it breaks"
+        ]
+    );
+}
+
+#[test]
+fn the_objective_of_a_tier_is_what_its_contract_is_held_against() {
+    let text =
+        "[slo]\nttft.p95 = \"500ms\"\ntiers.free.ttft.p95 = \"2s\"\n[sla.tiers.free]\nttft.p95 = \"1s\"\n";
+    assert!(check(text).1[0].contains("no buffer"));
+}
+
+#[test]
+fn kinds_of_data_say_how_stale_they_may_be_and_why() {
+    let entry = |lines: &str| check(&format!("[consistency.prices]\n{lines}\n")).1;
+    let because = "because = \"a bill would be wrong\"";
+    assert_eq!(entry(&format!("class = \"strong\"\n{because}")), Vec::<String>::new());
+    for (lines, wanted) in [
+        (because.to_owned(), "class is missing"),
+        ("class = \"strong\"".to_owned(), "reason is missing"),
+        (format!("class = \"eventual\"\n{because}"), "nothing can be measured"),
+        (format!("class = \"strong\"\nstaleness = \"5s\"\n{because}"), "never stale"),
+        (format!("class = \"eventual\"\nstaleness = \"0s\"\n{because}"), "that fresh"),
+    ] {
+        let problems = entry(&lines);
+        assert!(problems.len() == 1 && problems[0].contains(wanted), "{lines}: {problems:?}");
+    }
+}
+
+#[test]
+fn facts_are_those_that_decisions_ask_about() {
+    let (requirements, problems) = check("[facts]\ndocuments = 250_000\nhas_postgres = true\n");
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(requirements.facts.get("has_postgres"), Some(&1.0));
+    for (fact, wanted) in [
+        ("document = 1", "no decision asks"),
+        ("documents = true", "is a number"),
+        ("has_postgres = 1", "is a yes or no"),
+        ("error_rate = 1.5", "from 0 to 1"),
+        ("documents = -1", "at least 0"),
+    ] {
+        let (_, problems) = check(&format!("[facts]\n{fact}\n"));
+        assert!(problems.len() == 1 && problems[0].contains(wanted), "{fact}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_pinned_decision_names_an_option_and_its_reason() {
+    let (requirements, problems) =
+        check("[decisions.\"4.2\"]\nchoose = \"qdrant\"\nbecause = \"we run one\"\n");
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(requirements.pins, [Some(Pin { choose: "qdrant", because: "we run one".to_owned() })]);
+    for (pin, wanted) in [
+        ("[decisions.\"99.1\"]\nchoose = \"x\"", "no such card"),
+        ("[decisions.\"04.2\"]\nchoose = \"oracle\"\nbecause = \"why not\"", "no option of card 04.2"),
+        ("[decisions.\"04.2\"]\nbecause = \"why not\"", "what was chosen is missing"),
+        ("[decisions.\"04.2\"]\nchoose = \"qdrant\"", "the reason is missing"),
+    ] {
+        let (_, problems) = check(&format!("{pin}\n"));
+        assert!(problems.len() == 1 && problems[0].contains(wanted), "{pin}: {problems:?}");
+    }
 }
