@@ -1,13 +1,19 @@
 //! The verbs' client of Mainstay's own HTTP API.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use mainstay_wire::sse;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 use crate::printable;
@@ -15,12 +21,28 @@ use crate::printable;
 /// A client of one running Mainstay.
 #[derive(Clone)]
 pub(crate) struct Client {
-    http: HyperClient<HttpConnector, Full<Bytes>>,
+    http: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: String,
     key: String,
+    /// The approval that another person gave for what is done.
+    approval: Option<String>,
     /// Whose things are meant, where they are not the key's own.
     tenant: Option<String>,
     body_limit: usize,
+}
+
+/// Who may vouch for a server, instead of Mozilla's roots.
+#[derive(Clone)]
+pub(crate) struct Authorities(Arc<RootCertStore>);
+
+impl Authorities {
+    /// The certificates of a PEM file; `None` where it has none that can be used.
+    pub(crate) fn of_pem(pem: &[u8]) -> Option<Self> {
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
+        let mut roots = RootCertStore::empty();
+        let (added, unusable) = roots.add_parsable_certificates(certificates);
+        (added > 0 && unusable == 0).then(|| Self(Arc::new(roots)))
+    }
 }
 
 /// More than this is not read into memory, whatever the other side would take.
@@ -52,18 +74,33 @@ impl ClientError {
 }
 
 impl Client {
-    /// A client of the Mainstay at `url` with this API key.
-    pub(crate) fn new(url: &str, key: &str) -> Self {
+    /// A client of the Mainstay at `url` with this API key. Certificates are Mozilla's roots' or those of `ca`.
+    pub(crate) fn new(url: &str, key: &str, ca: Option<&Authorities>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring supports the default versions of TLS");
+        let tls = match ca {
+            Some(Authorities(roots)) => tls.with_root_certificates(Arc::clone(roots)),
+            None => tls.with_webpki_roots(),
+        };
+        let connector = HttpsConnector::from((connector, tls.with_no_client_auth()));
         let http = HyperClient::builder(TokioExecutor::new()).build(connector);
         Self {
             http,
             url: url.trim_end_matches('/').to_owned(),
             key: key.to_owned(),
+            approval: None,
             tenant: None,
             body_limit: LARGEST_BODY,
         }
+    }
+
+    /// The same, for a change that another person has agreed to.
+    pub(crate) fn with_approval(self, approval: Option<String>) -> Self {
+        Self { approval, ..self }
     }
 
     /// The same, for what belongs to this tenant.
@@ -84,6 +121,17 @@ impl Client {
     /// `GET`
     pub(crate) async fn get(&self, path: &str) -> Result<Value, ClientError> {
         self.call(Method::GET, path, None, Bytes::new()).await
+    }
+
+    /// `GET` of what is text, such as metrics.
+    pub(crate) async fn get_text(&self, path: &str) -> Result<String, ClientError> {
+        let unreadable = |reason: String| ClientError::Unreadable { url: self.url.clone(), reason };
+        let response = self.send(Method::GET, path, None, Bytes::new()).await?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response).await);
+        }
+        let bytes = collect(response.into_body()).await.map_err(|error| unreadable(error.to_string()))?;
+        String::from_utf8(bytes.to_vec()).map_err(|error| unreadable(error.to_string()))
     }
 
     /// `POST` with a JSON body.
@@ -151,6 +199,9 @@ impl Client {
         }
         if let Some(tenant) = &self.tenant {
             request = request.header("x-mainstay-tenant", tenant);
+        }
+        if let Some(approval) = &self.approval {
+            request = request.header("x-mainstay-approval", approval);
         }
         let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Unreachable {
             url: self.url.clone(),

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 
-use crate::client::Client;
+use crate::client::{Authorities, Client};
 use crate::compose::{self, Instance, Listen};
 use crate::config::{self, Checked};
 use crate::terminal::BadInput;
@@ -23,9 +24,40 @@ pub(crate) struct Target {
     /// Whose things are meant, where an operator means another tenant's.
     #[arg(long, value_name = "TENANT")]
     pub(crate) tenant: Option<String>,
+    /// Certificates (PEM) of who vouches for the server behind --url, where that is not a public authority.
+    #[arg(long, env = "MAINSTAY_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The id of the approval for a change that takes two people.
+    #[arg(long, value_name = "APPROVAL")]
+    pub(crate) approval: Option<String>,
     /// The data folder; without it, storage.data_dir of mainstay.toml.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+impl Target {
+    /// The client for what is meant.
+    fn of(&self, client: Client) -> Client {
+        client.of_tenant(self.tenant.clone()).with_approval(self.approval.clone())
+    }
+
+    /// Who may vouch for the server.
+    fn authorities(&self) -> anyhow::Result<Option<Authorities>> {
+        let Some(path) = &self.ca else { return Ok(None) };
+        let pem = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let message = || format!("{} holds no certificates in PEM that can be used", path.display());
+        Ok(Some(Authorities::of_pem(&pem).ok_or_else(|| BadInput(message()))?))
+    }
+
+    /// A client for what needs no key, where a Mainstay is named or runs on the data folder.
+    pub(crate) fn running(&self, checked: &Checked) -> anyhow::Result<Option<Client>> {
+        if let Some(url) = &self.url {
+            let key = self.api_key.as_deref().unwrap_or_default();
+            return Ok(Some(Client::new(url, key, self.authorities()?.as_ref())));
+        }
+        let folder = self.data_dir.as_ref().unwrap_or(&checked.storage.data_dir);
+        Ok(compose::running_on(folder).map(|running| running.client()))
+    }
 }
 
 /// Runs `work` against the Mainstay that is meant. It deals with documents and keys: one that is started for it asks for no
@@ -68,14 +100,14 @@ fn run(
         let key = target.api_key.as_deref().ok_or_else(|| {
             BadInput("--url needs a key: pass --api-key or set MAINSTAY_API_KEY".to_owned())
         })?;
-        return runtime.block_on(work(&Client::new(url, key).of_tenant(target.tenant.clone())));
+        return runtime.block_on(work(&target.of(Client::new(url, key, target.authorities()?.as_ref()))));
     }
     let mut checked = config::load(config_path)?;
     if let Some(data_dir) = &target.data_dir {
         checked.storage.data_dir.clone_from(data_dir);
     }
     if let Some(running) = compose::running_on(&checked.storage.data_dir) {
-        return runtime.block_on(work(&running.client().of_tenant(target.tenant.clone())));
+        return runtime.block_on(work(&target.of(running.client())));
     }
     let Some(prepare) = prepare else {
         let folder = checked.storage.data_dir.display();
@@ -84,7 +116,7 @@ fn run(
     };
     runtime.block_on(async {
         let instance = Instance::start(prepare(checked), Listen::Private).await?;
-        let client = instance.client().of_tenant(target.tenant.clone());
+        let client = target.of(instance.client());
         let result = work(&client).await;
         instance.stop().await;
         result

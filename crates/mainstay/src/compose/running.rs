@@ -23,7 +23,7 @@ pub(crate) struct Running {
 impl Running {
     /// A client of it.
     pub(crate) fn client(&self) -> Client {
-        Client::new(&self.url, &self.key).with_body_limit(self.body_limit)
+        Client::new(&self.url, &self.key, None).with_body_limit(self.body_limit)
     }
 }
 

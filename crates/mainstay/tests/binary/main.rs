@@ -11,6 +11,7 @@ mod filters;
 mod identity;
 mod kill;
 mod provider_sim;
+mod remote;
 mod reranking;
 mod running;
 mod warming;

@@ -32,7 +32,8 @@ impl Running {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value =
             serde_json::from_str(&line).expect("`up --json` prints a line of JSON when it is ready");
-        let address = ready["url"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let url = ready["url"].as_str().unwrap();
+        let address = url.split_once("://").unwrap().1.to_owned();
         let api_key = ready["api_key"].as_str().map(str::to_owned);
         Self { child, address, ready, api_key }
     }
@@ -64,7 +65,7 @@ pub(crate) fn stand_in() -> (StandIn, SocketAddr, Runtime) {
 pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mainstay"));
     command.args(arguments).current_dir(folder);
-    for variable in ["MAINSTAY_URL", "MAINSTAY_API_KEY", "RUST_LOG"] {
+    for variable in ["MAINSTAY_URL", "MAINSTAY_API_KEY", "MAINSTAY_CA", "RUST_LOG"] {
         command.env_remove(variable);
     }
     command
