@@ -180,7 +180,8 @@ fn unknown(card: &Card, rule: Option<usize>, chosen: &str, situation: &Situation
     unknown
 }
 
-fn standings(card: &'static Card, chosen: &str, situation: &Situation) -> Vec<Standing> {
+/// How the premises of an option stand: of the one that is recommended, or of the one that a team has chosen instead.
+pub fn standings(card: &'static Card, chosen: &str, situation: &Situation) -> Vec<Standing> {
     let of_choice = card.premises.iter().filter(|premise| premise.of.contains(&chosen));
     let standing = |premise: &'static Premise| Standing {
         premise,

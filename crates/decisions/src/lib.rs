@@ -17,7 +17,7 @@ pub mod measured;
 pub use card::{
     Apply, Card, Choice, Condition, Otherwise, Premise, Rule, Test, above, at_least, at_most, below, no, yes,
 };
-pub use decide::{Decision, Evidence, Flip, Standing, State, decide};
+pub use decide::{Decision, Evidence, Flip, Standing, State, decide, standings};
 pub use fact::{Fact, Known, Origin, Situation, Source, Unit};
 
 #[cfg(test)]

@@ -112,6 +112,14 @@ impl Sheet {
         &self.rows
     }
 
+    /// The rows that are given.
+    pub fn inputs(&self) -> impl Iterator<Item = (&Row, &Input)> {
+        self.rows.iter().filter_map(|row| match &row.origin {
+            Origin::Input(input) => Some((row, input)),
+            Origin::Formula(_) => None,
+        })
+    }
+
     /// The row of this name.
     pub fn row(&self, name: &str) -> Option<&Row> {
         self.by_name.get(name).map(|index| &self.rows[*index])

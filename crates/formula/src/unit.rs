@@ -88,7 +88,7 @@ impl Unit {
     }
 }
 
-/// Four digits that matter, thousands grouped, no zeros at the end.
+/// Four digits that matter, thousands grouped, no zeros at the end, and words from a million on.
 fn plain(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -102,6 +102,11 @@ fn plain(value: f64) -> String {
             "-unlimited"
         }
         .to_owned();
+    }
+    for (word, size) in [("billion", 1e9), ("million", 1e6)] {
+        if value.abs() >= size && value.abs() < 1e15 {
+            return format!("{} {word}", plain(value / size));
+        }
     }
     let decimals = 3 - value.abs().log10().floor() as i32;
     group(&format!("{value:.*}", usize::try_from(decimals.clamp(0, 12)).unwrap_or(0)))
@@ -150,7 +155,9 @@ mod tests {
     #[test]
     fn values_are_shown_as_people_read_them() {
         let shown = [
-            (Unit::Count, 1_200_000.0, "1,200,000"),
+            (Unit::Count, 1_200_000.0, "1.2 million"),
+            (Unit::Tokens, 5.88e9, "5.88 billion tokens"),
+            (Unit::Count, 999_999.0, "999,999"),
             (Unit::Count, -1_234.5, "-1,234"),
             (Unit::Milliseconds, 62.04, "62.04 ms"),
             (Unit::Share, 0.125, "12.5 %"),

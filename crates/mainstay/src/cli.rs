@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
 use crate::verbs::{
-    ask, audit, bench, budget, cache, corpus, erase, eval, index, ingest, init, keys, policy, provider_sim,
-    search, serve, spec, tenants, train, up,
+    ask, audit, bench, budget, cache, corpus, decide, erase, eval, index, ingest, init, keys, plan, policy,
+    provider_sim, search, serve, spec, tenants, train, up,
 };
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
@@ -71,6 +71,10 @@ enum Verb {
     /// Checks mainstay.toml: every target measurable, every error with its place.
     #[command(subcommand, after_help = "Example: mainstay spec check mainstay.toml")]
     Spec(spec::SpecVerb),
+    /// Plans what the requirements come to: capacity, machines, cost; every number with its formula.
+    Plan(plan::PlanArgs),
+    /// Decides what the product is built on, says why, and which decisions no longer hold.
+    Decide(decide::DecideArgs),
     /// Measures how good retrieval is on questions whose answers are known.
     #[command(subcommand, after_help = "Example: mainstay eval retrieval ./golden")]
     Eval(eval::EvalVerb),
@@ -105,6 +109,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::Cache(verb) => cache::run(verb, config),
         Verb::Init(args) => init::run(args),
         Verb::Spec(verb) => spec::run(verb, config),
+        Verb::Plan(args) => plan::run(args, config),
+        Verb::Decide(args) => decide::run(args, config),
         Verb::Eval(verb) => eval::run(verb, config),
         Verb::Train(verb) => train::run(verb),
         Verb::Bench(args) => bench::run(args),

@@ -11,9 +11,11 @@ mod files;
 mod filter;
 mod handbook;
 mod page;
+mod planning;
 mod printable;
 mod sending;
 mod session;
+mod situation;
 mod sources;
 mod terminal;
 

@@ -78,6 +78,15 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
+/// The same for sentences, which are wrapped also where no terminal says how wide it is.
+pub(crate) fn prose_table(header: &[&str]) -> Table {
+    let mut table = table(header);
+    if !table.is_tty() {
+        table.set_width(140);
+    }
+    table
+}
+
 /// A progress bar over things with rate and time left.
 pub(crate) fn count_progress(total: u64, things: &'static str, visible: bool) -> ProgressBar {
     progress(total, "{pos}/{len} {msg} {wide_bar} {per_sec}, {eta} left", visible).with_message(things)

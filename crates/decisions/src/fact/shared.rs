@@ -76,10 +76,10 @@ facts! {
         "the traffic at which self-hosting costs what providers charge", [Plan("economics.break_even_tokens_per_day")];
 
     PROVIDERS = "providers", Count, "model providers that are configured", [Spec("providers")];
-    CASCADE_MODELS = "cascade_models", Count, "models in the longest cascade", [Spec("assistants.*.models")];
-    SEMANTIC_CACHE = "semantic_cache", YesNo, "like questions get the same answer from the cache", [Spec("cache")];
-    RERANKER = "reranker", YesNo, "search results are reranked", [Spec("corpora.*.rerank")];
-    HYBRID_SEARCH = "hybrid_search", YesNo, "words and meaning are searched together", [Spec("corpora.*.search")];
+    CASCADE_MODELS = "cascade_models", Count, "models in the longest cascade", [Spec("assistants.*.cascade")];
+    SEMANTIC_CACHE = "semantic_cache", YesNo, "like questions get the same answer from the cache", [Spec("assistants.*.cache.mode")];
+    RERANKER = "reranker", YesNo, "search results are reranked", [Spec("corpora.*.reranker")];
+    HYBRID_SEARCH = "hybrid_search", YesNo, "words and meaning are searched together", [Spec("corpora.*.fusion")];
     AGENTS = "agents", YesNo, "the product acts through tools", [Told("true when answers call tools")];
 
     DOCUMENTS = "documents", Count, "documents in the largest corpus",

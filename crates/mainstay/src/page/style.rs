@@ -48,6 +48,7 @@ svg .main { fill: var(--main); } svg .soft { fill: var(--soft); }
 svg .good { fill: var(--good); } svg .bad { fill: var(--bad); }
 svg .whisker { stroke: var(--whisker); stroke-width: 1.4; fill: none; opacity: 0.75; }
 .wide { overflow-x: auto; }
+pre { overflow-x: auto; padding: 12px 14px; background: var(--page); border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 7px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 thead th { color: var(--faint); font-weight: 500; vertical-align: bottom; }

@@ -11,9 +11,11 @@ pub(crate) mod audit;
 pub(crate) mod budget;
 pub(crate) mod cache;
 pub(crate) mod corpus;
+pub(crate) mod decide;
 pub(crate) mod erase;
 pub(crate) mod index;
 pub(crate) mod keys;
+pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod tenants;
 
