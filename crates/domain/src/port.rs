@@ -10,6 +10,7 @@ use crate::citation::Passage;
 use crate::error::ModelError;
 use crate::filter::Filter;
 use crate::id::{CorpusName, RegionName, TenantId};
+use crate::identity::Caller;
 use crate::ledger::TurnRecord;
 use crate::money::NanoUsd;
 use crate::rerank::{Reranking, ServiceTier};
@@ -44,6 +45,33 @@ pub trait ChatModel: Send + Sync {
     /// The answer in pieces. Returns when the provider has accepted the request (its status is known), which may be
     /// before the first piece.
     async fn stream(&self, call: ModelCall) -> Result<ChatStream, ModelError>;
+}
+
+/// On whose behalf a model works that nobody asked for by name, and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct Errand<'a> {
+    /// When the result is no longer wanted.
+    pub deadline: Deadline,
+    /// Who pays; without one, whoever runs this Mainstay.
+    pub payer: Option<&'a Caller>,
+}
+
+impl<'a> Errand<'a> {
+    /// Work that whoever runs this Mainstay pays for.
+    pub const fn until(deadline: Deadline) -> Self {
+        Self { deadline, payer: None }
+    }
+
+    /// Work that this caller pays for.
+    pub const fn paid_by(payer: &'a Caller, deadline: Deadline) -> Self {
+        Self { deadline, payer: Some(payer) }
+    }
+
+    /// The same, wanted until then.
+    #[must_use]
+    pub const fn by(self, deadline: Deadline) -> Self {
+        Self { deadline, ..self }
+    }
 }
 
 /// What a text is embedded for; some models want it said.
@@ -87,7 +115,7 @@ pub trait Embedder: Send + Sync {
         &self,
         texts: &[&str],
         purpose: EmbeddingPurpose,
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError>;
 }
 
@@ -106,9 +134,9 @@ impl<T: Embedder + ?Sized> Embedder for &T {
         &self,
         texts: &[&str],
         purpose: EmbeddingPurpose,
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
-        (**self).embed(texts, purpose, deadline).await
+        (**self).embed(texts, purpose, errand).await
     }
 }
 
@@ -144,7 +172,7 @@ pub trait Reranker: Send + Sync {
         &self,
         question: &str,
         candidates: &[Passage],
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Relevance, ModelError>;
 }
 
@@ -165,6 +193,15 @@ pub struct RetrievalQuery {
     pub tier: ServiceTier,
     /// When the passages are no longer wanted.
     pub deadline: Deadline,
+    /// Who pays for the models that the search asks; without one, whoever runs this Mainstay.
+    pub payer: Option<Caller>,
+}
+
+impl RetrievalQuery {
+    /// What its models are asked for.
+    pub fn errand(&self) -> Errand<'_> {
+        Errand { deadline: self.deadline, payer: self.payer.as_ref() }
+    }
 }
 
 /// What a search has found.

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mainstay_domain::port::{Relevance, Reranker};
-use mainstay_domain::{Clock, Deadline, ModelError, Passage};
+use mainstay_domain::port::{Errand, Relevance, Reranker};
+use mainstay_domain::{Clock, ModelError, Passage};
 
 use crate::encoder::{EncoderError, Tokens};
 use crate::folder::{Folder, FolderError};
@@ -52,11 +52,11 @@ impl Reranker for CrossEncoder {
         &self,
         question: &str,
         candidates: &[Passage],
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Relevance, ModelError> {
         let texts: Vec<String> = candidates.iter().map(Passage::text_in_context).collect();
         let (network, question) = (self.network.clone(), question.to_owned());
-        let task = Task { model: &self.model, verb: "rerank", deadline, clock: self.clock };
+        let task = Task { model: &self.model, verb: "rerank", deadline: errand.deadline, clock: self.clock };
         let scores = task.run(move |wanted| network.score(&question, &texts, wanted)).await?;
         Ok(Relevance::unbilled(scores))
     }

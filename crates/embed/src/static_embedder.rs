@@ -4,8 +4,7 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use mainstay_domain::ModelError;
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings};
-use mainstay_domain::time::Deadline;
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand};
 
 use crate::table::TokenTable;
 use crate::vector::normalise;
@@ -141,7 +140,7 @@ impl Embedder for StaticEmbedder {
         &self,
         texts: &[&str],
         _purpose: EmbeddingPurpose,
-        _deadline: Deadline,
+        _: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         Ok(self.embed_texts(texts))
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings};
-use mainstay_domain::{Clock, Deadline, ModelError};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand};
+use mainstay_domain::{Clock, ModelError};
 use rayon::prelude::*;
 use rten::ThreadPool;
 
@@ -113,7 +113,7 @@ impl Embedder for Transformer {
         &self,
         texts: &[&str],
         purpose: EmbeddingPurpose,
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         let prefix = match purpose {
             EmbeddingPurpose::Query => &self.query_prefix,
@@ -125,7 +125,8 @@ impl Embedder for Transformer {
             EmbeddingPurpose::Passage => threads::for_passages,
         };
         let (network, dimension, pooling) = (self.network.clone(), self.dimension, self.pooling);
-        let task = Task { model: &self.model, verb: "embed the text", deadline, clock: self.clock };
+        let task =
+            Task { model: &self.model, verb: "embed the text", deadline: errand.deadline, clock: self.clock };
         task.run(move |wanted| network()?.embed(&texts, (dimension, pooling), threads(), wanted)).await
     }
 }

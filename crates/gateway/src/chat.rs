@@ -426,6 +426,7 @@ impl Gateway {
             filter: Filter::both(assistant.filter.clone(), sent.clone()),
             tier: tier.unwrap_or(assistant.retrieval.tier),
             deadline: context.deadline,
+            payer: Some(caller.clone()),
         };
         let origin = FilterOrigin {
             sent: sent.as_ref(),

@@ -1,7 +1,7 @@
 //! What happens to a request for embeddings.
 
 use mainstay_domain::Usage;
-use mainstay_domain::port::{EmbeddingPurpose, Embeddings};
+use mainstay_domain::port::{EmbeddingPurpose, Embeddings, Errand};
 use mainstay_domain::usage::{UsageSource, estimate_tokens};
 use mainstay_ops::Turn;
 use mainstay_ops::turn::Opening;
@@ -66,7 +66,11 @@ impl Gateway {
         attempts::charge(turn, prices, &call.model, sent, UsageSource::Estimated);
         admitted.begins();
         let embeddings = embedder
-            .embed(&texts, EmbeddingPurpose::Passage, call.context.deadline)
+            .embed(
+                &texts,
+                EmbeddingPurpose::Passage,
+                Errand::paid_by(&call.context.caller, call.context.deadline),
+            )
             .await
             .inspect_err(|error| {
                 // Who refused has charged nothing.

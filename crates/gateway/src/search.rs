@@ -36,13 +36,14 @@ impl Gateway {
         }
         let _admitted = self.admit(&call.context, None, 0).await?;
         let query = RetrievalQuery {
-            tenant: call.context.caller.tenant,
+            tenant: call.context.caller.tenant.clone(),
             corpus: call.corpus,
             text: call.text,
             limit: call.limit,
             filter: call.filter,
             tier: call.tier,
             deadline: call.context.deadline,
+            payer: Some(call.context.caller),
         };
         let sent = query.filter.clone();
         let origin = FilterOrigin { sent: sent.as_ref(), sent_as: "filter", assistant: None };

@@ -99,13 +99,14 @@ impl Gateway {
         };
         let settings = assistant.map_or_else(RetrievalSettings::default, |assistant| assistant.retrieval);
         let query = RetrievalQuery {
-            tenant: call.context.caller.tenant,
+            tenant: call.context.caller.tenant.clone(),
             corpus: call.corpus,
             limit: call.limit.max(considered(&settings, &call.text)),
             text: call.text,
             filter: assistant.and_then(|assistant| assistant.filter.clone()),
             tier: settings.tier,
             deadline: call.context.deadline,
+            payer: Some(call.context.caller),
         };
         let origin = FilterOrigin {
             sent: None,
@@ -282,6 +283,7 @@ mod tests {
             filter: None,
             tier: ServiceTier::Quality,
             deadline: Deadline::after(&world.clock, time),
+            payer: None,
         };
         world.gateway.find_sources(query, &settings).await.unwrap()
     }

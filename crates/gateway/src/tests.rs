@@ -13,8 +13,8 @@ use mainstay_domain::chat::{
 use mainstay_domain::filter::Test;
 use mainstay_domain::ledger::{Outcome, TurnRecord};
 use mainstay_domain::port::{
-    ChatModel, ChatStream, Embedder, EmbeddingPurpose, Embeddings, Ledger, LedgerError, ModelCall, Prices,
-    RetrievalError, RetrievalQuery, Retrieved, Retriever,
+    ChatModel, ChatStream, Embedder, EmbeddingPurpose, Embeddings, Errand, Ledger, LedgerError, ModelCall,
+    Prices, RetrievalError, RetrievalQuery, Retrieved, Retriever,
 };
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{
@@ -853,7 +853,7 @@ impl Embedder for Counting {
         &self,
         texts: &[&str],
         _: EmbeddingPurpose,
-        _: Deadline,
+        _: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         Ok(Embeddings { dimension: 1, values: vec![1.0; texts.len()], tokens: self.0 })
     }

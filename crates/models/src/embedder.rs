@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings};
-use mainstay_domain::{Clock, Deadline, ModelError, ModelErrorKind};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand};
+use mainstay_domain::{Clock, ModelError, ModelErrorKind};
 use mainstay_reliability::CallResult;
 
 use crate::assistant::ModelName;
@@ -54,10 +54,10 @@ impl Embedder for GuardedEmbedder {
         &self,
         texts: &[&str],
         purpose: EmbeddingPurpose,
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         if purpose == EmbeddingPurpose::Passage {
-            return self.embedder.embed(texts, purpose, deadline).await;
+            return self.embedder.embed(texts, purpose, errand).await;
         }
         let permit = match self.health.admit(self.upstreams.now(), true) {
             Ok(permit) => permit,
@@ -65,8 +65,10 @@ impl Embedder for GuardedEmbedder {
         };
         // Given back whatever happens: a probe whose caller goes away must not be the last.
         let mut permit = Given { health: &self.health, upstreams: &self.upstreams, permit: Some(permit) };
+        let deadline = errand.deadline;
         let patience = deadline.remaining(&self.clock).mul_f64(SHARE).min(LONGEST);
-        let embedded = self.embedder.embed(texts, purpose, deadline.within(&self.clock, patience)).await;
+        let embedded =
+            self.embedder.embed(texts, purpose, errand.by(deadline.within(&self.clock, patience))).await;
         permit.back(match &embedded {
             Ok(_) => CallResult::Succeeded,
             // The time that we gave is over, not the caller's: the embedder is too slow.
@@ -106,6 +108,8 @@ impl Drop for Given<'_> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use mainstay_domain::Deadline;
+
     use super::*;
     use crate::upstream::CallPolicy;
 
@@ -126,7 +130,7 @@ mod tests {
             &self,
             texts: &[&str],
             _: EmbeddingPurpose,
-            _: Deadline,
+            _: Errand<'_>,
         ) -> Result<Embeddings, ModelError> {
             if self.0.fetch_add(1, Ordering::Relaxed) < self.1 {
                 return Err(ModelError {
@@ -149,7 +153,11 @@ mod tests {
         let guarded = GuardedEmbedder::new(failing.clone(), "p/e".parse().unwrap(), upstreams.clone(), clock);
         let embed = async |purpose| {
             let deadline = Deadline::after(&clock, Duration::from_secs(9));
-            guarded.embed(&["a"], purpose, deadline).await.map(|_| ()).map_err(|error| error.kind)
+            guarded
+                .embed(&["a"], purpose, Errand::until(deadline))
+                .await
+                .map(|_| ())
+                .map_err(|error| error.kind)
         };
         for _ in 0..3 {
             assert_eq!(embed(EmbeddingPurpose::Query).await, Err(ModelErrorKind::Provider));

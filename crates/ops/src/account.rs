@@ -8,7 +8,7 @@ use mainstay_domain::{Caller, Clock, ModelError, NanoUsd, RequestId, Usage};
 
 use crate::turn::{Opening, Turn, TurnBook};
 
-/// Whom calls are booked to, and by what prices.
+/// Whom calls are booked to that nobody else pays for, and by what prices.
 pub(crate) struct Account {
     pub(crate) turns: TurnBook,
     pub(crate) prices: Arc<dyn Prices>,
@@ -18,6 +18,8 @@ pub(crate) struct Account {
 
 /// A call that is to be booked.
 pub(crate) struct Booking<'a> {
+    /// Who pays, where that is not the account's own payer.
+    pub(crate) payer: Option<&'a Caller>,
     pub(crate) operation: &'static str,
     pub(crate) model: &'a str,
     /// What the provider will bill, as far as it can be known before it says so.
@@ -40,7 +42,7 @@ impl Account {
         call: impl Future<Output = Result<T, ModelError>>,
         billed: impl FnOnce(&T) -> Option<Bill>,
     ) -> Result<T, ModelError> {
-        let Booking { operation, model, expected } = booking;
+        let Booking { payer, operation, model, expected } = booking;
         let mut turn = self.turns.open(Opening {
             request: RequestId::generate(&self.clock),
             operation,
@@ -50,7 +52,7 @@ impl Account {
             team: None,
             feature: None,
         });
-        turn.identified(&self.payer);
+        turn.identified(payer.unwrap_or(&self.payer));
         turn.answered_by(model.to_owned());
         // Whoever goes away while the provider works is billed for what the provider bills.
         self.enter(&mut turn, model, expected, UsageSource::Estimated);

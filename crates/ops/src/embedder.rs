@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Prices};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand, Prices};
 use mainstay_domain::usage::estimate_tokens;
-use mainstay_domain::{Caller, Clock, Deadline, ModelError};
+use mainstay_domain::{Caller, Clock, ModelError};
 
 use crate::account::{Account, Bill, Booking};
 use crate::turn::TurnBook;
@@ -18,7 +18,7 @@ pub struct BookedEmbedder {
 }
 
 impl BookedEmbedder {
-    /// Books the calls of `embedder` to `payer`.
+    /// Books the calls of `embedder` to whoever pays for them, and to `payer` where nobody is named.
     pub fn new(
         embedder: Arc<dyn Embedder>,
         turns: TurnBook,
@@ -44,10 +44,11 @@ impl Embedder for BookedEmbedder {
         &self,
         texts: &[&str],
         purpose: EmbeddingPurpose,
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         let tokens = |tokens| Bill { tokens, ..Bill::default() };
         let booking = Booking {
+            payer: errand.payer,
             operation: match purpose {
                 EmbeddingPurpose::Passage => "embed_documents",
                 EmbeddingPurpose::Query => "embed_question",
@@ -55,7 +56,7 @@ impl Embedder for BookedEmbedder {
             model: self.embedder.model(),
             expected: tokens(texts.iter().map(|text| estimate_tokens(text)).sum()),
         };
-        let call = self.embedder.embed(texts, purpose, deadline);
+        let call = self.embedder.embed(texts, purpose, errand);
         // Some servers do not count, and answer 0.
         let billed = |embedded: &Embeddings| (embedded.tokens > 0).then(|| tokens(embedded.tokens));
         self.account.book(booking, call, billed).await
@@ -68,7 +69,7 @@ mod tests {
 
     use mainstay_domain::ledger::{Outcome, TurnRecord};
     use mainstay_domain::usage::UsageSource;
-    use mainstay_domain::{KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp, Usage};
+    use mainstay_domain::{Deadline, KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp, Usage};
 
     use super::*;
     use crate::testing::Booked;
@@ -99,7 +100,7 @@ mod tests {
             &self,
             texts: &[&str],
             _: EmbeddingPurpose,
-            _: Deadline,
+            _: Errand<'_>,
         ) -> Result<Embeddings, ModelError> {
             match self.0 {
                 Ok(tokens) => Ok(Embeddings { dimension: 1, values: vec![1.0; texts.len()], tokens }),
@@ -121,7 +122,7 @@ mod tests {
         let turns = TurnBook::new(ledger.clone(), clock);
         let embedder = BookedEmbedder::new(Arc::new(remote), turns, Arc::new(TenEach), payer, clock);
         let deadline = Deadline::after(&clock, Duration::from_secs(1));
-        let _ = embedder.embed(&["a harbour", "a ferry"], purpose, deadline).await;
+        let _ = embedder.embed(&["a harbour", "a ferry"], purpose, Errand::until(deadline)).await;
         let mut records = ledger.records();
         assert_eq!(records.len(), 1);
         records.remove(0)
@@ -133,6 +134,19 @@ mod tests {
         assert_eq!((record.outcome, record.operation.as_str()), (Outcome::Completed, "embed_documents"));
         assert_eq!((record.usage.prompt, record.cost), (7, NanoUsd::new(70)));
         assert_eq!(record.key, Some(KeyId::new("library")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_an_errand_names_pays_for_it() {
+        let (ledger, clock) = (Booked::new(), Clock::starting_at(Timestamp::from_micros(0)));
+        let itself = Caller::of(TenantId::single(), KeyId::new("library"));
+        let turns = TurnBook::new(ledger.clone(), clock);
+        let embedder = BookedEmbedder::new(Arc::new(Remote(Ok(7))), turns, Arc::new(TenEach), itself, clock);
+        let acme = Caller::of(TenantId::new("acme"), KeyId::new("key_acme"));
+        let errand = Errand::paid_by(&acme, Deadline::after(&clock, Duration::from_secs(1)));
+        embedder.embed(&["where?"], EmbeddingPurpose::Query, errand).await.expect("it answers");
+        let record = ledger.records().remove(0);
+        assert_eq!((record.tenant, record.key), (Some(acme.tenant), Some(acme.key)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mainstay_domain::port::{Prices, Relevance, Reranker};
+use mainstay_domain::port::{Errand, Prices, Relevance, Reranker};
 use mainstay_domain::usage::estimate_tokens;
-use mainstay_domain::{Caller, Clock, Deadline, ModelError, Passage};
+use mainstay_domain::{Caller, Clock, ModelError, Passage};
 
 use crate::account::{Account, Bill, Booking};
 use crate::turn::TurnBook;
@@ -51,11 +51,12 @@ impl Reranker for BookedReranker {
         &self,
         question: &str,
         candidates: &[Passage],
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Relevance, ModelError> {
         let model = self.reranker.model();
-        let booking = Booking { operation: "rerank", model, expected: self.expected(question, candidates) };
-        let call = self.reranker.rerank(question, candidates, deadline);
+        let expected = self.expected(question, candidates);
+        let booking = Booking { payer: errand.payer, operation: "rerank", model, expected };
+        let call = self.reranker.rerank(question, candidates, errand);
         let billed = |relevance: &Relevance| {
             let bill = Bill { tokens: relevance.tokens, searches: relevance.searches };
             let says_it = bill.searches > 0 || bill.tokens > 0 && !self.account.bills_searches(model);
@@ -71,7 +72,7 @@ mod tests {
 
     use mainstay_domain::ledger::{Outcome, TurnRecord};
     use mainstay_domain::usage::UsageSource;
-    use mainstay_domain::{ChunkId, KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp, Usage};
+    use mainstay_domain::{ChunkId, Deadline, KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp, Usage};
 
     use super::*;
     use crate::testing::Booked;
@@ -99,7 +100,7 @@ mod tests {
             "remote/reranker"
         }
 
-        async fn rerank(&self, _: &str, _: &[Passage], _: Deadline) -> Result<Relevance, ModelError> {
+        async fn rerank(&self, _: &str, _: &[Passage], _: Errand<'_>) -> Result<Relevance, ModelError> {
             self.0.clone().map_err(|kind| ModelError {
                 kind,
                 provider: "remote".to_owned(),
@@ -123,7 +124,7 @@ mod tests {
         let reranker = BookedReranker::new(Arc::new(Remote(answer)), turns, prices, payer, clock);
         let deadline = Deadline::after(&clock, Duration::from_secs(1));
         let candidates = [passage("a harbour"), passage("a ferry")];
-        let _ = reranker.rerank("where", &candidates, deadline).await;
+        let _ = reranker.rerank("where", &candidates, Errand::until(deadline)).await;
         let mut records = ledger.records();
         assert_eq!(records.len(), 1);
         records.remove(0)

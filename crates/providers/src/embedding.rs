@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand};
 use mainstay_domain::{Deadline, ModelError, ModelErrorKind};
 use mainstay_reliability::{Failure, Retries, RetryPolicy};
 use mainstay_wire::{UpstreamError, gemini, openai};
@@ -226,16 +226,16 @@ impl Embedder for RemoteEmbedder {
         &self,
         texts: &[&str],
         purpose: EmbeddingPurpose,
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         // Providers refuse texts without content, which therefore get the vector of length 0 here.
         let sent: Vec<&str> = texts.iter().copied().filter(|text| has_content(text)).collect();
         let mut requests = Vec::new();
         for batch in batches(&sent) {
-            requests.push(self.embed_batch(batch, purpose, deadline));
+            requests.push(self.embed_batch(batch, purpose, errand.deadline));
         }
         let answers: Vec<Embeddings> = stream::iter(requests).buffered(BATCHES_AT_ONCE).try_collect().await?;
-        let dimension = self.learn_dimension(deadline).await?;
+        let dimension = self.learn_dimension(errand.deadline).await?;
         let tokens = answers.iter().map(|answer| answer.tokens).sum();
         let mut vectors = answers.iter().flat_map(|answer| answer.values.chunks_exact(dimension));
         let mut values = Vec::with_capacity(texts.len() * dimension);

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use mainstay_domain::port::{Relevance, Reranker};
+use mainstay_domain::port::{Errand, Relevance, Reranker};
 use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{Deadline, ModelError, Passage};
 use mainstay_wire::openai;
@@ -95,14 +95,14 @@ impl Reranker for RemoteReranker {
         &self,
         question: &str,
         candidates: &[Passage],
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Relevance, ModelError> {
         let question = beginning(question, QUESTION_TOKENS);
         let texts: Vec<String> = candidates.iter().map(Passage::text_in_context).collect();
         let mut requests = Vec::new();
         for batch in texts.chunks(self.batch_documents()) {
             let documents = batch.iter().map(|text| beginning(text, self.document_tokens)).collect();
-            requests.push(self.rerank_batch(question, documents, deadline));
+            requests.push(self.rerank_batch(question, documents, errand.deadline));
         }
         let answers: Vec<Relevance> = stream::iter(requests).buffered(BATCHES_AT_ONCE).try_collect().await?;
         let mut whole = Relevance::default();

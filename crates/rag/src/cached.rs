@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings};
-use mainstay_domain::{Deadline, ModelError};
+use mainstay_domain::ModelError;
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand};
 use mainstay_store::{EmbeddingCache, EmbeddingKey};
 
 /// Passages that are embedded and kept at a time: what is kept is not paid for again when a later one fails.
@@ -53,12 +53,12 @@ impl Embedder for CachedEmbedder {
         &self,
         texts: &[&str],
         purpose: EmbeddingPurpose,
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         let dimension = self.dimension();
         // An embedder that does not know its dimension yet is asked, and knows it then.
         if purpose == EmbeddingPurpose::Query || dimension == 0 || texts.is_empty() {
-            return self.embedder.embed(texts, purpose, deadline).await;
+            return self.embedder.embed(texts, purpose, errand).await;
         }
         let keys: Vec<EmbeddingKey> =
             texts.iter().map(|text| EmbeddingKey::of(self.model(), dimension, text)).collect();
@@ -75,7 +75,7 @@ impl Embedder for CachedEmbedder {
         let mut tokens = 0;
         for part in missing.chunks(PASSAGES_AT_A_TIME) {
             let texts: Vec<&str> = part.iter().map(|(_, text)| *text).collect();
-            let made = self.embedder.embed(&texts, purpose, deadline).await?;
+            let made = self.embedder.embed(&texts, purpose, errand).await?;
             tokens += made.tokens;
             let vectors: Vec<_> = part.iter().map(|(key, _)| *key).zip(made.vectors()).collect();
             self.keep(&vectors).await;
@@ -91,7 +91,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use mainstay_domain::{Clock, ModelErrorKind, Timestamp};
+    use mainstay_domain::{Clock, Deadline, ModelErrorKind, Timestamp};
     use mainstay_store::DataDir;
 
     use super::*;
@@ -116,7 +116,7 @@ mod tests {
             &self,
             texts: &[&str],
             _: EmbeddingPurpose,
-            _: Deadline,
+            _: Errand<'_>,
         ) -> Result<Embeddings, ModelError> {
             if texts.contains(&"fail") {
                 return Err(ModelError {
@@ -163,7 +163,7 @@ mod tests {
         }
 
         async fn embed(&self, texts: &[&str], purpose: EmbeddingPurpose) -> Result<Embeddings, ModelError> {
-            self.cached.embed(texts, purpose, self.deadline).await
+            self.cached.embed(texts, purpose, Errand::until(self.deadline)).await
         }
     }
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use mainstay_documents::{ChunkMode, ChunkOptions, MediaType};
-use mainstay_domain::port::{Embedder, EmbeddingPurpose};
-use mainstay_domain::{ChunkId, CorpusName, TenantId};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Errand};
+use mainstay_domain::{Caller, ChunkId, CorpusName, KeyId, TenantId};
 use mainstay_store::documents::{
     AcceptedBatch, Corpus, EventKind, EventSeq, IndexableDocument, NewChunk, RetiredRevision, Revision,
 };
@@ -268,7 +268,7 @@ impl OpenCorpus {
         let view = self.searchable_view()?;
         let pieces: Vec<Vec<Piece<'_>>> = documents.iter().map(pieces_of).collect();
         let texts = pieces.iter().flatten().map(|piece| piece.searchable);
-        let mut vectors = embed(library, &view.embedder, texts).await?.into_iter();
+        let mut vectors = embed(library, &self.tenant, &view.embedder, texts).await?.into_iter();
         let mut writer = self.writer.lock().await;
         if library.were_released(self, &documents).await? {
             return Err(LibraryError::Storage(
@@ -715,7 +715,7 @@ async fn points_of(
     let searchables = searchables_of(document);
     let pieces = pieces_of_stored(document, &searchables);
     let texts = pieces.iter().map(|piece| piece.searchable);
-    let mut vectors = embed(library, &view.embedder, texts).await?.into_iter();
+    let mut vectors = embed(library, &document.tenant, &view.embedder, texts).await?.into_iter();
     let fields = index_fields_of(document);
     Ok(view.weights.points(document.accepted().chunks.first, &pieces, &fields, &mut vectors))
 }
@@ -729,9 +729,13 @@ async fn upsert(library: &Library, view: &View, mut points: Vec<Point>) -> Resul
     Ok(())
 }
 
+/// What documents are embedded for is booked to this key of their tenant: nobody waits for it who could be named.
+const LIBRARY: &str = "library";
+
 /// Embeds away from the runtime's threads: the built-in embedder computes for as long as it takes.
 pub(crate) async fn embed<'a>(
     library: &Library,
+    tenant: &TenantId,
     embedder: &Arc<dyn Embedder>,
     texts: impl Iterator<Item = &'a Searchable>,
 ) -> Result<Vec<Vec<f32>>, LibraryError> {
@@ -741,10 +745,11 @@ pub(crate) async fn embed<'a>(
     }
     let embedder = embedder.clone();
     let deadline = library.deadline();
+    let payer = Caller::of(tenant.clone(), KeyId::new(LIBRARY));
     let runtime = tokio::runtime::Handle::current();
     let work = move || {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        runtime.block_on(embedder.embed(&texts, EmbeddingPurpose::Passage, deadline))
+        runtime.block_on(embedder.embed(&texts, EmbeddingPurpose::Passage, Errand::paid_by(&payer, deadline)))
     };
     let embeddings = tokio::task::spawn_blocking(work)
         .await

@@ -10,7 +10,7 @@ mod pace;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mainstay_domain::port::{Relevance, Reranker, RetrievalQuery, Retrieved};
+use mainstay_domain::port::{Errand, Relevance, Reranker, RetrievalQuery, Retrieved};
 use mainstay_domain::{
     Clock, ModelErrorKind, NotReranked, Passage, Reranked, Reranking, ServiceTier, TimeoutPhase,
 };
@@ -104,7 +104,13 @@ impl<'a> Stage<'a> {
         }
         let question = &self.query.text;
         let deadline = self.query.deadline.within(self.clock, allowed);
-        Ok(Attempt { question, settings, allowed, deadline, clock: self.clock })
+        Ok(Attempt {
+            question,
+            settings,
+            allowed,
+            errand: self.query.errand().by(deadline),
+            clock: self.clock,
+        })
     }
 }
 
@@ -113,7 +119,7 @@ struct Attempt<'a> {
     question: &'a str,
     settings: &'a RerankSettings,
     allowed: Duration,
-    deadline: mainstay_domain::Deadline,
+    errand: Errand<'a>,
     clock: &'a Clock,
 }
 
@@ -123,7 +129,7 @@ impl Attempt<'_> {
         let TimedReranker { reranker, .. } = &*self.settings.reranker;
         let candidates = &passages[..self.settings.candidates.min(passages.len())];
         let began = self.clock.instant();
-        let asked = reranker.rerank(self.question, candidates, self.deadline);
+        let asked = reranker.rerank(self.question, candidates, self.errand);
         let answer = self.clock.timeout(self.allowed, asked).await;
         let now = self.clock.instant();
         let took = now.duration_since(began);

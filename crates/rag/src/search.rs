@@ -252,7 +252,7 @@ async fn upgraded_search(
 ) -> Result<Option<(Arc<Upgrade>, Search)>, RetrievalError> {
     let Some(upgrade) = upgrade else { return Ok(None) };
     let question = [query.text.as_str()];
-    match upgrade.embedder.embed(&question, EmbeddingPurpose::Query, query.deadline).await {
+    match upgrade.embedder.embed(&question, EmbeddingPurpose::Query, query.errand()).await {
         Ok(embedded) => {
             let dense = Query::Dense { vector: embedded.values, accuracy: Accuracy::Indexed };
             let search = Search { query: dense, limit: depth_of(query), filter: filter.clone() };
@@ -277,7 +277,7 @@ async fn first_searches(
     filter: &Option<Arc<Filter>>,
 ) -> Result<(Vec<Search>, Option<ModelError>), RetrievalError> {
     let mut not_embedded = None;
-    let vector = match view.embedder.embed(&[&query.text], EmbeddingPurpose::Query, query.deadline).await {
+    let vector = match view.embedder.embed(&[&query.text], EmbeddingPurpose::Query, query.errand()).await {
         Ok(embedded) => embedded.values,
         // An embedder that is down costs what the question means, not what it says: its words are searched for.
         Err(error) if error.kind.is_transient() || error.kind == ModelErrorKind::Unavailable => {

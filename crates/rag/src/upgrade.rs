@@ -287,7 +287,7 @@ impl OpenCorpus {
         for part in shown.chunks(TEXTS) {
             let (began, demand) = (library.clock.instant(), library.demand());
             let texts = part.iter().map(|(_, searchable)| *searchable);
-            let vectors = embed(library, &upgrade.embedder, texts).await?;
+            let vectors = embed(library, self.tenant(), &upgrade.embedder, texts).await?;
             let points = part.iter().zip(vectors).map(|((chunk, _), dense)| Point {
                 chunk: *chunk,
                 dense,

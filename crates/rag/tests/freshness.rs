@@ -91,6 +91,7 @@ impl Site {
             filter,
             tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
+            payer: None,
         };
         self.library.retrieve(query).await.unwrap().passages
     }

@@ -83,6 +83,7 @@ impl Site {
             filter: None,
             tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
+            payer: None,
         };
         self.library.retrieve(query).await.map(|retrieved| retrieved.passages)
     }
@@ -151,6 +152,7 @@ async fn one_search_gives_the_order_of_every_ranking() {
         tier: ServiceTier::default(),
         filter: None,
         deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
+        payer: None,
     };
     let candidates = site.library.candidates(&query).await.unwrap();
     let configured = site.library.ranking_of(&CorpusName::new(CORPUS));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mainstay_documents::{ChunkOptions, Limits};
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, RetrievalQuery, Retriever};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand, RetrievalQuery, Retriever};
 use mainstay_domain::{ChunkId, Clock, CorpusName, Deadline, DocumentId, ModelError, ServiceTier, TenantId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_rag::fusion::Fusion;
@@ -39,7 +39,7 @@ impl Embedder for Flat {
         &self,
         texts: &[&str],
         _purpose: EmbeddingPurpose,
-        _deadline: Deadline,
+        _: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         assert!(!texts.is_empty(), "nobody asks for the vectors of nothing");
         Ok(Embeddings { dimension: 2, values: [1.0, 0.0].repeat(texts.len()), tokens: 0 })
@@ -109,6 +109,7 @@ impl Site {
             filter: None,
             tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
+            payer: None,
         };
         let passages = self.library.retrieve(query).await.unwrap().passages;
         passages.into_iter().map(|one| (one.document.to_string(), one.text)).collect()

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mainstay_documents::{ChunkOptions, Limits};
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, RetrievalQuery, Retriever};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand, RetrievalQuery, Retriever};
 use mainstay_domain::{
     ChunkId, Clock, CorpusName, Deadline, DocumentId, ModelError, Passage, ServiceTier, TenantId,
 };
@@ -50,7 +50,7 @@ impl Embedder for Wise {
         &self,
         texts: &[&str],
         purpose: EmbeddingPurpose,
-        _deadline: Deadline,
+        _: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         if purpose == EmbeddingPurpose::Passage {
             self.passages.fetch_add(texts.len(), Ordering::Relaxed);
@@ -202,6 +202,7 @@ impl Site {
             filter: None,
             tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
+            payer: None,
         };
         self.library.retrieve(query).await.unwrap().passages
     }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use mainstay_domain::{ChunkId, ModelErrorKind, TimeoutPhase};
+use mainstay_domain::{ChunkId, Deadline, ModelErrorKind, TimeoutPhase};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -39,7 +39,7 @@ async fn scores(texts: &[&str], time: Duration) -> Result<Vec<f32>, ModelError> 
         CrossEncoder::from_folder("onnx/counts", folder.path(), clock).expect("the folder is complete");
     let candidates: Vec<Passage> = texts.iter().map(|text| passage(text)).collect();
     let deadline = Deadline::after(&clock, time);
-    Ok(model.rerank("which oil oil oil", &candidates, deadline).await?.scores)
+    Ok(model.rerank("which oil oil oil", &candidates, Errand::until(deadline)).await?.scores)
 }
 
 #[tokio::test]

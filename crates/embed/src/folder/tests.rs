@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use mainstay_domain::port::{Embedder, EmbeddingPurpose};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Errand};
 use mainstay_domain::{Clock, Deadline};
 use serde_json::{Map, json};
 use tempfile::TempDir;
@@ -39,7 +39,7 @@ fn minilm_folder() -> TempDir {
 
 async fn embed(model: &Transformer, text: &str) -> Vec<f32> {
     let deadline = Deadline::after(&Clock::system(), Duration::from_secs(600));
-    model.embed(&[text], EmbeddingPurpose::Query, deadline).await.expect("the model runs").values
+    model.embed(&[text], EmbeddingPurpose::Query, Errand::until(deadline)).await.expect("the model runs").values
 }
 
 #[tokio::test]

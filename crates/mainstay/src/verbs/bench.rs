@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use mainstay_documents::{ChunkOptions, Hint, Limits, chunk, parse};
-use mainstay_domain::port::{Embedder as _, EmbeddingPurpose, Reranker as _};
+use mainstay_domain::port::{Embedder as _, EmbeddingPurpose, Errand, Reranker as _};
 use mainstay_domain::{ChunkId, Clock, Deadline, Passage};
 use mainstay_embed::{StaticEmbedder, Transformer};
 use mainstay_rag::BuiltinReranker;
@@ -122,11 +122,11 @@ async fn measures(each: Duration) -> anyhow::Result<Vec<Measure>> {
         .await,
         measure("embed (builtin/static)", each, all, async || drop(embedder.embed_texts(&pieces))).await,
         measure("embed (builtin/minilm)", each, every_core, async || {
-            drop(transformer.embed(some, EmbeddingPurpose::Passage, forever).await);
+            drop(transformer.embed(some, EmbeddingPurpose::Passage, Errand::until(forever)).await);
         })
         .await,
         measure("rerank (builtin/linear)", each, read, async || {
-            drop(BuiltinReranker.rerank(QUESTION, &candidates, forever).await);
+            drop(BuiltinReranker.rerank(QUESTION, &candidates, Errand::until(forever)).await);
         })
         .await,
     ])

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::Bench;
-use mainstay_domain::port::{Embedder, EmbeddingPurpose};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Errand};
 use mainstay_domain::{Deadline, ModelErrorKind};
 use mainstay_provider_sim::embedding;
 use mainstay_providers::{EmbeddingOptions, ProviderKind, RemoteEmbedder};
@@ -28,7 +28,8 @@ async fn many_texts_come_back_in_order_in_bounded_batches() {
         let embedder = embedder(&bench, Some(64));
         let texts: Vec<String> = (0..500).map(|number| format!("text number {number}")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let embeddings = embedder.embed(&texts, EmbeddingPurpose::Passage, deadline(&bench)).await.unwrap();
+        let embeddings =
+            embedder.embed(&texts, EmbeddingPurpose::Passage, Errand::until(deadline(&bench))).await.unwrap();
         assert_eq!(embeddings.dimension, 64, "{kind}");
         for (text, vector) in texts.iter().zip(embeddings.vectors()) {
             let expected = embedding(text, 64);
@@ -47,13 +48,16 @@ async fn blank_texts_are_not_sent_and_have_no_length() {
     for kind in KINDS {
         let bench = Bench::new(kind);
         let embedder = embedder(&bench, Some(8));
-        let embeddings =
-            embedder.embed(&["", "a word", " \n"], EmbeddingPurpose::Query, deadline(&bench)).await.unwrap();
+        let embeddings = embedder
+            .embed(&["", "a word", " \n"], EmbeddingPurpose::Query, Errand::until(deadline(&bench)))
+            .await
+            .unwrap();
         let lengths: Vec<f32> =
             embeddings.vectors().map(|vector| vector.iter().map(|x| x * x).sum::<f32>()).collect();
         assert_eq!((lengths[0], lengths[2]), (0.0, 0.0), "{kind}");
         assert!((lengths[1] - 1.0).abs() < 1e-4, "{kind}: {lengths:?}");
-        let none = embedder.embed(&[], EmbeddingPurpose::Query, deadline(&bench)).await.unwrap();
+        let none =
+            embedder.embed(&[], EmbeddingPurpose::Query, Errand::until(deadline(&bench))).await.unwrap();
         assert_eq!((none.values.len(), none.dimension), (0, 8), "{kind}");
     }
 }
@@ -85,7 +89,7 @@ async fn vectors_of_another_length_than_expected_are_refused() {
     let known = Bench::new(ProviderKind::OpenAi);
     known.stand_in.fail_next(["truncated-json".parse().unwrap()]);
     let error = embedder(&known, Some(16))
-        .embed(&["a"], EmbeddingPurpose::Query, deadline(&known))
+        .embed(&["a"], EmbeddingPurpose::Query, Errand::until(deadline(&known)))
         .await
         .unwrap_err();
     assert_eq!(error.kind, ModelErrorKind::Malformed, "{error}");
@@ -103,7 +107,7 @@ async fn prefixes_are_put_before_questions_and_passages() {
     for (purpose, sent) in
         [(EmbeddingPurpose::Query, "query: hello"), (EmbeddingPurpose::Passage, "passage: hello")]
     {
-        embedder.embed(&["hello"], purpose, deadline(&bench)).await.unwrap();
+        embedder.embed(&["hello"], purpose, Errand::until(deadline(&bench))).await.unwrap();
         assert_eq!(bench.last_body()["input"][0], sent);
     }
 }
@@ -121,7 +125,10 @@ async fn embeddings_fail_like_answers_do() {
             let bench = Bench::new(kind);
             bench.stand_in.fail_next(std::iter::repeat_n(fault.parse().unwrap(), 3));
             let embedder = embedder(&bench, Some(8));
-            let error = embedder.embed(&["a"], EmbeddingPurpose::Query, deadline(&bench)).await.unwrap_err();
+            let error = embedder
+                .embed(&["a"], EmbeddingPurpose::Query, Errand::until(deadline(&bench)))
+                .await
+                .unwrap_err();
             assert_eq!(error.kind, expected, "{kind}: {fault}: {error}");
         }
     }
@@ -136,7 +143,8 @@ async fn a_batch_that_fails_is_sent_again_and_the_others_are_not() {
         let texts: Vec<String> = (0..300).map(|number| format!("text number {number}")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let begun = bench.clock.instant();
-        let embeddings = embedder.embed(&texts, EmbeddingPurpose::Passage, deadline(&bench)).await.unwrap();
+        let embeddings =
+            embedder.embed(&texts, EmbeddingPurpose::Passage, Errand::until(deadline(&bench))).await.unwrap();
         assert_eq!(embeddings.vectors().count(), 300, "{kind}");
         assert_eq!(bench.stand_in.records().counts().count, 6, "{kind}");
         assert!(
@@ -153,7 +161,10 @@ async fn what_will_not_pass_is_sent_once() {
             let bench = Bench::new(kind);
             bench.stand_in.fail_next(std::iter::repeat_n(fault.parse().unwrap(), 3));
             let embedder = embedder(&bench, Some(8));
-            embedder.embed(&["a"], EmbeddingPurpose::Passage, deadline(&bench)).await.unwrap_err();
+            embedder
+                .embed(&["a"], EmbeddingPurpose::Passage, Errand::until(deadline(&bench)))
+                .await
+                .unwrap_err();
             assert_eq!(bench.stand_in.records().counts().count, 1, "{kind}: {fault}");
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use mainstay_domain::port::{Relevance, Reranker};
+use mainstay_domain::port::{Errand, Relevance, Reranker};
 use mainstay_domain::{ChunkId, Clock, Deadline, ModelError, ModelErrorKind, Passage};
 use mainstay_provider_sim::StandIn;
 use mainstay_provider_sim::relevance;
@@ -32,7 +32,7 @@ impl Bench {
 
     async fn rerank(&self, question: &str, passages: &[Passage]) -> Result<Relevance, ModelError> {
         let deadline = Deadline::after(&self.clock, Duration::from_secs(60));
-        self.reranker.rerank(question, passages, deadline).await
+        self.reranker.rerank(question, passages, Errand::until(deadline)).await
     }
 
     fn last_body(&self) -> serde_json::Value {

@@ -1,8 +1,8 @@
 //! The built-in reranker: a weighted sum, with weights that were trained on questions whose answers are known.
 
 use async_trait::async_trait;
-use mainstay_domain::port::{Relevance, Reranker};
-use mainstay_domain::{Deadline, ModelError, Passage};
+use mainstay_domain::port::{Errand, Relevance, Reranker};
+use mainstay_domain::{ModelError, Passage};
 use mainstay_text::is_asked;
 
 use crate::rerank::features::{Features, features};
@@ -38,7 +38,7 @@ impl Reranker for BuiltinReranker {
         &self,
         question: &str,
         candidates: &[Passage],
-        _deadline: Deadline,
+        _: Errand<'_>,
     ) -> Result<Relevance, ModelError> {
         let fused = candidates.iter().map(|passage| passage.score.fused);
         if !is_asked(question) || question.split_whitespace().count() > Self::MOST_WORDS {
@@ -57,7 +57,7 @@ mod tests {
     use std::time::Duration;
 
     use mainstay_domain::citation::PassageScore;
-    use mainstay_domain::{ChunkId, Clock};
+    use mainstay_domain::{ChunkId, Clock, Deadline};
 
     use super::*;
 
@@ -75,8 +75,10 @@ mod tests {
             .map(|(position, text)| passage(position, text, 0.9 - position as f32 * 0.05))
             .collect();
         let deadline = Deadline::after(&Clock::system(), Duration::from_secs(60));
-        let relevance =
-            BuiltinReranker.rerank(question, &candidates, deadline).await.expect("it cannot fail");
+        let relevance = BuiltinReranker
+            .rerank(question, &candidates, Errand::until(deadline))
+            .await
+            .expect("it cannot fail");
         assert!(relevance.scores.iter().all(|score| score.is_finite()));
         let scores = relevance.scores.iter().enumerate();
         scores.max_by(|a, b| a.1.total_cmp(b.1)).map(|(position, _)| position).unwrap_or_default()

@@ -30,7 +30,7 @@ impl Reranker for Scripted {
         "scripted/reranker"
     }
 
-    async fn rerank(&self, _: &str, candidates: &[Passage], _: Deadline) -> Result<Relevance, ModelError> {
+    async fn rerank(&self, _: &str, candidates: &[Passage], _: Errand<'_>) -> Result<Relevance, ModelError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let script = self.script.lock().unwrap().clone();
         match script {
@@ -75,6 +75,7 @@ impl Site {
             filter: None,
             tier: ServiceTier::Quality,
             deadline: Deadline::after(&clock, Duration::from_secs(60)),
+            payer: None,
         };
         Self { scripted, settings, query, clock }
     }

@@ -222,6 +222,7 @@ impl<'a> Case<'a> {
             filter: None,
             tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), SEARCH_TIME),
+            payer: None,
         };
         let found = trial.instance.library().retrieve(query).await?.passages;
         // As in every prompt, passages of one parent are one source.

@@ -257,6 +257,7 @@ fn search(
                 filter: None,
                 tier: ServiceTier::Fast,
                 deadline: Deadline::after(&clock, SEARCH_TIME),
+                payer: None,
             };
             match library.candidates(&query).await {
                 Ok(candidates) => found.push(candidates),
