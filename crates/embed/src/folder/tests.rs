@@ -39,7 +39,11 @@ fn minilm_folder() -> TempDir {
 
 async fn embed(model: &Transformer, text: &str) -> Vec<f32> {
     let deadline = Deadline::after(&Clock::system(), Duration::from_secs(600));
-    model.embed(&[text], EmbeddingPurpose::Query, Errand::until(deadline)).await.expect("the model runs").values
+    model
+        .embed(&[text], EmbeddingPurpose::Query, Errand::until(deadline))
+        .await
+        .expect("the model runs")
+        .values
 }
 
 #[tokio::test]

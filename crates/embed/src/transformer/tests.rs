@@ -17,7 +17,8 @@ struct Golden {
 async fn embed(texts: &[&str]) -> Embeddings {
     let clock = Clock::system();
     let deadline = Deadline::after(&clock, Duration::from_secs(600));
-    let embedded = Transformer::minilm(clock).embed(texts, EmbeddingPurpose::Passage, Errand::until(deadline)).await;
+    let embedded =
+        Transformer::minilm(clock).embed(texts, EmbeddingPurpose::Passage, Errand::until(deadline)).await;
     embedded.expect("the built-in model runs")
 }
 
@@ -58,7 +59,8 @@ async fn a_text_has_nearly_the_same_vector_in_whatever_company() {
 async fn what_is_not_wanted_in_time_is_not_computed() {
     let clock = Clock::system();
     let deadline = Deadline::after(&clock, Duration::ZERO);
-    let late = Transformer::minilm(clock).embed(&["a text"], EmbeddingPurpose::Query, Errand::until(deadline)).await;
+    let late =
+        Transformer::minilm(clock).embed(&["a text"], EmbeddingPurpose::Query, Errand::until(deadline)).await;
     assert_eq!(late.expect_err("no time").kind, ModelErrorKind::Timeout(TimeoutPhase::Total));
 }
 

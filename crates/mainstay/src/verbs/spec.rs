@@ -5,13 +5,16 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use mainstay_domain::config::{HumanDuration, SecretRef, SecretSource, schema_of};
+use mainstay_planner::Contradiction;
 use mainstay_planner::requirements::{LatencyTargets, Slo, TierSlo};
 use serde_json::{Value, json};
 
 use crate::config::DEFAULTS_FOR_PEOPLE;
 use crate::config::sections::providers::HeaderText;
 use crate::config::{self, Checked, FILE_NAME, RawConfig, Surroundings};
+use crate::planning;
 use crate::terminal::{self, BadInput};
+use crate::verbs::plan::summary;
 
 /// What to do with the spec.
 #[derive(Subcommand)]
@@ -100,6 +103,7 @@ fn good_text(file: &Path, checked: &Checked) -> String {
         table.add_row([name.as_str(), &models.join(", "), corpus]);
     }
     parts.push(table.to_string());
+    parts.extend(contradictions(checked).iter().map(summary::contradiction));
     let missing = missing_secrets(checked).into_iter();
     parts.extend(
         missing.map(|secret| format!("Not found here: {secret}. A start needs it; this check does not.")),
@@ -118,8 +122,14 @@ fn good_json(file: &Path, checked: &Checked) -> Value {
         "product": { "name": checked.product.name, "audience": checked.product.audience },
         "targets": targets,
         "assistants": checked.assistants.keys().map(|name| name.as_str()).collect::<Vec<_>>(),
+        "contradictions": contradictions(checked),
         "missing_secrets": missing_secrets(checked),
     })
+}
+
+/// What the plan's arithmetic says against the targets; nothing where there is nothing to plan.
+fn contradictions(checked: &Checked) -> Vec<Contradiction> {
+    planning::plan(checked).map_or_else(Vec::new, |plan| plan.contradictions)
 }
 
 /// A target in words, so that a reader sees whether it was meant so.

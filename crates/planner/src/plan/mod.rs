@@ -61,3 +61,6 @@ pub fn plan(spec: &Spec<'_>) -> Option<Plan> {
     let contradictions = contradictions::find(spec, &sheet, &simulation);
     Some(Plan { sheet, simulation, contradictions })
 }
+
+#[cfg(test)]
+mod tests;

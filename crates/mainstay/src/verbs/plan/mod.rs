@@ -2,7 +2,7 @@
 
 mod explain;
 mod page;
-mod summary;
+pub(super) mod summary;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -49,7 +49,9 @@ pub(super) fn summary(checked: &Checked, plan: &Plan) -> String {
         }
         let _ = write!(text, "\n{table}\n");
     }
-    write_contradictions(&mut text, &plan.contradictions);
+    for found in &plan.contradictions {
+        let _ = write!(text, "\n{}\n", contradiction(found));
+    }
     let assumed = plan.sheet.inputs().filter(|(_, input)| input.assumed).count();
     let _ = write!(
         text,
@@ -59,12 +61,11 @@ pub(super) fn summary(checked: &Checked, plan: &Plan) -> String {
     text
 }
 
-fn write_contradictions(text: &mut String, contradictions: &[Contradiction]) {
-    for found in contradictions {
-        let kind = match found.kind {
-            Kind::Impossible => "CONTRADICTION",
-            Kind::Doubtful => "DOUBTFUL",
-        };
-        let _ = write!(text, "\n{kind} {}: {}\n  {}\n", found.keys.join(", "), found.message, found.hint);
-    }
+/// A contradiction in two lines.
+pub(in crate::verbs) fn contradiction(found: &Contradiction) -> String {
+    let kind = match found.kind {
+        Kind::Impossible => "CONTRADICTION",
+        Kind::Doubtful => "DOUBTFUL",
+    };
+    format!("{kind} {}: {}\n  {}", found.keys.join(", "), found.message, found.hint)
 }
