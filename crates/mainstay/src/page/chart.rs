@@ -32,7 +32,7 @@ pub(crate) enum Tone {
 }
 
 impl Tone {
-    fn class(self) -> &'static str {
+    pub(super) fn class(self) -> &'static str {
         match self {
             Self::Main => "main",
             Self::Soft => "soft",
@@ -188,7 +188,7 @@ impl Chart {
 }
 
 /// A step of 1, 2 or 5 times a power of ten that cuts a length into about five.
-fn round_step(length: f64) -> f64 {
+pub(super) fn round_step(length: f64) -> f64 {
     if !length.is_finite() || length <= 0.0 {
         return 0.1;
     }

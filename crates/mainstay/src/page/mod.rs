@@ -2,11 +2,15 @@
 //! and opened in ten years.
 
 mod chart;
+mod lines;
 mod style;
+mod swings;
 
 use std::fmt::Write as _;
 
 pub(crate) use chart::{Bar, Chart, Tone};
+pub(crate) use lines::{Line, Lines};
+pub(crate) use swings::Swings;
 
 /// A page of this title; the body is HTML.
 pub(crate) fn document(title: &str, body: &str) -> String {
@@ -38,10 +42,15 @@ pub(crate) fn escaped(text: &str) -> String {
     safe
 }
 
-/// A chart with its title.
+/// A bar chart with its title.
 pub(crate) fn figure(html: &mut String, title: &str, chart: &Chart) {
+    drawing(html, title, |title| chart.svg(title));
+}
+
+/// A drawing with its title, which it is given as markup.
+pub(crate) fn drawing(html: &mut String, title: &str, draw: impl FnOnce(&str) -> String) {
     let title = escaped(title);
-    let _ = writeln!(html, "<figure>\n<figcaption>{title}</figcaption>\n{}\n</figure>", chart.svg(&title));
+    let _ = writeln!(html, "<figure>\n<figcaption>{title}</figcaption>\n{}\n</figure>", draw(&title));
 }
 
 /// Names and values beside one another.

@@ -46,6 +46,11 @@ svg .grid { stroke: var(--line); }
 svg .zero { stroke: var(--faint); }
 svg .main { fill: var(--main); } svg .soft { fill: var(--soft); }
 svg .good { fill: var(--good); } svg .bad { fill: var(--bad); }
+svg .line { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
+svg .line.main { stroke: var(--main); } svg .line.soft { stroke: var(--faint); }
+svg .line.good { stroke: var(--good); } svg .line.bad { stroke: var(--bad); }
+svg .band { opacity: 0.16; }
+svg .key { fill: var(--text); font-size: 12px; }
 svg .whisker { stroke: var(--whisker); stroke-width: 1.4; fill: none; opacity: 0.75; }
 .wide { overflow-x: auto; }
 pre { overflow-x: auto; padding: 12px 14px; background: var(--page); border-radius: 6px; }
