@@ -29,6 +29,8 @@ const CHAPTERS: &[(&str, &str)] = &[
         "handbook/17-erasure-and-encryption.md",
         include_str!("../../../docs/handbook/17-erasure-and-encryption.md"),
     ),
+    ("handbook/18-planning.md", include_str!("../../../docs/handbook/18-planning.md")),
+    ("handbook/19-decisions.md", include_str!("../../../docs/handbook/19-decisions.md")),
 ];
 
 /// Adds the handbook to the corpus "default".
