@@ -5,4 +5,5 @@
 mod plan;
 pub mod requirements;
 
-pub use plan::{Contradiction, FASTEST_BURN, Kind, Plan, Spec, plan};
+pub use mainstay_economics::ApiPrice;
+pub use plan::{Contradiction, FASTEST_BURN, Kind, Money, Plan, Spec, plan};

@@ -4,11 +4,15 @@
 
 mod capacity;
 mod contradictions;
+mod money;
 
+use mainstay_economics::ApiPrice;
 use mainstay_formula::{Sheet, Simulation};
+use mainstay_traffic::arrivals::{Rates, Shape as Arrivals};
 
-use crate::requirements::{Audience, Constraints, Planning, Sla, Slo, Traffic};
+use crate::requirements::{Audience, Constraints, Planning, Shape, Sla, Slo, Traffic};
 pub use contradictions::{Contradiction, FASTEST_BURN, Kind};
+pub use money::Money;
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +35,8 @@ pub struct Spec<'a> {
     pub dimensions: u32,
     /// Providers that fail independently and that every assistant can fall back to; `None` where no model is called.
     pub independent_providers: Option<u32>,
+    /// What the provider's model costs that would answer; `None` where its price is not known.
+    pub price: Option<&'a ApiPrice>,
 }
 
 /// What the requirements come to.
@@ -40,6 +46,10 @@ pub struct Plan {
     pub sheet: Sheet,
     /// What many draws of the uncertain inputs made of them.
     pub simulation: Simulation,
+    /// Requests in a second over a week.
+    pub week: Rates,
+    /// Costs ahead.
+    pub money: Money,
     /// Requirements that do not fit together.
     pub contradictions: Vec<Contradiction>,
 }
@@ -51,15 +61,39 @@ const SEED: u64 = 2;
 
 /// Plans. `None` where the spec does not say how much there is to serve.
 pub fn plan(spec: &Spec<'_>) -> Option<Plan> {
+    let shape = arrivals(spec);
+    let week = shape.week(1.0);
+    let peak = capacity::Peak {
+        factor: week.peak_factor(),
+        busy_share: 1.0 / week.sustained_factor(),
+        why: format!("the shape of the load: {}", shape_of(spec).as_str()),
+    };
     let mut sheet = Sheet::new();
-    let peak =
-        capacity::Peak { factor: 3.0, busy_share: 0.5, why: "three times the average, usual".to_owned() };
     let capacity = capacity::enter(&mut sheet, spec.traffic, spec.audience, &peak, spec.with_passages)?;
     capacity::enter_storage(&mut sheet, &capacity, spec.planning, spec.dimensions);
     capacity::enter_streams(&mut sheet, &capacity, spec.slo);
+    let week = shape.week(sheet.value("capacity.average_requests_per_second")?);
+    money::enter(&mut sheet, spec, &capacity);
     let simulation = sheet.simulate(DRAWS, SEED);
     let contradictions = contradictions::find(spec, &sheet, &simulation);
-    Some(Plan { sheet, simulation, contradictions })
+    let money = Money::ahead(spec, &sheet);
+    Some(Plan { sheet, simulation, week, money, contradictions })
+}
+
+/// What the file says of the load's shape, else what is usual for the audience.
+fn shape_of(spec: &Spec<'_>) -> Shape {
+    spec.traffic.shape.unwrap_or(match spec.audience {
+        Audience::Consumer => Shape::ConsumerEvening,
+        Audience::Enterprise | Audience::Internal => Shape::BusinessHours,
+    })
+}
+
+fn arrivals(spec: &Spec<'_>) -> Arrivals {
+    match shape_of(spec) {
+        Shape::BusinessHours => Arrivals::BusinessHours,
+        Shape::ConsumerEvening => Arrivals::ConsumerEvening,
+        Shape::GlobalFlat => Arrivals::GlobalFlat,
+    }
 }
 
 #[cfg(test)]

