@@ -59,3 +59,6 @@ pub fn facts() -> impl Iterator<Item = &'static Fact> {
     ];
     stages.into_iter().flatten().copied()
 }
+
+#[cfg(test)]
+mod tests;

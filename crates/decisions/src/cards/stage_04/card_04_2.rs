@@ -23,7 +23,7 @@ pub(super) const CARD: Card = Card {
             costs: "filters are applied after the search of the index; recall and p99 suffer from a million vectors on",
             apply: Apply {
                 config: "",
-                steps: &["Mainstay has no pgvector backend: its own index stays in process."],
+                steps: &["Mainstay has no pgvector backend: its own index stays in process"],
             },
         },
         Choice {
@@ -35,7 +35,7 @@ pub(super) const CARD: Card = Card {
             apply: Apply {
                 config: "",
                 steps: &[
-                    "Mainstay has no Qdrant backend yet: until then shard by corpus over several machines.",
+                    "Mainstay has no Qdrant backend yet: until then shard by corpus over several machines",
                 ],
             },
         },
@@ -47,7 +47,7 @@ pub(super) const CARD: Card = Card {
             costs: "a price per vector, a provider that cannot be left easily, data outside",
             apply: Apply {
                 config: "",
-                steps: &["Mainstay has no managed vector store: its documents API can feed one beside it."],
+                steps: &["Mainstay has no managed vector store: its documents API can feed one beside it"],
             },
         },
     ],
@@ -90,8 +90,6 @@ pub(super) const CARD: Card = Card {
         },
     ],
     corrections: &[
-        "500 tenants × 10 M vectors × 1,536 dimensions × 4 bytes are 30.7 TB, 46 TB with the graph: that is 180 machines of \
-         256 GB in memory, not 6. With vectors quantised to a byte and kept on disk, 12 TB with the graph in 8 machines of \
-         1.5 TB disk each and 256 GB for the hot part.",
+        "500 tenants × 10 M vectors × 1,536 dimensions × 4 bytes are 30.7 TB, 46 TB with the graph: that is 180 machines of 256 GB in memory, not 6.",
     ],
 };
