@@ -55,7 +55,7 @@ pub fn usual() -> Vec<Lever> {
             saves: 0.4,
             weeks: 2.0,
             risk: "a sentence that mattered is left out; measured by `mainstay eval`",
-            config: "retrieval.compression = \"light\"",
+            config: "retrieval.compression = true",
         },
         Lever {
             name: "what nobody waits for in batches",
