@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::measured::Reading;
 
+pub use mainstay_formula::Unit;
 pub use shared::*;
 
 /// Something that rules ask about: a number or a yes.
@@ -31,39 +32,6 @@ impl PartialEq for Fact {
 }
 
 impl Eq for Fact {}
-
-/// What a fact's number counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unit {
-    /// Things.
-    Count,
-    /// 1 for yes, 0 for no.
-    YesNo,
-    /// A part of a whole, 0 to 1.
-    Share,
-    /// A score, 0 to 1 unless its fact says otherwise.
-    Score,
-    /// Milliseconds.
-    Milliseconds,
-    /// Seconds.
-    Seconds,
-    /// Days.
-    Days,
-    /// US dollars.
-    Dollars,
-    /// US dollars in a month of 30 days.
-    DollarsPerMonth,
-    /// Requests or events in a second.
-    PerSecond,
-    /// Tokens.
-    Tokens,
-    /// Tokens in a day.
-    TokensPerDay,
-    /// Bytes.
-    Bytes,
-    /// How many times one thing is another.
-    Times,
-}
 
 /// Where a fact can come from.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -137,56 +105,6 @@ impl Situation {
     }
 }
 
-impl Unit {
-    /// A value as people read it: `1,200,000`, `62 ms`, `12.5 %`, `yes`.
-    pub fn show(self, value: f64) -> String {
-        match self {
-            Self::YesNo => if value == 0.0 { "no" } else { "yes" }.to_owned(),
-            Self::Share => format!("{} %", plain(value * 100.0)),
-            Self::Count | Self::Score => plain(value),
-            Self::Milliseconds => format!("{} ms", plain(value)),
-            Self::Seconds => format!("{} s", plain(value)),
-            Self::Days => format!("{} days", plain(value)),
-            Self::Dollars => format!("${}", plain(value)),
-            Self::DollarsPerMonth => format!("${} a month", plain(value)),
-            Self::PerSecond => format!("{}/s", plain(value)),
-            Self::Tokens => format!("{} tokens", plain(value)),
-            Self::TokensPerDay => format!("{} tokens a day", plain(value)),
-            Self::Bytes => bytes(value),
-            Self::Times => format!("{}×", plain(value)),
-        }
-    }
-}
-
-/// Four digits that matter, thousands grouped, no zeros at the end.
-fn plain(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let digits = 3 - value.abs().log10().floor() as i32;
-    let text = format!("{value:.*}", usize::try_from(digits.clamp(0, 12)).unwrap_or(0));
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let (sign, whole) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
-    let mut grouped = String::from(sign);
-    for (position, digit) in whole.chars().enumerate() {
-        if position > 0 && (whole.len() - position).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    let fraction = fraction.trim_end_matches('0');
-    if fraction.is_empty() { grouped } else { format!("{grouped}.{fraction}") }
-}
-
-fn bytes(value: f64) -> String {
-    const UNITS: [(&str, f64); 4] = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3)];
-    let unit = UNITS.iter().find(|(_, unit)| value >= *unit);
-    unit.map_or_else(
-        || format!("{} B", plain(value)),
-        |(name, unit)| format!("{} {name}", plain(value / unit)),
-    )
-}
-
 impl Origin {
     /// In a word.
     pub const fn as_str(self) -> &'static str {
@@ -223,23 +141,5 @@ mod tests {
         situation.learn(DOCUMENTS, 30.0, Origin::Measured);
         situation.learn(DOCUMENTS, f64::NAN, Origin::Measured);
         assert_eq!(situation.get(DOCUMENTS), Some(Known { value: 30.0, origin: Origin::Measured }));
-    }
-
-    #[test]
-    fn values_are_shown_as_people_read_them() {
-        let shown = [
-            (Unit::Count, 1_200_000.0, "1,200,000"),
-            (Unit::Count, -1_234.5, "-1,234"),
-            (Unit::Milliseconds, 62.04, "62.04 ms"),
-            (Unit::Share, 0.125, "12.5 %"),
-            (Unit::YesNo, 1.0, "yes"),
-            (Unit::Dollars, 0.005, "$0.005"),
-            (Unit::Bytes, 5e11, "500 GB"),
-            (Unit::Times, 14.4, "14.4×"),
-            (Unit::Count, 0.0, "0"),
-        ];
-        for (unit, value, text) in shown {
-            assert_eq!(unit.show(value), text);
-        }
     }
 }

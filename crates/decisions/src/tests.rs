@@ -186,6 +186,7 @@ fn every_card_is_whole() {
 #[test]
 fn cards_and_facts_have_names_of_their_own() {
     let ids: Vec<&str> = cards::all().map(|card| card.id).collect();
+    assert_eq!(ids.len(), 48);
     assert!(ids.is_sorted() && ids.iter().collect::<BTreeSet<_>>().len() == ids.len(), "{ids:?}");
     let mut seen = BTreeSet::new();
     for fact in cards::facts() {
