@@ -48,7 +48,8 @@ use crate::compose::documents::{embedding_cache, open_library};
 use crate::compose::encryption::{open_store, seal_what_is_plain};
 use crate::compose::identity::open_access;
 use crate::compose::metrics::{install_metrics, render_metrics};
-use crate::compose::providers::{prices, remote_embedder, remote_providers};
+pub(crate) use crate::compose::providers::prices;
+use crate::compose::providers::{remote_embedder, remote_providers};
 use crate::compose::running::{Running, RunningFile};
 use crate::config::{Checked, sections};
 

@@ -82,7 +82,7 @@ pub(super) fn remote_embedder(
 }
 
 /// The prices of the configuration before those that are built in for the kinds of its providers.
-pub(super) fn prices(config: &Checked) -> PriceTable {
+pub(crate) fn prices(config: &Checked) -> PriceTable {
     let overrides = config.prices.iter().map(|(model, price)| {
         let rates = Rates {
             input: price.input,

@@ -11,12 +11,10 @@ use crate::requirements::{Audience, Planning, Slo, Traffic};
 /// The rows that other parts of the plan go on from.
 pub(crate) struct Capacity {
     pub(crate) requests_per_day: Expr,
-    pub(crate) average_rate: Expr,
     pub(crate) peak_rate: Expr,
     pub(crate) input_tokens: Expr,
     pub(crate) output_tokens: Expr,
     pub(crate) cached_input: Expr,
-    pub(crate) growth: Expr,
 }
 
 /// What people do by whom the product is for: who of a month's users comes on a day, how often, and how much is asked then.
@@ -121,17 +119,9 @@ pub(crate) fn enter(
         Some(growth) => Input::given(growth.as_f64(), "traffic.growth_per_month"),
         None => Input::assumed(0.05, "5 % a month, 1.8 times in a year").between(0.0, 0.15),
     };
-    let growth = sheet.input("traffic.growth_per_month", Unit::Share, "growth from month to month", growth);
+    sheet.input("traffic.growth_per_month", Unit::Share, "growth from month to month", growth);
     let (input_tokens, output_tokens, cached_input) = tokens;
-    Some(Capacity {
-        requests_per_day,
-        average_rate,
-        peak_rate,
-        input_tokens,
-        output_tokens,
-        cached_input,
-        growth,
-    })
+    Some(Capacity { requests_per_day, peak_rate, input_tokens, output_tokens, cached_input })
 }
 
 /// How the load moves over a day.
