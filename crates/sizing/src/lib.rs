@@ -1,1 +1,21 @@
 //! How fast a model answers on which GPUs, what fits into their memory, and how sure that is.
+//!
+//! A [`Deployment`] (model, GPU, engine, precision, parallelism) under a [`Load`] (lengths, concurrency) gets a
+//! [`ServiceTime`]: time to first token and time per output token, each with a 90 % interval, or a [`Refusal`] in words.
+//! The estimate is physics (a roofline of prefill and decode) times a correction learned from published measurements.
+//! Guarantees: pure and deterministic, no input panics. Limits: `assets/README.md` states the error per stratum.
+
+mod catalogue;
+mod deployment;
+mod memory;
+mod roofline;
+mod rows;
+
+pub use catalogue::{
+    Architecture, Catalogue, CatalogueError, Experts, Gpu, LatentAttention, LinearAttention, Model,
+    SlidingWindow, UnknownName,
+};
+pub use deployment::{Deployment, Engine, Load, Parallelism, Pool, Precision, Serving};
+pub use memory::{DoesNotFit, MemoryPlan, kv_bytes_per_sequence, plan_memory, weight_bytes};
+pub use roofline::{DecodeTerms, PrefillTerms, decode_terms, prefill_terms};
+pub use rows::{CsvError, MeasuredRow, ReadRow, read_rows};
