@@ -134,17 +134,21 @@ impl Parallelism {
         self.tp.max(1).saturating_mul(self.attention_dp.max(1)).saturating_mul(self.pp.max(1))
     }
 
-    /// The instance as it ran. Published tables give `tp` or `attention_dp` as `moe_tp · moe_ep` for instances that
-    /// ran `n` GPUs with `moe_tp = moe_ep = n`; their true degree is `n`.
+    /// The instance as it ran. Published tables multiply some degrees twice: an instance of `n` GPUs with experts over
+    /// all of them has `tp` or `attention_dp` given as `n · n`, and one with data parallel attention `tp = attention_dp
+    /// = n`, `moe_ep = n · n`.
     pub fn corrected(mut self) -> Parallelism {
         let (tensor, expert) = (self.moe_tp, self.moe_ep);
-        if tensor == expert && tensor > 1 && self.gpus() == tensor.saturating_mul(expert) && tensor >= 4 {
+        if tensor == expert && tensor >= 4 && self.gpus() == tensor.saturating_mul(expert) {
             if self.attention_dp > 1 {
                 self.attention_dp = tensor;
             } else {
                 self.tp = tensor;
             }
             self.moe_tp = 1;
+        } else if self.tp == self.attention_dp && self.tp > 1 && self.gpus() == expert {
+            self.tp = 1;
+            self.moe_ep = self.attention_dp;
         }
         self
     }
