@@ -191,8 +191,8 @@ fn fit_physics(
         errors: &tpot_errors,
         weights: &weights,
         scale: 0.1,
-        pull: 1.6e-5,
-        groups: (2.2e-4, &physics::TPOT_PER_ENGINE),
+        pull: 1e-3,
+        groups: (3e-3, &physics::TPOT_PER_ENGINE),
     };
     let tpot_factors = problem.fit(&physics::TPOT_START, 40);
     let ttft_errors = |factors: &[f64]| -> Vec<f64> {
@@ -204,7 +204,7 @@ fn fit_physics(
             .map(|(row, at)| (estimate(row, at) / row.ttft_ms.unwrap_or(1.0)).ln())
             .collect()
     };
-    let problem = Problem { errors: &ttft_errors, groups: (2.2e-4, &physics::TTFT_PER_ENGINE), ..problem };
+    let problem = Problem { errors: &ttft_errors, groups: (3e-3, &physics::TTFT_PER_ENGINE), ..problem };
     let ttft_factors = problem.fit(&physics::TTFT_START, 40);
     let rounded =
         |factors: Vec<f64>| factors.into_iter().map(|factor| (factor * 1e6).round() / 1e6).collect();

@@ -116,9 +116,9 @@ impl Problem<'_> {
             let mean = factors[*first..*first + 3].iter().sum::<f64>() / 3.0;
             for i in *first..*first + 3 {
                 gradient[i] += total * self.groups.0 * (factors[i] - mean);
-                for j in *first..*first + 3 {
+                for (j, entry) in matrix[i].iter_mut().enumerate().skip(*first).take(3) {
                     let same = if i == j { 1.0 } else { 0.0 };
-                    matrix[i][j] += total * self.groups.0 * (same - 1.0 / 3.0);
+                    *entry += total * self.groups.0 * (same - 1.0 / 3.0);
                 }
             }
         }

@@ -8,7 +8,9 @@
 mod calibration;
 mod catalogue;
 mod deployment;
+mod estimates;
 mod features;
+mod fleet;
 mod learn;
 mod least_squares;
 mod memory;
@@ -24,6 +26,8 @@ pub use catalogue::{
     SlidingWindow, UnknownName,
 };
 pub use deployment::{Deployment, Engine, Load, Parallelism, Pool, Precision, Serving};
+pub use estimates::{RowEstimate, estimate_csv, estimate_csv_with};
+pub use fleet::{Fleet, FleetOption, InvalidWorkload, Workload, size_fleet};
 pub use learn::{HeldOut, Holdout, cross_validate};
 pub use memory::{DoesNotFit, MemoryPlan, kv_bytes_per_sequence, plan_memory, weight_bytes};
 pub use roofline::{DecodeTerms, PrefillTerms, decode_terms, prefill_terms};

@@ -100,7 +100,7 @@ pub(crate) const TPOT_START: [f64; TPOT_FACTORS] = [
 /// Where the factors start before they are fitted (logarithms; overheads in milliseconds).
 pub(crate) const TTFT_START: [f64; TTFT_FACTORS] = [
     3.5, 3.5, 3.5, 0.0, 0.0, 0.0, -1.0, -1.0, -1.0, 0.0, 0.0, 0.0, -6.5, -6.5, -6.5, // per engine
-    -1.0, 0.0, 0.5, -0.5, 0.0, 3.0, // split wait, split overhead, step, full cache, weights, mixture
+    -2.0, 1.0, 0.5, -2.0, 0.0, 3.0, // split wait, split overhead, step, full cache, weights, mixture
     0.7, 0.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3, 0.0,
 ];
 
@@ -169,7 +169,8 @@ pub(crate) fn ttft_ms(factors: &[f64; TTFT_FACTORS], at: &Situation, tpot: f64) 
         f[15].exp() * at.concurrency / at.prefill_workers
     };
     let writing = at.output_tokens * tpot;
-    let excess = (at.concurrency / at.fitting.max(0.5) - 1.0).max(0.0);
+    let excess =
+        if at.aggregated { (at.concurrency / at.fitting.max(0.5) - 1.0).clamp(0.0, 2.0) } else { 0.0 };
     overhead
         + (at.own(&f[3..6]).exp() + ahead) * prefill
         + f[17].exp() * tpot

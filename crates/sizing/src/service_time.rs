@@ -70,16 +70,16 @@ pub enum Refusal {
     DoesNotFit(#[from] DoesNotFit),
     /// The load exceeds what was calibrated.
     #[error(
-        "not calibrated: {what} is {value}, measurements cover {low} to {high}; stay inside or measure your own and calibrate"
+        "not calibrated: {what} is {value}, the model is trusted from {low} to {high}, about twice the measured range; stay inside or measure your own"
     )]
     OutsideRange {
         /// The quantity.
         what: &'static str,
         /// Its value.
         value: u32,
-        /// Least measured value.
+        /// Least value that is trusted.
         low: u32,
-        /// Largest measured value.
+        /// Largest value that is trusted.
         high: u32,
     },
     /// Far more requests than fit: the time to first token is queueing that depends on how long the load lasts.
@@ -123,9 +123,11 @@ pub(crate) struct Spread {
     pub(crate) ttft: (f64, f64),
 }
 
-/// Requests over GPUs' room from which the wait cannot be told.
+/// Requests over the room for them from which the wait cannot be told.
 const SATURATED_FROM: f64 = 1.6;
+/// Lengths that are trusted, tokens; the measurements have 128 to 15,000.
 const TOKENS: (u32, u32) = (64, 32_768);
+/// Requests in flight that are trusted; the measurements have 1 to 16,384.
 const CONCURRENCY: (u32, u32) = (1, 16_384);
 
 impl ServiceTimes {
@@ -271,3 +273,7 @@ pub(crate) fn strata(deployment: &Deployment<'_>, basis: Basis) -> Vec<String> {
 fn within(what: &'static str, value: u32, (low, high): (u32, u32)) -> Result<(), Refusal> {
     if (low..=high).contains(&value) { Ok(()) } else { Err(Refusal::OutsideRange { what, value, low, high }) }
 }
+
+#[cfg(test)]
+#[path = "service_time_tests.rs"]
+mod tests;
