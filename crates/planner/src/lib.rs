@@ -6,4 +6,4 @@ mod plan;
 pub mod requirements;
 
 pub use mainstay_economics::ApiPrice;
-pub use plan::{Contradiction, FASTEST_BURN, Kind, Money, Plan, Spec, plan};
+pub use plan::{Contradiction, FASTEST_BURN, FleetPlan, Kind, Money, Plan, Scaling, Spec, USUAL_MODEL, plan};

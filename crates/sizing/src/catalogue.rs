@@ -3,6 +3,7 @@
 //! Both lists are data (`assets/models.json`, `assets/gpus.json`), read once. Lookup forgives case, an organisation
 //! before a slash and the usual suffixes of fine-tuned or quantised copies; an unknown name gets the nearest ones.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,17 @@ impl Catalogue {
         let gpus: Gpus =
             serde_json::from_str(gpus).map_err(|source| CatalogueError { document: "gpus", source })?;
         Ok(Catalogue { models: models.models, gpus: gpus.gpus })
+    }
+
+    /// The same models with the GPUs that can be had, at other prices where `usd_per_hour` names them.
+    #[must_use]
+    pub fn restricted(&self, had: impl Fn(&Gpu) -> bool, usd_per_hour: &BTreeMap<String, f64>) -> Catalogue {
+        let priced = |gpu: &Gpu| Gpu {
+            usd_per_hour: usd_per_hour.get(&gpu.name).copied().unwrap_or(gpu.usd_per_hour),
+            ..gpu.clone()
+        };
+        let gpus = self.gpus.iter().filter(|gpu| had(gpu)).map(priced).collect();
+        Catalogue { models: self.models.clone(), gpus }
     }
 
     /// All models, in the order of the list.

@@ -43,6 +43,8 @@ pub struct Workload {
     pub cautious: bool,
     /// Engines to consider; none means all.
     pub engines: Vec<Engine>,
+    /// Number formats to consider; none means all.
+    pub precisions: Vec<Precision>,
 }
 
 /// One way to serve the workload.
@@ -140,7 +142,9 @@ fn options_on(
         }
     };
     let context = workload.input_tokens + workload.output_tokens / 2.0;
-    for precision in Precision::ALL.into_iter().filter(|precision| runs_on(*precision, gpu)) {
+    let wanted =
+        |precision: &Precision| workload.precisions.is_empty() || workload.precisions.contains(precision);
+    for precision in Precision::ALL.into_iter().filter(wanted).filter(|precision| runs_on(*precision, gpu)) {
         for tp in DEGREES.into_iter().filter(|tp| *tp <= gpu.gpus_per_link_domain.max(1)) {
             let parallelism = Parallelism::tensor(tp);
             let plan = match plan_memory(model, gpu, precision, &parallelism, context) {
@@ -306,6 +310,7 @@ mod tests {
             utilisation: 0.7,
             cautious: false,
             engines: vec![Engine::Vllm],
+            precisions: Vec::new(),
         }
     }
 

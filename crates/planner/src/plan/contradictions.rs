@@ -6,7 +6,7 @@ use mainstay_domain::config::HumanDuration;
 use mainstay_formula::{Sheet, Simulation, Unit};
 use serde::Serialize;
 
-use super::Spec;
+use super::{FleetPlan, Spec};
 use crate::requirements::Percentile;
 
 /// Requirements that do not fit together.
@@ -36,11 +36,17 @@ pub enum Kind {
 pub const FASTEST_BURN: f64 = 14.4;
 
 /// All that are found. `sheet` holds the plan's numbers; rows that are not there are not judged.
-pub(crate) fn find(spec: &Spec<'_>, sheet: &Sheet, simulation: &Simulation) -> Vec<Contradiction> {
+pub(crate) fn find(
+    spec: &Spec<'_>,
+    sheet: &Sheet,
+    simulation: &Simulation,
+    fleet: Option<&FleetPlan>,
+) -> Vec<Contradiction> {
     let mut found = Vec::new();
     find_silent_alerts(spec, &mut found);
     find_unavailable_providers(spec, &mut found);
     find_slow_answers(spec, sheet, &mut found);
+    find_impossible_fleet(fleet, &mut found);
     find_missing_money(spec, sheet, simulation, &mut found);
     found
 }
@@ -125,6 +131,19 @@ fn find_slow_answers(spec: &Spec<'_>, sheet: &Sheet, found: &mut Vec<Contradicti
             ),
         });
     }
+}
+
+/// The model that is to be self-hosted must be fast enough on some GPU.
+fn find_impossible_fleet(fleet: Option<&FleetPlan>, found: &mut Vec<Contradiction>) {
+    let Some(fleet) = fleet.filter(|fleet| fleet.named && fleet.cheapest.is_none()) else { return };
+    let reasons: Vec<String> =
+        fleet.rejected.iter().map(|(gpu, reason)| format!("{gpu}: {reason}")).collect();
+    found.push(Contradiction {
+        keys: vec!["slo.ttft".to_owned(), "planning.self_hosted_model".to_owned()],
+        kind: Kind::Impossible,
+        message: format!("no GPU that can be had serves {} within the targets", fleet.model),
+        hint: reasons.join("; "),
+    });
 }
 
 /// The cheapest way must fit into the budget, and a request into its price.

@@ -4,6 +4,7 @@
 
 mod capacity;
 mod contradictions;
+mod fleet;
 mod money;
 
 use mainstay_economics::ApiPrice;
@@ -12,6 +13,7 @@ use mainstay_traffic::arrivals::{Rates, Shape as Arrivals};
 
 use crate::requirements::{Audience, Constraints, Planning, Shape, Sla, Slo, Traffic};
 pub use contradictions::{Contradiction, FASTEST_BURN, Kind};
+pub use fleet::{FleetPlan, Scaling, USUAL_MODEL};
 pub use money::Money;
 
 /// What a plan is made from.
@@ -48,6 +50,8 @@ pub struct Plan {
     pub simulation: Simulation,
     /// Requests in a second over a week.
     pub week: Rates,
+    /// A fleet for a model of one's own; none where the catalogue has no such model.
+    pub fleet: Option<FleetPlan>,
     /// Costs ahead.
     pub money: Money,
     /// Requirements that do not fit together.
@@ -73,11 +77,12 @@ pub fn plan(spec: &Spec<'_>) -> Option<Plan> {
     capacity::enter_storage(&mut sheet, &capacity, spec.planning, spec.dimensions);
     capacity::enter_streams(&mut sheet, &capacity, spec.slo);
     let week = shape.week(sheet.value("capacity.average_requests_per_second")?);
+    let fleet = fleet::enter(&mut sheet, spec, &capacity, &week);
     money::enter(&mut sheet, spec, &capacity);
     let simulation = sheet.simulate(DRAWS, SEED);
-    let contradictions = contradictions::find(spec, &sheet, &simulation);
+    let contradictions = contradictions::find(spec, &sheet, &simulation, fleet.as_ref());
     let money = Money::ahead(spec, &sheet);
-    Some(Plan { sheet, simulation, week, money, contradictions })
+    Some(Plan { sheet, simulation, week, fleet, money, contradictions })
 }
 
 /// What the file says of the load's shape, else what is usual for the audience.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mainstay_domain::NanoUsd;
 use mainstay_domain::config::{Dollars, Findings, KeyPath, Ratio};
+use mainstay_sizing::Catalogue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +122,27 @@ pub struct Planning {
 }
 
 impl RawPlanning {
+    /// Names of models and GPUs are in the catalogue; the nearest are offered.
+    fn check_names(&self, at: &KeyPath, findings: &mut Findings) {
+        let catalogue = Catalogue::built_in();
+        let hint = "`mainstay plan catalogue` lists them all";
+        if let Some(name) = &self.self_hosted_model
+            && let Err(unknown) = catalogue.model(name)
+        {
+            findings.report(&at.key("self_hosted_model"), unknown.to_string(), hint);
+        }
+        for (index, name) in self.gpus.iter().flatten().enumerate() {
+            if let Err(unknown) = catalogue.gpu(name) {
+                findings.report(&at.key("gpus").item(index), unknown.to_string(), hint);
+            }
+        }
+        for name in self.gpu_prices.keys() {
+            if let Err(unknown) = catalogue.gpu(name) {
+                findings.report_key(&at.key("gpu_prices").key(name), unknown.to_string(), hint);
+            }
+        }
+    }
+
     /// The section, checked.
     pub fn check(self, at: &KeyPath, findings: &mut Findings) -> Planning {
         if self.provider_availability.is_some_and(|share| share.as_f64() >= 1.0) {
@@ -135,6 +157,7 @@ impl RawPlanning {
                 findings.report(&at.key("gpu_prices").key(name), "a GPU is never free", hint);
             }
         }
+        self.check_names(at, findings);
         let amount = |dollars: Option<Dollars>| dollars.map(|Dollars(amount)| amount);
         Planning {
             api_model: self.api_model,

@@ -260,3 +260,17 @@ fn a_pinned_decision_names_an_option_and_its_reason() {
         assert!(problems.len() == 1 && problems[0].contains(wanted), "{pin}: {problems:?}");
     }
 }
+
+#[test]
+fn models_and_gpus_are_those_of_the_catalogue_and_near_names_are_offered() {
+    let planning = |lines: &str| check(&format!("[planning]\n{lines}\n")).1;
+    assert_eq!(
+        planning("self_hosted_model = \"llama-3.1-70b\"\ngpus = [\"h100_sxm\"]"),
+        Vec::<String>::new()
+    );
+    let problems =
+        planning("self_hosted_model = \"lama-3.1-70b\"\ngpus = [\"h100_smx\"]\ngpu_prices.b20 = \"$3\"");
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(problems[0].contains("Llama-3.1-70B"), "{problems:?}");
+    assert!(problems[1].contains("H100"), "{problems:?}");
+}
