@@ -6,6 +6,7 @@ mod compose;
 mod config;
 mod verbs;
 
+mod blueprint;
 mod client;
 mod files;
 mod filter;

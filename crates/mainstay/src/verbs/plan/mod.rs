@@ -1,7 +1,10 @@
 //! `mainstay plan`: what the requirements come to, number by number.
 
 mod explain;
+mod files;
 mod page;
+mod scaling;
+mod sizing;
 pub(super) mod summary;
 
 use std::path::{Path, PathBuf};
@@ -36,26 +39,34 @@ pub(crate) struct PlanArgs {
     html: Option<PathBuf>,
 }
 
-/// Parts of planning that need no mainstay.toml.
+/// Parts of a plan.
 #[derive(Subcommand)]
 enum PlanVerb {
-    /// Lists what the plan knows.
-    #[command(after_help = "Example: mainstay plan catalogue")]
-    Catalogue,
+    /// Writes the files that run and watch the planned system.
+    Files(files::FilesArgs),
+    /// Runs scaling policies against the planned week or a trace.
+    Autoscaling(scaling::ScalingArgs),
+    /// Predicts times of deployments, a row each.
+    Estimate(sizing::EstimateArgs),
+    /// Fits the service-time model to own measurements.
+    Calibrate(sizing::CalibrateArgs),
+    /// Lists the models and GPUs that are known.
+    Catalogue(sizing::CatalogueArgs),
 }
 
 pub(crate) fn run(args: PlanArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     if let Some(verb) = args.verb {
         match verb {
-            PlanVerb::Catalogue => return Ok(ExitCode::SUCCESS),
+            PlanVerb::Files(args) => files::files(args, config)?,
+            PlanVerb::Autoscaling(args) => scaling::autoscaling(&args, config)?,
+            PlanVerb::Estimate(args) => sizing::estimate(&args)?,
+            PlanVerb::Calibrate(args) => sizing::calibrate(&args)?,
+            PlanVerb::Catalogue(args) => sizing::catalogue(&args)?,
         }
+        return Ok(ExitCode::SUCCESS);
     }
     let checked = config::load(config)?;
-    let Some(plan) = planning::plan(&checked) else {
-        let message = "mainstay.toml does not say how much there is to serve: set traffic.monthly_active_users or \
-                       traffic.requests_per_second";
-        return Err(BadInput(message.to_owned()).into());
-    };
+    let plan = planned(&checked)?;
     if let Some(name) = &args.explain {
         explain::explain(&plan, name, args.json)?;
         return Ok(ExitCode::SUCCESS);
@@ -73,12 +84,23 @@ pub(crate) fn run(args: PlanArgs, config: Option<&Path>) -> anyhow::Result<ExitC
     Ok(if impossible { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
+/// The plan of a configuration that says how much there is to serve.
+fn planned(checked: &Checked) -> anyhow::Result<Plan> {
+    planning::plan(checked).ok_or_else(|| {
+        let message = "mainstay.toml does not say how much there is to serve: set traffic.monthly_active_users or \
+                       traffic.requests_per_second";
+        BadInput(message.to_owned()).into()
+    })
+}
+
 fn to_json(checked: &Checked, plan: &Plan) -> Value {
     let numbers: Vec<Value> = plan.sheet.rows().iter().map(|row| row_json(plan, row)).collect();
     json!({
         "product": checked.product.name,
         "numbers": numbers,
         "contradictions": plan.contradictions,
+        "fleet": plan.fleet,
+        "money": plan.money,
     })
 }
 

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use mainstay_formula::Origin;
+use mainstay_economics::forecast::Month;
+use mainstay_formula::{Origin, Unit};
 use mainstay_planner::{Kind, Plan};
 
 use super::range;
 use super::summary::SUBJECTS;
 use crate::config::Checked;
-use crate::page::{document, escaped};
+use crate::page::{Line, Lines, Swings, Tone, document, drawing, escaped};
 
 /// A page with every number, its formula, and every assumption.
 pub(super) fn page(checked: &Checked, plan: &Plan) -> String {
@@ -20,6 +21,7 @@ pub(super) fn page(checked: &Checked, plan: &Plan) -> String {
     for (subject, rows) in SUBJECTS {
         subject_table(&mut body, plan, subject, rows);
     }
+    charts(&mut body, plan);
     assumptions(&mut body, plan);
     formulas(&mut body, plan);
     document(&format!("The plan for {}", checked.product.name), &body)
@@ -64,6 +66,90 @@ fn subject_table(html: &mut String, plan: &Plan, subject: &str, names: &[&str]) 
         );
     }
     html.push_str("</tbody>\n</table></div>\n</section>\n");
+}
+
+/// What moves the numbers that matter, the week, and the months to come.
+fn charts(html: &mut String, plan: &Plan) {
+    html.push_str("<section>\n<h2>What matters and what lies ahead</h2>\n<div class=\"pair\">\n");
+    for (title, name) in [
+        ("What moves the peak", "capacity.peak_requests_per_second"),
+        ("What moves the cost of the cheapest way", "economics.cheapest_per_month"),
+    ] {
+        let mut swings = plan.sheet.tornado(name);
+        swings.truncate(8);
+        if let Some(row) = plan.sheet.row(name).filter(|_| !swings.is_empty()) {
+            let swings = Swings { base: row.value, unit: row.unit, swings: &swings };
+            drawing(html, title, |title| swings.svg(title));
+        }
+    }
+    let week = Line {
+        label: "requests".to_owned(),
+        points: plan
+            .week
+            .per_minute
+            .iter()
+            .step_by(60)
+            .enumerate()
+            .map(|(hour, rate)| (hour as f64, *rate))
+            .collect(),
+        band: Vec::new(),
+        tone: Tone::Main,
+    };
+    let week = Lines { along: "hours of the week, from Monday", unit: Unit::PerSecond, lines: vec![week] };
+    drawing(html, "The load of a week", |title| week.svg(title));
+    if let Some(scaling) = plan.fleet.as_ref().and_then(|fleet| fleet.scaling.as_ref()) {
+        let chosen = &scaling.outcomes[scaling.chosen];
+        let replicas = Line {
+            label: format!("replicas, {}", chosen.policy.name()),
+            points: chosen
+                .hourly_replicas
+                .iter()
+                .enumerate()
+                .map(|(hour, count)| (hour as f64, *count))
+                .collect(),
+            band: Vec::new(),
+            tone: Tone::Good,
+        };
+        let fleet =
+            Lines { along: "hours of the week, from Monday", unit: Unit::Count, lines: vec![replicas] };
+        drawing(html, "How the fleet follows it", |title| fleet.svg(title));
+    }
+    ahead(html, plan);
+    html.push_str("</div>\n</section>\n");
+}
+
+/// Providers with and without what makes them cheaper, between half and twice the growth; own GPUs beside them.
+fn ahead(html: &mut String, plan: &Plan) {
+    let [bear, base, bull] = plan.money.forecasts.as_slice() else { return };
+    let of = |value: fn(&Month) -> f64| -> Vec<(f64, f64)> {
+        base.months.iter().map(|month| (f64::from(month.month), value(month))).collect()
+    };
+    let band =
+        bear.months.iter().zip(&bull.months).map(|(low, high)| (low.api_with_steps, high.api_with_steps));
+    let mut lines = vec![
+        Line {
+            label: "providers".to_owned(),
+            points: of(|month| month.api),
+            band: Vec::new(),
+            tone: Tone::Soft,
+        },
+        Line {
+            label: "with savings".to_owned(),
+            points: of(|month| month.api_with_steps),
+            band: band.collect(),
+            tone: Tone::Main,
+        },
+    ];
+    if base.months.iter().all(|month| month.own.is_some()) {
+        let points = of(|month| month.own.unwrap_or(0.0));
+        lines.push(Line { label: "own GPUs".to_owned(), points, band: Vec::new(), tone: Tone::Good });
+    }
+    let lines = Lines {
+        along: "months from now; the band is half and twice the growth",
+        unit: Unit::DollarsPerMonth,
+        lines,
+    };
+    drawing(html, "What a month costs", |title| lines.svg(title));
 }
 
 fn assumptions(html: &mut String, plan: &Plan) {

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use mainstay_formula::Unit;
 use mainstay_planner::{Contradiction, Kind, Plan};
 
 use super::range;
+use super::scaling::table;
 use crate::config::Checked;
 use crate::terminal;
 
@@ -33,6 +35,32 @@ pub(super) const SUBJECTS: &[(&str, &[&str])] = &[
             "storage.documents",
         ],
     ),
+    (
+        "GPUs of one's own",
+        &[
+            "sizing.memory_gb",
+            "sizing.gpus_per_replica",
+            "sizing.concurrency",
+            "sizing.time_to_first_token",
+            "sizing.time_per_output_token",
+            "sizing.requests_per_replica",
+            "sizing.replicas",
+            "sizing.gpus",
+        ],
+    ),
+    (
+        "What it costs",
+        &[
+            "economics.api_per_request",
+            "economics.api_per_month",
+            "economics.gpus_per_month",
+            "economics.self_hosted_per_month",
+            "economics.self_hosted_over_gpus",
+            "economics.hybrid_per_month",
+            "economics.cheapest_per_request",
+            "economics.break_even_tokens_per_day",
+        ],
+    ),
 ];
 
 /// The plan in a screen or two.
@@ -49,6 +77,8 @@ pub(super) fn summary(checked: &Checked, plan: &Plan) -> String {
         }
         let _ = write!(text, "\n{table}\n");
     }
+    write_fleet(&mut text, plan);
+    write_money(&mut text, plan);
     for found in &plan.contradictions {
         let _ = write!(text, "\n{}\n", contradiction(found));
     }
@@ -59,6 +89,66 @@ pub(super) fn summary(checked: &Checked, plan: &Plan) -> String {
         plan.sheet.inputs().count()
     );
     text
+}
+
+fn write_fleet(text: &mut String, plan: &Plan) {
+    let Some(fleet) = &plan.fleet else { return };
+    let named = if fleet.named { "" } else { " (planning.self_hosted_model names another)" };
+    match &fleet.cheapest {
+        Some(option) => {
+            let _ = write!(
+                text,
+                "\n{}{named}: {} on {}× {} with {}, {} others are as good in some way\n",
+                fleet.model,
+                option.precision.name(),
+                option.gpus_per_replica,
+                option.gpu,
+                option.engine.name(),
+                fleet.frontier.len().saturating_sub(1)
+            );
+        }
+        None => {
+            let _ = write!(text, "\n{}{named}: no GPU that can be had meets the targets\n", fleet.model);
+        }
+    }
+    if let Some(scaling) = &fleet.scaling {
+        let _ = write!(text, "\n{}\n", table(&scaling.outcomes, scaling.chosen));
+    }
+}
+
+/// Whether providers, own GPUs or both are the cheapest, how sure that is, and what lies ahead.
+fn write_money(text: &mut String, plan: &Plan) {
+    let ways = [
+        ("providers", "economics.api_is_cheapest"),
+        ("own GPUs", "economics.self_hosting_is_cheapest"),
+        ("both together", "economics.hybrid_is_cheapest"),
+    ];
+    let shares: Vec<String> = ways
+        .iter()
+        .filter_map(|(way, row)| {
+            let no = plan.sheet.share_at_most(&plan.simulation, row, 0.5)?;
+            Some(format!("{way} in {:.0} of 100 draws", (1.0 - no) * 100.0))
+        })
+        .collect();
+    if !shares.is_empty() {
+        let _ = write!(text, "\nThe cheapest: {}\n", shares.join(", "));
+    }
+    for forecast in &plan.money.forecasts {
+        let (Some(first), Some(last)) = (forecast.months.first(), forecast.months.last()) else { continue };
+        let over =
+            forecast.over_budget.map_or(String::new(), |month| format!(", over the budget in month {month}"));
+        let paid = forecast
+            .paid_back
+            .map_or(String::new(), |month| format!(", own GPUs have paid back in month {month}"));
+        let _ = writeln!(
+            text,
+            "{}: providers {} now, {} in month {} with everything done that makes it cheaper{over}{paid}",
+            forecast.scenario.as_str(),
+            Unit::DollarsPerMonth.show(first.api_with_steps),
+            Unit::DollarsPerMonth.show(last.api_with_steps),
+            last.month
+        );
+    }
 }
 
 /// A contradiction in two lines.
