@@ -83,7 +83,7 @@ impl Calibration {
         let mut calibration = Calibration::default();
         for row in rows {
             let (Some(ttft), Some(tpot)) = (row.ttft_ms, row.tpot_ms) else { continue };
-            match plain.estimate(&row.deployment, &row.load) {
+            match plain.estimate_unguarded(&row.deployment, &row.load) {
                 Ok(estimated) => {
                     let entry = logs
                         .entry(group_key(&row.deployment))

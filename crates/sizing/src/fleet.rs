@@ -15,6 +15,8 @@ use crate::deployment::{Deployment, Engine, Load, Parallelism, Precision, Servin
 use crate::memory::plan_memory;
 use crate::service_time::{Basis, Estimate, ServiceTimes};
 
+/// Stage of a candidate whose time per output token is more than twice the limit.
+const HOPELESS: u8 = 3;
 const DEGREES: [u32; 4] = [1, 2, 4, 8];
 const CONCURRENCIES: [u32; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
@@ -162,7 +164,13 @@ fn options_on(
                 {
                     match option(&deployment, concurrency, workload, times) {
                         Ok(found) => options.push(found),
-                        Err((stage, reason)) => failed(stage, reason),
+                        Err((stage, reason)) => {
+                            failed(stage, reason);
+                            // Both times grow with the requests in flight; at twice the limit more will not help.
+                            if stage == HOPELESS {
+                                break;
+                            }
+                        }
                     }
                 }
             }
@@ -186,6 +194,7 @@ fn option(
         format!("{} with {concurrency} in flight on {} GPUs", deployment.precision.name(), gpus(deployment));
     let (ttft, tpot) = (pick(&slow.ttft_ms), pick(&slow.tpot_ms));
     if tpot > workload.tpot_ms {
+        let stage = if tpot > 2.0 * workload.tpot_ms { HOPELESS } else { 4 };
         return Err((
             3,
             format!("time per output token {tpot:.1} ms exceeds {:.1} ms ({what})", workload.tpot_ms),

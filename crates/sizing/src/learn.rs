@@ -10,9 +10,7 @@ use crate::features::{columns, version_key};
 use crate::least_squares::Problem;
 use crate::physics::{self, Situation};
 use crate::rows::MeasuredRow;
-use crate::service_time::{
-    Basis, Corrections, ServiceTimes, Spread, family, group_key, mode, physical, strata,
-};
+use crate::service_time::{Basis, Corrections, ServiceTimes, Spread, family, group_key, physical, strata};
 use crate::trees::{Forest, Growth};
 
 const FINE: Growth =
@@ -222,14 +220,8 @@ fn spreads(rows: &[&MeasuredRow<'_>]) -> BTreeMap<String, Spread> {
             if (holdout == Holdout::Random) != (held.basis == Basis::Measured) {
                 continue;
             }
-            let mut names = strata(&row.deployment, held.basis);
-            names.push(format!(
-                "{} {}",
-                if held.basis == Basis::Measured { "measured" } else { "extrapolated" },
-                mode(&row.deployment)
-            ));
-            names.sort();
-            names.dedup();
+            let at = Situation::of(&row.deployment, &row.load);
+            let names = strata(&row.deployment, &at, held.basis);
             for name in names {
                 let entry = logs.entry(name).or_default();
                 entry.0.push((tpot / held.tpot_ms[0]).ln());

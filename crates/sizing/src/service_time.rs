@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
+use crate::catalogue::Architecture;
 use crate::deployment::{Deployment, Load, Serving};
 use crate::features::{Physical, columns};
 use crate::memory::{DoesNotFit, plan_memory};
@@ -81,6 +82,16 @@ pub enum Refusal {
         low: u32,
         /// Largest value that is trusted.
         high: u32,
+    },
+    /// Nothing like this GPU was ever measured.
+    #[error(
+        "not calibrated: no GPU of {gpu}'s vendor was measured with {engine}; measure your own and calibrate"
+    )]
+    UnmeasuredVendor {
+        /// GPU asked for.
+        gpu: String,
+        /// Engine asked for.
+        engine: &'static str,
     },
     /// Far more requests than fit: the time to first token is queueing that depends on how long the load lasts.
     #[error(
@@ -156,8 +167,23 @@ impl ServiceTimes {
     /// Estimates the service time of a deployment under a load.
     ///
     /// # Errors
-    /// What does not fit into the memory, lies outside what was calibrated, or is saturated.
+    /// What does not fit into the memory, lies outside what was calibrated, or is saturated. All published rows are of
+    /// one vendor's GPUs; another's are refused until a calibration has rows of that GPU.
     pub fn estimate(&self, deployment: &Deployment<'_>, load: &Load) -> Result<ServiceTime, Refusal> {
+        let foreign = matches!(deployment.gpu.architecture, Architecture::Cdna3 | Architecture::Cdna4);
+        if foreign && !self.calibration.groups().contains_key(&group_key(deployment)) {
+            let (gpu, engine) = (deployment.gpu.name.clone(), deployment.engine.name());
+            return Err(Refusal::UnmeasuredVendor { gpu, engine });
+        }
+        self.estimate_unguarded(deployment, load)
+    }
+
+    /// The estimate without asking whether anything like the GPU was measured: a calibration starts from it.
+    pub(crate) fn estimate_unguarded(
+        &self,
+        deployment: &Deployment<'_>,
+        load: &Load,
+    ) -> Result<ServiceTime, Refusal> {
         let at = Situation::of(deployment, load);
         let group = group_key(deployment);
         let known = self.measured.contains_key(&group);
@@ -179,7 +205,7 @@ impl ServiceTimes {
         }
         let basis = if known { Basis::Measured } else { Basis::Extrapolated };
         let (tpot, ttft) = self.point(deployment, &at, basis);
-        let spread = self.spread(deployment, basis);
+        let spread = self.spread(deployment, &at, basis);
         let calibrated = self.calibration.of(&group, deployment.engine);
         let around = |value: f64, (low, high): (f64, f64)| Estimate {
             value,
@@ -210,8 +236,8 @@ impl ServiceTimes {
         (tpot, ttft)
     }
 
-    fn spread(&self, deployment: &Deployment<'_>, basis: Basis) -> Spread {
-        strata(deployment, basis)
+    fn spread(&self, deployment: &Deployment<'_>, at: &Situation, basis: Basis) -> Spread {
+        strata(deployment, at, basis)
             .iter()
             .find_map(|stratum| self.spreads.get(stratum))
             .copied()
@@ -251,22 +277,28 @@ pub(crate) fn mode(deployment: &Deployment<'_>) -> &'static str {
     }
 }
 
-/// Strata whose held-out errors apply, the narrowest first.
-pub(crate) fn strata(deployment: &Deployment<'_>, basis: Basis) -> Vec<String> {
+/// Share of the room from which requests begin to wait for each other's cache.
+const CROWDED_FROM: f64 = 0.6;
+
+/// Strata whose held-out errors apply, the narrowest first. Crowded engines are strata of their own: their time to
+/// first token can be many times the usual.
+pub(crate) fn strata(deployment: &Deployment<'_>, at: &Situation, basis: Basis) -> Vec<String> {
     let mode = mode(deployment);
+    let engine = deployment.engine.name();
+    let crowded = at.aggregated && at.concurrency > CROWDED_FROM * at.fitting;
+    let crowd = if crowded { "crowded" } else { "free" };
     match basis {
         Basis::Measured => vec![
-            format!("measured {}", group_key(deployment)),
-            format!("measured {mode} {}", deployment.engine.name()),
+            format!("measured {} {crowd}", group_key(deployment)),
+            format!("measured {mode} {engine} {crowd}"),
+            format!("measured {mode} {crowd}"),
             format!("measured {mode}"),
         ],
-        Basis::Extrapolated => {
-            vec![
-                format!("extrapolated {mode} {}", deployment.engine.name()),
-                format!("extrapolated {mode}"),
-                "extrapolated".to_owned(),
-            ]
-        }
+        Basis::Extrapolated => vec![
+            format!("extrapolated {mode} {engine} {crowd}"),
+            format!("extrapolated {mode} {crowd}"),
+            format!("extrapolated {mode}"),
+        ],
     }
 }
 

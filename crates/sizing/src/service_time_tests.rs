@@ -52,6 +52,19 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
 }
 
 #[test]
+fn a_gpu_of_a_vendor_without_measurements_is_refused_until_it_is_calibrated() {
+    let times = ServiceTimes::built_in();
+    let other = deployment("Llama-3.1-70B", "mi300x", Engine::Vllm, Precision::Fp8, 1);
+    let refused = times.estimate(&other, &LOAD).expect_err("no such GPU was measured");
+    assert!(refused.to_string().contains("MI300X"), "{refused}");
+    let text = format!("{HEADER}\nm,vllm,Llama-3.1-70B,mi300x,fp8,agg,1024,1024,16,1,,,300,25\n");
+    let rows: Vec<_> =
+        read_rows(&text, Catalogue::built_in()).expect("reads").into_iter().flatten().collect();
+    let own = times.with_calibration(Calibration::fit(times, &rows));
+    assert!(own.estimate(&other, &LOAD).is_ok());
+}
+
+#[test]
 fn far_more_requests_than_fit_are_refused_as_saturated() {
     let one = deployment("Llama-3.1-70B", "h200", Engine::Trtllm, Precision::Fp8, 1);
     let load = Load { input_tokens: 8192, output_tokens: 1024, concurrency: 512 };

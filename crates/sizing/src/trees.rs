@@ -34,10 +34,26 @@ pub(crate) struct Forest {
     trees: Vec<Tree>,
 }
 
-/// One tree as parallel arrays. Entry `i` is a leaf with value `value[i]` where `column[i]` is −1; otherwise rows with
-/// `x[column[i]] <= value[i]` go to the next entry, others to entry `other[i]`.
+/// One tree. A node without a column is a leaf; otherwise rows with `x[column] <= value` go to the next node, others to
+/// node `other`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "TreeDocument", into = "TreeDocument")]
 struct Tree {
+    nodes: Vec<TreeNode>,
+}
+
+/// A node, packed so that a walk through a tree touches little memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct TreeNode {
+    /// −1 in a leaf.
+    column: i16,
+    other: u16,
+    value: f32,
+}
+
+/// A tree as parallel arrays, which is shorter in a file.
+#[derive(Clone, Serialize, Deserialize)]
+struct TreeDocument {
     #[serde(rename = "c")]
     column: Vec<i16>,
     #[serde(rename = "v")]
@@ -46,21 +62,32 @@ struct Tree {
     other: Vec<u16>,
 }
 
+impl From<TreeDocument> for Tree {
+    fn from(document: TreeDocument) -> Tree {
+        let parts = document.column.into_iter().zip(document.other).zip(document.value);
+        Tree { nodes: parts.map(|((column, other), value)| TreeNode { column, other, value }).collect() }
+    }
+}
+
+impl From<Tree> for TreeDocument {
+    fn from(tree: Tree) -> TreeDocument {
+        TreeDocument {
+            column: tree.nodes.iter().map(|node| node.column).collect(),
+            value: tree.nodes.iter().map(|node| node.value).collect(),
+            other: tree.nodes.iter().map(|node| node.other).collect(),
+        }
+    }
+}
+
 impl Tree {
     fn value_of(&self, row: &[f32]) -> f32 {
-        let mut entry = 0;
-        // Entries only point forward, so this ends; a damaged file that points backward stops after as many steps.
-        for _ in 0..=self.column.len() {
-            let (Some(column), Some(value)) = (self.column.get(entry), self.value.get(entry)) else {
-                return 0.0;
-            };
-            let Ok(column) = usize::try_from(*column) else { return *value };
+        let mut place = 0;
+        // Nodes only point forward, so this ends; a damaged file that points backward stops after as many steps.
+        for _ in 0..=self.nodes.len() {
+            let Some(node) = self.nodes.get(place) else { return 0.0 };
+            let Ok(column) = usize::try_from(node.column) else { return node.value };
             let here = row.get(column).copied().unwrap_or(0.0);
-            entry = if here <= *value {
-                entry + 1
-            } else {
-                self.other.get(entry).map_or(usize::MAX, |o| usize::from(*o))
-            };
+            place = if here <= node.value { place + 1 } else { usize::from(node.other) };
         }
         0.0
     }
@@ -230,21 +257,18 @@ impl Grower<'_> {
 
     fn write(&self, node: usize, tree: &mut Tree) {
         let here = &self.nodes[node];
-        let entry = tree.column.len();
+        let entry = tree.nodes.len();
         match (here.split, here.children) {
             (Some((column, bin)), Some((below, above))) => {
-                tree.column.push(column as i16);
-                tree.value.push(self.bins.edges[column][bin]);
-                tree.other.push(0);
+                let value = self.bins.edges[column][bin];
+                tree.nodes.push(TreeNode { column: column as i16, other: 0, value });
                 self.write(below, tree);
-                tree.other[entry] = tree.column.len() as u16;
+                tree.nodes[entry].other = tree.nodes.len() as u16;
                 self.write(above, tree);
             }
             _ => {
                 let value = weighted_median(&here.rows, self.errors, self.weights) * self.growth.rate;
-                tree.column.push(-1);
-                tree.value.push((value * 1e4).round() as f32 / 1e4);
-                tree.other.push(0);
+                tree.nodes.push(TreeNode { column: -1, other: 0, value: (value * 1e4).round() as f32 / 1e4 });
             }
         }
     }
