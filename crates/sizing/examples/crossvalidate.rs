@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_sizing::{Basis, Catalogue, HeldOut, Holdout, MeasuredRow, Serving, cross_validate, read_rows};
+use mainstay_sizing::{
+    Basis, Catalogue, HeldOut, Holdout, MeasuredRow, Serving, cross_validate, plan_memory, read_rows,
+};
 
 #[expect(clippy::disallowed_methods, reason = "an example takes its file as an argument")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,8 +42,23 @@ fn strata_of(row: &MeasuredRow<'_>, held: &HeldOut) -> Vec<String> {
         names.push(format!("agg {}", deployment.gpu.name));
         names.push(format!("agg {}", deployment.precision.name()));
         names.push(format!("agg {}", deployment.model.name));
+        let parallelism = deployment.serving.decode();
+        let room = plan_memory(
+            deployment.model,
+            deployment.gpu,
+            deployment.precision,
+            &parallelism,
+            row.load.mean_context(),
+        );
+        let free = room.is_ok_and(|plan| f64::from(row.load.concurrency) <= 0.6 * f64::from(plan.sequences));
+        if free {
+            names.push("agg free".to_owned());
+        }
         if deployment.model.experts.is_none() {
             names.push("agg dense".to_owned());
+            if free {
+                names.push("agg dense free".to_owned());
+            }
         }
         if held.basis == Basis::Extrapolated {
             names.push("agg extrapolated".to_owned());

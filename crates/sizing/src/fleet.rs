@@ -196,7 +196,7 @@ fn option(
     if tpot > workload.tpot_ms {
         let stage = if tpot > 2.0 * workload.tpot_ms { HOPELESS } else { 4 };
         return Err((
-            3,
+            stage,
             format!("time per output token {tpot:.1} ms exceeds {:.1} ms ({what})", workload.tpot_ms),
         ));
     }
