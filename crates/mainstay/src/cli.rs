@@ -59,7 +59,7 @@ enum Verb {
     #[command(subcommand, after_help = "Example: mainstay audit verify")]
     Audit(audit::AuditVerb),
     /// Forgets a person, a document or a tenant everywhere, and proves it.
-    Erase(erase::EraseVerb),
+    Erase(Box<erase::EraseVerb>),
     /// Shows how the budgets stand.
     #[command(subcommand, after_help = "Example: mainstay budget list")]
     Budget(budget::BudgetVerb),
@@ -72,7 +72,7 @@ enum Verb {
     #[command(subcommand, after_help = "Example: mainstay spec check mainstay.toml")]
     Spec(spec::SpecVerb),
     /// Plans what the requirements come to: capacity, machines, cost; every number with its formula.
-    Plan(plan::PlanArgs),
+    Plan(Box<plan::PlanArgs>),
     /// Decides what the product is built on, says why, and which decisions no longer hold.
     Decide(decide::DecideArgs),
     /// Measures how good retrieval is on questions whose answers are known.
@@ -104,12 +104,12 @@ pub(crate) fn main() -> ExitCode {
         Verb::Tenants(verb) => tenants::run(verb, config),
         Verb::Policy(verb) => policy::run(verb, config),
         Verb::Audit(verb) => audit::run(verb, config),
-        Verb::Erase(verb) => erase::run(verb, config),
+        Verb::Erase(verb) => erase::run(*verb, config),
         Verb::Budget(verb) => budget::run(verb, config),
         Verb::Cache(verb) => cache::run(verb, config),
         Verb::Init(args) => init::run(args),
         Verb::Spec(verb) => spec::run(verb, config),
-        Verb::Plan(args) => plan::run(args, config),
+        Verb::Plan(args) => plan::run(*args, config),
         Verb::Decide(args) => decide::run(args, config),
         Verb::Eval(verb) => eval::run(verb, config),
         Verb::Train(verb) => train::run(verb),

@@ -6,14 +6,13 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::Client as HyperClient;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use mainstay_providers::http::{Connector, connector};
 use mainstay_wire::sse;
+use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 use crate::printable;
@@ -21,7 +20,7 @@ use crate::printable;
 /// A client of one running Mainstay.
 #[derive(Clone)]
 pub(crate) struct Client {
-    http: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: HyperClient<Connector, Full<Bytes>>,
     url: String,
     key: String,
     /// The approval that another person gave for what is done.
@@ -76,17 +75,7 @@ impl ClientError {
 impl Client {
     /// A client of the Mainstay at `url` with this API key. Certificates are Mozilla's roots' or those of `ca`.
     pub(crate) fn new(url: &str, key: &str, ca: Option<&Authorities>) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.enforce_http(false);
-        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring supports the default versions of TLS");
-        let tls = match ca {
-            Some(Authorities(roots)) => tls.with_root_certificates(Arc::clone(roots)),
-            None => tls.with_webpki_roots(),
-        };
-        let connector = HttpsConnector::from((connector, tls.with_no_client_auth()));
+        let connector = connector(ca.map(|Authorities(roots)| Arc::clone(roots)));
         let http = HyperClient::builder(TokioExecutor::new()).build(connector);
         Self {
             http,

@@ -31,7 +31,7 @@ fn page(name: &str, alerts: &[Alert]) -> String {
     for alert in alerts {
         let hold = if alert.hold.is_empty() { String::new() } else { format!(", for {}", alert.hold) };
         let _ = writeln!(text, "As a {}{hold}:\n", alert.severity.as_str());
-        code(&mut text, "promql", &[alert.expression.clone()]);
+        code(&mut text, "promql", std::slice::from_ref(&alert.expression));
     }
     text.push_str("## Look\n\n");
     if !first.runbook.queries.is_empty() {

@@ -13,7 +13,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
 use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use mainstay_domain::Clock;
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use tower::Service;
 
 /// Something that opens connections: the network, or a pipe to a stand-in within the process.
@@ -52,11 +52,30 @@ impl Link {
     }
 }
 
+/// What a client of hyper's connects with.
+pub type Connector = HttpsConnector<HttpConnector>;
+
+/// Connections over HTTP/1.1, plain or with TLS, for the verbs' client of Mainstay's own API. `roots` vouch for servers; without
+/// them, Mozilla's do.
+pub fn connector(roots: Option<Arc<RootCertStore>>) -> Connector {
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default versions of TLS");
+    let tls = match roots {
+        Some(roots) => tls.with_root_certificates(roots),
+        None => tls.with_webpki_roots(),
+    };
+    HttpsConnector::from((tcp, tls.with_no_client_auth()))
+}
+
 /// The network: TCP without delay, and TLS with Mozilla's roots. HTTP/2 where the server chooses it (ALPN), else
 /// HTTP/1.1.
 #[derive(Clone)]
 pub struct Network {
-    connector: HttpsConnector<HttpConnector>,
+    connector: Connector,
 }
 
 impl Network {

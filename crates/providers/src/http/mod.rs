@@ -23,7 +23,7 @@ use pool::{Lease, Pool};
 use timer::PhaseTimer;
 
 pub use body::AnswerBody;
-pub use connect::{Dial, Dialling, Link, Network};
+pub use connect::{Connector, Dial, Dialling, Link, Network, connector};
 pub use error::TransportError;
 pub use retry_after::retry_after;
 pub use timer::Timeouts;

@@ -22,7 +22,7 @@ pub(super) const CARD: Card = Card {
             gains: "never a wrong answer",
             costs: "people seldom ask in the same words",
             apply: Apply {
-                config: "[assistants.support]\ncorpus = \"default\"\ncache.mode = \"exact\"\n",
+                config: "[assistants.support]\ncorpus = \"default\"\nmodel = \"builtin/extractive\"\ncache.mode = \"exact\"\n",
                 steps: &[],
             },
         },
@@ -33,7 +33,7 @@ pub(super) const CARD: Card = Card {
             gains: "a third of the questions cost nothing",
             costs: "the line between like and the same has to be learned",
             apply: Apply {
-                config: "[assistants.support]\ncorpus = \"default\"\ncache.mode = \"semantic\"\ncache.most_wrong = \"1%\"\n",
+                config: "[assistants.support]\ncorpus = \"default\"\nmodel = \"builtin/extractive\"\ncache.mode = \"semantic\"\ncache.most_wrong = \"1%\"\n",
                 steps: &["mainstay cache warm questions.txt --assistant support"],
             },
         },

@@ -39,7 +39,7 @@ pub(super) const CARD: Card = Card {
             gains: "an attack that works does no harm",
             costs: "less can be done",
             apply: Apply {
-                config: "[providers.openai]\napi_key = \"env:OPENAI_API_KEY\"\n[assistants.support]\ncorpus = \"default\"\nmodel = \"openai/gpt-4o-mini\"\n[security]\ntwo_person = [\"index.rebuild\"]\n",
+                config: "[providers.openai]\napi_key = \"env:OPENAI_API_KEY\"\n[assistants.support]\ncorpus = \"default\"\nmodel = \"openai/gpt-4o-mini\"\n[security]\ntwo_person = [\"index.rebuild\"]\n[identity.issuers.login]\nissuer = \"https://login.example.com/\"\naudiences = [\"mainstay\"]\njwks_url = \"https://login.example.com/keys\"\ntenant = \"default\"\nclaims.user = \"sub\"\n",
                 steps: &["approve what tools write (`mainstay decide --card 08.2`)"],
             },
         },

@@ -25,7 +25,7 @@ pub(super) const CARD: Card = Card {
             gains: "says exactly what is meant",
             costs: "refusals to explain",
             apply: Apply {
-                config: "[security]\nenvironment = \"production\"\ntwo_person = [\"index.rebuild\"]\n",
+                config: "[security]\nenvironment = \"production\"\ntwo_person = [\"index.rebuild\"]\n[identity.issuers.login]\nissuer = \"https://login.example.com/\"\naudiences = [\"mainstay\"]\njwks_url = \"https://login.example.com/keys\"\ntenant = \"default\"\nclaims.user = \"sub\"\n",
                 steps: &["write policies.cedar and try it: mainstay policy test"],
             },
         },

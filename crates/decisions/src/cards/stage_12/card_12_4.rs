@@ -19,7 +19,7 @@ pub(super) const CARD: Card = Card {
             gains: "nothing is lost, a week's work",
             costs: "only what repeats",
             apply: Apply {
-                config: "[assistants.support]\ncorpus = \"default\"\ncache.mode = \"semantic\"\n",
+                config: "[assistants.support]\ncorpus = \"default\"\nmodel = \"builtin/extractive\"\ncache.mode = \"semantic\"\n",
                 steps: &["mainstay cache warm questions.txt --assistant support"],
             },
         },
