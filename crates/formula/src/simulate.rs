@@ -59,7 +59,12 @@ impl Sheet {
         let last = column.len().checked_sub(1)?;
         let position = q.clamp(0.0, 1.0) * last as f64;
         let (below, above) = (column[position.floor() as usize], column[position.ceil() as usize]);
-        Some(below + (above - below) * position.fract())
+        // Between two equal ones, both unlimited perhaps, there is nothing to interpolate.
+        Some(if below == above || position.fract() == 0.0 {
+            below
+        } else {
+            below + (above - below) * position.fract()
+        })
     }
 
     /// The share of draws in which a row was at most this.

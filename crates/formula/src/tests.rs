@@ -82,6 +82,15 @@ fn draws_follow_the_triangle_and_repeat_with_their_seed() {
 }
 
 #[test]
+fn what_is_unlimited_in_every_draw_is_unlimited_at_every_quantile() {
+    let mut sheet = Sheet::new();
+    let zero = sheet.input("zero", Unit::Count, "nothing", Input::given(0.0, "test"));
+    sheet.define("endless", Unit::Count, "one over nothing", crate::Expr::constant(1.0) / &zero);
+    let simulation = sheet.simulate(100, 1);
+    assert_eq!(sheet.quantile(&simulation, "endless", 0.05), Some(f64::INFINITY));
+}
+
+#[test]
 fn rounding_up_forgives_the_last_bits() {
     let mut sheet = Sheet::new();
     let third = sheet.input("third", Unit::Count, "a third", Input::given(0.1 + 0.2, "test"));

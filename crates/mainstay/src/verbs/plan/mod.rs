@@ -132,7 +132,7 @@ pub(super) fn bounds(plan: &Plan, row: &Row) -> (f64, f64) {
 /// The bounds as people read them; empty where the number is certain.
 pub(super) fn range(plan: &Plan, row: &Row) -> String {
     let (low, high) = bounds(plan, row);
-    if high - low <= 1e-9 * row.value.abs() {
+    if low == high || high - low <= 1e-9 * row.value.abs() {
         return String::new();
     }
     format!("{} to {}", row.unit.show(low), row.unit.show(high))
