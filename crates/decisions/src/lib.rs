@@ -1,7 +1,7 @@
 //! The 48 architectural decisions of an AI product: what there is to choose from, which choice fits this spec and this
 //! system's measurements, what would change it, and what would show that it no longer holds.
 //!
-//! A [`Card`] is data: options, rules over [`Fact`]s, premises. [`decide`] applies one to a [`Situation`], which holds what is
+//! A [`Card`] is data: options, rules over [`Fact`]s, premises. [`decide()`] applies one to a [`Situation`], which holds what is
 //! known. Because rules are data, the reasons of a decision, what would change it and its thresholds' tests follow from
 //! them and cannot say anything else than what was computed.
 //!
