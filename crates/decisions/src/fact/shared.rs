@@ -117,4 +117,7 @@ facts! {
     CONTEXT_PRECISION = "context_precision", Score, "the share of retrieved passages that help",
         [Told("mainstay eval retrieval GOLDEN: precision@5")];
     FAITHFULNESS = "faithfulness", Score, "faithfulness on the golden set", [Told("a judged evaluation run")];
+
+    // Stages 1 and 2.
+    DATA_STAYS_INSIDE = "data_stays_inside", YesNo, "data may not leave the own network", [Told("true where contracts or the law say so")];
 }
