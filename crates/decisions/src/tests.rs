@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::card::{Card, Condition, Test};
 use crate::cards;
 use crate::decide::{State, decide};
-use crate::fact::{Fact, Origin, Situation};
+use crate::fact::{Fact, Origin, Situation, Source};
 
 /// Makes a condition true, or just not true.
 fn set(situation: &mut Situation, condition: &Condition, met: bool) {
@@ -194,5 +194,18 @@ fn cards_and_facts_have_names_of_their_own() {
         assert!(seen.insert(*id), "two facts are named {id}");
         assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{id}");
         assert!(!what.is_empty() && !from.is_empty(), "{id}");
+    }
+}
+
+#[test]
+fn every_fact_is_asked_about_and_no_two_read_the_same() {
+    let asked: BTreeSet<&str> = cards::all().flat_map(Card::facts).map(|fact| fact.id).collect();
+    let idle: Vec<&str> = cards::facts().map(|fact| fact.id).filter(|id| !asked.contains(id)).collect();
+    assert!(idle.is_empty(), "no card asks about {idle:?}");
+    let mut read = BTreeSet::new();
+    for fact in cards::facts() {
+        for source in fact.from.iter().filter(|source| matches!(source, Source::Measured(_))) {
+            assert!(read.insert(format!("{source:?}")), "{} reads what another fact reads", fact.id);
+        }
     }
 }

@@ -64,10 +64,6 @@ facts! {
         [Plan("capacity.peak_requests_per_second")];
     PEAK_FACTOR = "peak_factor", Times, "the peak over the average", [Plan("capacity.peak_factor")];
     TOKENS_PER_DAY = "tokens_per_day", TokensPerDay, "tokens of all requests", [Plan("capacity.tokens_per_day")];
-    INPUT_TOKENS = "input_tokens", Tokens, "tokens of a request's prompt", [
-        Plan("traffic.input_tokens")
-    ];
-    OUTPUT_TOKENS = "output_tokens", Tokens, "tokens of an answer", [Plan("traffic.output_tokens")];
     API_COST_PER_MONTH = "api_cost_per_month", DollarsPerMonth, "what providers would charge",
         [Plan("economics.api_per_month")];
     SELF_HOSTED_COST_PER_MONTH = "self_hosted_cost_per_month", DollarsPerMonth,
@@ -78,8 +74,6 @@ facts! {
     PROVIDERS = "providers", Count, "model providers that are configured", [Spec("providers")];
     CASCADE_MODELS = "cascade_models", Count, "models in the longest cascade", [Spec("assistants.*.cascade")];
     SEMANTIC_CACHE = "semantic_cache", YesNo, "like questions get the same answer from the cache", [Spec("assistants.*.cache.mode")];
-    RERANKER = "reranker", YesNo, "search results are reranked", [Spec("corpora.*.reranker")];
-    HYBRID_SEARCH = "hybrid_search", YesNo, "words and meaning are searched together", [Spec("corpora.*.fusion")];
     AGENTS = "agents", YesNo, "the product acts through tools", [Told("true when answers call tools")];
 
     DOCUMENTS = "documents", Count, "documents in the largest corpus",
@@ -120,4 +114,22 @@ facts! {
 
     // Stages 1 and 2.
     DATA_STAYS_INSIDE = "data_stays_inside", YesNo, "data may not leave the own network", [Told("true where contracts or the law say so")];
+
+    // Asked by several stages.
+    SLA_TIERS = "contracts", Count, "tiers with a contract", [Spec("sla.tiers")];
+    AUDIT_FAILURES = "audit_failures", Count, "audit records that could not be written", [Measured(Reading::Sum(Series::all("mainstay_audit_failures_total")))];
+    ML_ENGINEERS = "ml_engineers", Count, "engineers who can run models", [Told("how many"), Spec("planning.engineers")];
+    KV_CACHE_USAGE = "kv_cache_usage", Share, "the share of the memory for running answers that is used", [Measured(Reading::Largest(Series::all("vllm:kv_cache_usage_perc")))];
+    SHED_SHARE = "shed_share", Share, "the share of requests that were turned away", [Measured(Reading::Ratio { of: Series::all("mainstay_shed_requests_total"), among: Series::all("mainstay_turns_total"), scale: 1.0 })];
+    REQUESTS_WAITING = "requests_waiting", Count, "requests that wait", [Measured(Reading::Sum(Series::all("mainstay_waiting_requests")))];
+    BREAKER_OSCILLATIONS = "breaker_oscillations", Count, "breakers that opened again soon after they had closed", [Measured(Reading::Sum(Series::all("mainstay_breaker_oscillations_total")))];
+    TIERS = "tiers", Count, "tiers of callers", [Spec("limits.tiers")];
+    HIGH_STAKES = "high_stakes", YesNo, "a wrong answer harms somebody", [Told("true for medicine, law, money")];
+    JUDGE_AGREEMENT = "judge_agreement", Score, "how often the judge agrees with people", [Told("on a hundred labelled pairs")];
+    LOAD_STEADY = "load_is_steady", YesNo, "the load hardly moves over the day", [Told("true where the peak is below twice the average")];
+    REPEATED_QUESTIONS = "repeated_questions", Share, "the share of questions that mean the same as an earlier one", [Told("from a week of questions, by a person or a cluster analysis")];
+    OWN_GPUS = "own_gpus", YesNo, "models run on GPUs of one's own", [Told("true or false")];
+    STALE_READ_HURTS = "stale_read_hurts", YesNo, "a read that is a minute old would bill wrongly or let the wrong person in", [Told("true for bills, permissions, consent, experiment assignment")];
+    TOOLS_WRITE = "tools_write", YesNo, "tools change something", [Told("true or false")];
+    CITATIONS_REMOVED = "citations_removed", Share, "the share of citations that their source did not support", [Measured(Reading::Ratio { of: Series::with("mainstay_citations_total", "result", "removed"), among: Series::all("mainstay_citations_total"), scale: 1.0 })];
 }

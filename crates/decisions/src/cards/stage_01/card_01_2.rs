@@ -1,11 +1,11 @@
-use super::facts::{AWAITED, CONTRACTS, DAYS_LIVE};
+use super::facts::{AWAITED, DAYS_LIVE};
 use crate::card::{
     Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_least, at_most, below, no, yes,
 };
 use crate::fact::{
     AUDIENCE_ENTERPRISE, CASCADE_MODELS, COST_PER_REQUEST, COST_PER_REQUEST_TARGET, ERROR_RATE,
-    ERROR_RATE_TARGET, FAITHFULNESS_TARGET, LATENCY_P95_TARGET, SEMANTIC_CACHE, TTFT_P95, TTFT_P95_TARGET,
-    TTFT_P99, TTFT_P99_TARGET,
+    ERROR_RATE_TARGET, FAITHFULNESS_TARGET, LATENCY_P95_TARGET, SEMANTIC_CACHE, SLA_TIERS, TTFT_P95,
+    TTFT_P95_TARGET, TTFT_P99, TTFT_P99_TARGET,
 };
 
 pub(super) const CARD: Card = Card {
@@ -87,7 +87,7 @@ pub(super) const CARD: Card = Card {
     rules: &[
         Rule {
             choose: "per_tier",
-            when: &[at_least(CONTRACTS, 1.0)],
+            when: &[at_least(SLA_TIERS, 1.0)],
             why: "a contract is only as good as the target that warns before it breaks",
         },
         Rule { choose: "median", when: &[no(AWAITED)], why: "nobody waits, so nobody meets the tail" },

@@ -1,8 +1,8 @@
-use super::facts::{AUDIT_LOST, FOREIGN_FOUND, WAITED_TOO_LONG};
+use super::facts::{FOREIGN_FOUND, WAITED_TOO_LONG};
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_least, at_most, yes};
 use crate::fact::{
-    AUDIENCE_CONSUMER, AUDIENCE_ENTERPRISE, BACKPRESSURE, COST_PER_REQUEST, COST_PER_REQUEST_TARGET,
-    MONTHLY_ACTIVE_USERS, TENANTS,
+    AUDIENCE_CONSUMER, AUDIENCE_ENTERPRISE, AUDIT_FAILURES, BACKPRESSURE, COST_PER_REQUEST,
+    COST_PER_REQUEST_TARGET, MONTHLY_ACTIVE_USERS, TENANTS,
 };
 
 pub(super) const CARD: Card = Card {
@@ -90,7 +90,7 @@ pub(super) const CARD: Card = Card {
         },
         Premise {
             of: &["enterprise"],
-            holds: at_most(AUDIT_LOST, 0.0),
+            holds: at_most(AUDIT_FAILURES, 0.0),
             otherwise: "audit records are missing: look at the disk, then `mainstay audit verify`; with audit.required what cannot be recorded is not done",
         },
         Premise {

@@ -1,6 +1,6 @@
-use super::facts::{OWN_WRITES, STALE_HURTS};
+use super::facts::OWN_WRITES;
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, at_least, at_most, yes};
-use crate::fact::{INDEX_LAG, STALENESS_TARGET};
+use crate::fact::{INDEX_LAG, STALE_READ_HURTS, STALENESS_TARGET};
 
 pub(super) const CARD: Card = Card {
     id: "01.4",
@@ -60,7 +60,7 @@ pub(super) const CARD: Card = Card {
     rules: &[
         Rule {
             choose: "strong",
-            when: &[yes(STALE_HURTS)],
+            when: &[yes(STALE_READ_HURTS)],
             why: "a stale read would cost money or let the wrong person in",
         },
         Rule {

@@ -1,6 +1,6 @@
 //! Facts that the cards of stage 1 alone ask about.
 
-use crate::fact::Source::{Measured, Spec, Told};
+use crate::fact::Source::{Measured, Told};
 use crate::fact::facts;
 use crate::measured::{Reading, Series};
 
@@ -11,13 +11,10 @@ facts! {
     SCOPE_OPEN = "scope_is_open", YesNo, "nobody knows yet what the product is", [Told("true before the first users have used it")];
     AWAITED = "answers_awaited", YesNo, "somebody waits while an answer is made", [Told("false for reviews, reports and other work in the background")];
 
-    CONTRACTS = "contracts", Count, "tiers with a contract", [Spec("sla.tiers")];
     DAYS_LIVE = "days_live", Days, "since the product was opened to customers", [Told("days")];
 
     FOREIGN_FOUND = "cross_tenant_results", Count, "results of another tenant that hostile questions found",
         [Told("a test that asks as one tenant for what another one has")];
-    AUDIT_LOST = "audit_records_lost", Count, "audit records that could not be written",
-        [Measured(Reading::Sum(Series::all("mainstay_audit_failures_total")))];
     WAITED_TOO_LONG = "waited_too_long", Share, "the share of requests that waited longer than limits.longest_wait",
         [Measured(Reading::Ratio {
             of: Series::with("mainstay_shed_requests_total", "reason", "waited_too_long"),
@@ -25,6 +22,5 @@ facts! {
             scale: 1.0,
         })];
 
-    STALE_HURTS = "stale_read_hurts", YesNo, "a read that is a minute old would bill wrongly or let the wrong person in", [Told("true for bills, permissions, consent, experiment assignment")];
     OWN_WRITES = "own_writes_seen", YesNo, "people look at once for what they have just added", [Told("true where users upload documents")];
 }

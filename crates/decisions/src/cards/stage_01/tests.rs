@@ -1,13 +1,11 @@
 use crate::cards::tests::assert_decides;
 use crate::fact::{
     API_COST_PER_MONTH, AUDIENCE_ENTERPRISE, AUDIENCE_INTERNAL, CASCADE_MODELS, DATA_STAYS_INSIDE,
-    FAITHFULNESS_TARGET, LATENCY_P95_TARGET, MONTHLY_ACTIVE_USERS, MONTHLY_BUDGET, STALENESS_TARGET, TENANTS,
-    TTFT_P95_TARGET,
+    FAITHFULNESS_TARGET, LATENCY_P95_TARGET, MONTHLY_ACTIVE_USERS, MONTHLY_BUDGET, SLA_TIERS,
+    STALE_READ_HURTS, STALENESS_TARGET, TENANTS, TTFT_P95_TARGET,
 };
 
-use super::facts::{
-    AWAITED, BUDGET_FIXED, CONTRACTS, DAYS_LIVE, OWN_WRITES, SCOPE_OPEN, STALE_HURTS, TEAM_DRIVES,
-};
+use super::facts::{AWAITED, BUDGET_FIXED, DAYS_LIVE, OWN_WRITES, SCOPE_OPEN, TEAM_DRIVES};
 
 #[test]
 fn an_internal_tool_with_a_ceiling_is_decided_by_it() {
@@ -44,7 +42,7 @@ fn an_open_scope_waits_with_targets_unless_late_answers_are_worth_less() {
 
 #[test]
 fn a_contract_asks_for_targets_by_tier_before_quality_does() {
-    assert_decides("01.2", &[(CONTRACTS, 2.0), (FAITHFULNESS_TARGET, 0.85)], "per_tier");
+    assert_decides("01.2", &[(SLA_TIERS, 2.0), (FAITHFULNESS_TARGET, 0.85)], "per_tier");
 }
 
 #[test]
@@ -56,7 +54,7 @@ fn batch_work_needs_no_percentile() {
 #[test]
 fn the_first_month_is_provisional_and_a_contract_is_not() {
     assert_decides("01.2", &[(DAYS_LIVE, 10.0), (AUDIENCE_ENTERPRISE, 1.0)], "provisional");
-    assert_decides("01.2", &[(DAYS_LIVE, 10.0), (CONTRACTS, 1.0)], "per_tier");
+    assert_decides("01.2", &[(DAYS_LIVE, 10.0), (SLA_TIERS, 1.0)], "per_tier");
     assert_decides("01.2", &[(DAYS_LIVE, 45.0), (AUDIENCE_ENTERPRISE, 1.0)], "p99");
 }
 
@@ -79,7 +77,7 @@ fn a_million_people_are_the_public() {
 
 #[test]
 fn bills_are_strong_although_their_authors_look_at_once() {
-    assert_decides("01.4", &[(STALE_HURTS, 1.0), (OWN_WRITES, 1.0)], "strong");
+    assert_decides("01.4", &[(STALE_READ_HURTS, 1.0), (OWN_WRITES, 1.0)], "strong");
 }
 
 #[test]

@@ -1,8 +1,6 @@
-use super::facts::{
-    BUSIEST_MINUTE, DAILY_SHARE, FOLDER_BYTES, HAS_TRACE, SHED_SHARE, TEXT_BYTES, WORTH_ASKED,
-};
+use super::facts::{BUSIEST_MINUTE, DAILY_SHARE, FOLDER_BYTES, HAS_TRACE, TEXT_BYTES, WORTH_ASKED};
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_least, at_most, yes};
-use crate::fact::{CACHE_HIT_RATE, MONTHLY_BUDGET, PEAK_FACTOR, PEAK_REQUESTS_PER_SECOND};
+use crate::fact::{CACHE_HIT_RATE, MONTHLY_BUDGET, PEAK_FACTOR, PEAK_REQUESTS_PER_SECOND, SHED_SHARE};
 
 pub(super) const CARD: Card = Card {
     id: "02.1",

@@ -1,7 +1,8 @@
-use super::facts::{GPU_MEMORY, GPUS, GPUS_RUNNING, KV_USAGE, MEMORY_NEEDED, QUALITY_CRITICAL};
+use super::facts::{GPU_MEMORY, GPUS, GPUS_RUNNING, MEMORY_NEEDED, QUALITY_CRITICAL};
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, at_least, at_most, below, no};
 use crate::fact::{
-    FAITHFULNESS, FAITHFULNESS_TARGET, PEAK_REQUESTS_PER_SECOND, TTFT_P95, TTFT_P95_TARGET, TTFT_P99_TARGET,
+    FAITHFULNESS, FAITHFULNESS_TARGET, KV_CACHE_USAGE, PEAK_REQUESTS_PER_SECOND, TTFT_P95, TTFT_P95_TARGET,
+    TTFT_P99_TARGET,
 };
 
 pub(super) const CARD: Card = Card {
@@ -99,7 +100,7 @@ pub(super) const CARD: Card = Card {
     premises: &[
         Premise {
             of: &["one_gpu", "quantise", "tensor_parallel", "whole_node"],
-            holds: at_most(KV_USAGE, 0.9),
+            holds: at_most(KV_CACHE_USAGE, 0.9),
             otherwise: "the memory for running answers is full and requests wait: lower max-num-seqs, share prefixes, shorten contexts, or add a replica",
         },
         Premise {

@@ -1,10 +1,10 @@
-use super::facts::{IN_REGION, ML_OPS, OWN_WEIGHTS};
+use super::facts::{IN_REGION, OWN_WEIGHTS};
 use crate::card::{
     Apply, Card, Choice, Condition, Otherwise, Premise, Rule, at_least, at_most, below, no, yes,
 };
 use crate::fact::{
     API_COST_PER_MONTH, BREAK_EVEN_TOKENS_PER_DAY, DATA_RESIDENCY, DATA_STAYS_INSIDE, ESCALATED_SHARE,
-    MONTHLY_BUDGET, PEAK_FACTOR, SELF_HOSTED_COST_PER_MONTH, TOKENS_PER_DAY,
+    ML_ENGINEERS, MONTHLY_BUDGET, PEAK_FACTOR, SELF_HOSTED_COST_PER_MONTH, TOKENS_PER_DAY,
 };
 
 pub(super) const CARD: Card = Card {
@@ -59,7 +59,7 @@ pub(super) const CARD: Card = Card {
         },
         Rule {
             choose: "self_hosted",
-            when: &[yes(OWN_WEIGHTS), at_least(ML_OPS, 1.0)],
+            when: &[yes(OWN_WEIGHTS), at_least(ML_ENGINEERS, 1.0)],
             why: "nobody else serves the model that is needed, and somebody can run it",
         },
         Rule {
@@ -71,7 +71,7 @@ pub(super) const CARD: Card = Card {
             choose: "self_hosted",
             when: &[
                 Condition::above_fact(API_COST_PER_MONTH, SELF_HOSTED_COST_PER_MONTH, 1.0),
-                at_least(ML_OPS, 1.0),
+                at_least(ML_ENGINEERS, 1.0),
                 at_most(PEAK_FACTOR, 3.0),
             ],
             why: "all in all, one's own GPUs cost less, the load keeps them busy, and somebody can run them",
@@ -80,13 +80,13 @@ pub(super) const CARD: Card = Card {
             choose: "hybrid",
             when: &[
                 Condition::above_fact(API_COST_PER_MONTH, SELF_HOSTED_COST_PER_MONTH, 0.5),
-                at_least(ML_OPS, 1.0),
+                at_least(ML_ENGINEERS, 1.0),
             ],
             why: "providers cost more than half of what a fleet would: easy requests at home pay for it",
         },
         Rule {
             choose: "hybrid",
-            when: &[at_most(ESCALATED_SHARE, 0.3), at_least(ML_OPS, 1.0)],
+            when: &[at_most(ESCALATED_SHARE, 0.3), at_least(ML_ENGINEERS, 1.0)],
             why: "a small model answers seven of ten questions well enough, and one GPU carries it",
         },
     ],
@@ -112,7 +112,7 @@ pub(super) const CARD: Card = Card {
         },
         Premise {
             of: &["self_hosted", "hybrid"],
-            holds: at_least(ML_OPS, 1.0),
+            holds: at_least(ML_ENGINEERS, 1.0),
             otherwise: "nobody can run models: a GPU that fails at night stays down until somebody is found",
         },
         Premise {

@@ -1,9 +1,9 @@
-use super::facts::{
-    BOOT_SECONDS, BUSIEST_MINUTE, FLASH_FACTOR, GPUS, LOAD_STEADY, QUEUE_DEPTH, RAMP_SECONDS, SHED_SHARE,
-    SPIKES_KNOWN,
-};
+use super::facts::{BOOT_SECONDS, BUSIEST_MINUTE, FLASH_FACTOR, GPUS, RAMP_SECONDS, SPIKES_KNOWN};
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_least, at_most, yes};
-use crate::fact::{AUDIENCE_CONSUMER, BACKPRESSURE, PEAK_FACTOR, PEAK_REQUESTS_PER_SECOND};
+use crate::fact::{
+    AUDIENCE_CONSUMER, BACKPRESSURE, LOAD_STEADY, PEAK_FACTOR, PEAK_REQUESTS_PER_SECOND, REQUESTS_WAITING,
+    SHED_SHARE,
+};
 
 pub(super) const CARD: Card = Card {
     id: "02.4",
@@ -123,7 +123,7 @@ pub(super) const CARD: Card = Card {
         },
         Premise {
             of: &["queue"],
-            holds: at_most(QUEUE_DEPTH, 500.0),
+            holds: at_most(REQUESTS_WAITING, 500.0),
             otherwise: "five hundred wait: answer with the reduced_model until replicas are there, and limit the free tier (limits.tiers.free)",
         },
         Premise {

@@ -1,8 +1,7 @@
 //! Facts that the cards of stage 2 alone ask about.
 
-use crate::fact::Source::{Measured, Plan, Spec, Told};
+use crate::fact::Source::{Plan, Spec, Told};
 use crate::fact::facts;
-use crate::measured::{Reading, Series};
 
 facts! {
     pub(super),
@@ -19,16 +18,11 @@ facts! {
     GPUS = "gpus_at_peak", Count, "GPUs at the peak", [Plan("sizing.gpus")];
     GPUS_RUNNING = "gpus_running", Count, "GPUs that run models now", [Told("count(DCGM_FI_DEV_GPU_UTIL), or by hand")];
     QUALITY_CRITICAL = "quality_critical", YesNo, "a point of perplexity matters", [Told("true for medicine, law, code")];
-    ML_OPS = "ml_engineers", Count, "engineers who can run models", [Told("how many"), Spec("planning.engineers")];
     IN_REGION = "provider_in_region", YesNo, "a provider works on data in the regions that are asked for", [Told("from its contract")];
     OWN_WEIGHTS = "own_weights", YesNo, "the model has to be one that was trained on own data", [Told("true where no provider serves it")];
-    KV_USAGE = "kv_cache_usage", Share, "the share of the memory for running answers that is used", [Measured(Reading::Largest(Series::all("vllm:kv_cache_usage_perc")))];
-    LOAD_STEADY = "load_is_steady", YesNo, "the load hardly moves over the day", [Told("true where the peak is below twice the average")];
     SPIKES_KNOWN = "spikes_are_scheduled", YesNo, "spikes come at known hours", [Told("true for a start of work, a lecture, a weekly mail")];
     FLASH_FACTOR = "flash_factor", Times, "how much a sudden burst is over the usual load", [Told("of the largest burst without a date")];
     RAMP_SECONDS = "ramp_seconds", Seconds, "how long the load takes to double at its steepest",
         [Told("from a trace or mainstay_http_requests_total")];
     BOOT_SECONDS = "boot_seconds", Seconds, "the time until a new replica serves", [Told("node, image and model: measure one")];
-    SHED_SHARE = "shed_share", Share, "the share of requests that were turned away", [Measured(Reading::Ratio { of: Series::all("mainstay_shed_requests_total"), among: Series::all("mainstay_turns_total"), scale: 1.0 })];
-    QUEUE_DEPTH = "queue_depth", Count, "requests that wait for a place", [Measured(Reading::Sum(Series::all("mainstay_waiting_requests")))];
 }

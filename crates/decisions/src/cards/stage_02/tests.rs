@@ -1,13 +1,13 @@
 use crate::cards::tests::assert_decides;
 use crate::fact::{
     API_COST_PER_MONTH, AUDIENCE_CONSUMER, CACHE_HIT_RATE, DATA_RESIDENCY, DATA_STAYS_INSIDE,
-    ESCALATED_SHARE, Fact, MONTHLY_BUDGET, PEAK_FACTOR, PEAK_REQUESTS_PER_SECOND, SELF_HOSTED_COST_PER_MONTH,
-    TOKENS_PER_DAY,
+    ESCALATED_SHARE, Fact, LOAD_STEADY, ML_ENGINEERS, MONTHLY_BUDGET, PEAK_FACTOR, PEAK_REQUESTS_PER_SECOND,
+    SELF_HOSTED_COST_PER_MONTH, TOKENS_PER_DAY,
 };
 
 use super::facts::{
-    BOOT_SECONDS, FLASH_FACTOR, GPU_MEMORY, GPUS, HAS_TRACE, IN_REGION, LOAD_STEADY, MEMORY_NEEDED, ML_OPS,
-    QUALITY_CRITICAL, RAMP_SECONDS, SPIKES_KNOWN, WORTH_ASKED,
+    BOOT_SECONDS, FLASH_FACTOR, GPU_MEMORY, GPUS, HAS_TRACE, IN_REGION, MEMORY_NEEDED, QUALITY_CRITICAL,
+    RAMP_SECONDS, SPIKES_KNOWN, WORTH_ASKED,
 };
 
 #[test]
@@ -68,7 +68,7 @@ fn fifty_million_tokens_a_day_stay_at_the_provider() {
             (TOKENS_PER_DAY, 50e6),
             (API_COST_PER_MONTH, 8250.0),
             (SELF_HOSTED_COST_PER_MONTH, 25590.0),
-            (ML_OPS, 1.0),
+            (ML_ENGINEERS, 1.0),
             (PEAK_FACTOR, 2.0),
         ],
         "api",
@@ -83,7 +83,7 @@ fn fifty_million_tokens_of_which_a_small_model_answers_most_are_shared() {
             (TOKENS_PER_DAY, 50e6),
             (API_COST_PER_MONTH, 8250.0),
             (SELF_HOSTED_COST_PER_MONTH, 25590.0),
-            (ML_OPS, 1.0),
+            (ML_ENGINEERS, 1.0),
             (ESCALATED_SHARE, 0.25),
         ],
         "hybrid",
@@ -97,7 +97,7 @@ fn without_anybody_to_run_it_nothing_is_self_hosted() {
         &[
             (API_COST_PER_MONTH, 90000.0),
             (SELF_HOSTED_COST_PER_MONTH, 25590.0),
-            (ML_OPS, 0.0),
+            (ML_ENGINEERS, 0.0),
             (PEAK_FACTOR, 2.0),
         ],
         "api",
@@ -112,7 +112,7 @@ fn a_bursty_load_past_break_even_is_shared_and_a_steady_one_is_moved() {
             &[
                 (API_COST_PER_MONTH, 90000.0),
                 (SELF_HOSTED_COST_PER_MONTH, 25590.0),
-                (ML_OPS, 2.0),
+                (ML_ENGINEERS, 2.0),
                 (PEAK_FACTOR, peak),
             ],
             choice,

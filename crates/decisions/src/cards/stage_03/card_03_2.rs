@@ -1,9 +1,6 @@
-use super::facts::{
-    FEATURE_AGE, FOREIGN_FEATURES, HIGH_STAKES, QUARANTINED, REFUSED_SHARE, SHARED_TABLES, THIRD_PARTY,
-    UNSUPPORTED,
-};
+use super::facts::{FEATURE_AGE, FOREIGN_FEATURES, QUARANTINED, REFUSED_SHARE, SHARED_TABLES, THIRD_PARTY};
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, at_most, no, yes};
-use crate::fact::CHUNKS;
+use crate::fact::{CHUNKS, CITATIONS_REMOVED, HIGH_STAKES};
 
 pub(super) const CARD: Card = Card {
     id: "03.2",
@@ -116,7 +113,7 @@ pub(super) const CARD: Card = Card {
         },
         Premise {
             of: &["all_gates", "hard_stops"],
-            holds: at_most(UNSUPPORTED, 0.15),
+            holds: at_most(CITATIONS_REMOVED, 0.15),
             otherwise: "the sources of more than 15 of 100 citations do not support them: look for garbled passages with `mainstay corpus report`, then at the model",
         },
         Premise {

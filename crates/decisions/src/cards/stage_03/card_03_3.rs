@@ -1,11 +1,10 @@
 use super::facts::{
-    ALIKE_LABELS, CHECKED_LABELS, FEEDBACK_PER_DAY, FROZEN_QUESTIONS, HIGH_STAKES, JUDGE_AGREEMENT,
-    LABEL_BUDGET, RECALL_BEFORE, TEXT_KEPT,
+    ALIKE_LABELS, CHECKED_LABELS, FEEDBACK_PER_DAY, FROZEN_QUESTIONS, LABEL_BUDGET, RECALL_BEFORE, TEXT_KEPT,
 };
 use crate::card::{
     Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_least, at_most, below, no, yes,
 };
-use crate::fact::{AUDIENCE_CONSUMER, RECALL_AT_5};
+use crate::fact::{AUDIENCE_CONSUMER, HIGH_STAKES, JUDGE_AGREEMENT, RECALL_AT_5};
 
 pub(super) const CARD: Card = Card {
     id: "03.3",

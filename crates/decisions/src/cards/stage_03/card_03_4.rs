@@ -1,6 +1,6 @@
-use super::facts::{AUC_LOSS, FEATURE_AGE, HIGH_STAKES, ONLY_LOOKED_AT, PSI, TRAINS};
+use super::facts::{AUC_LOSS, FEATURE_AGE, ONLY_LOOKED_AT, PSI, TRAINS};
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, at_least, at_most, yes};
-use crate::fact::{INDEX_LAG, STALENESS_TARGET};
+use crate::fact::{HIGH_STAKES, INDEX_LAG, STALENESS_TARGET};
 
 pub(super) const CARD: Card = Card {
     id: "03.4",

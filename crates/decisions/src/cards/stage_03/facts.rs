@@ -13,19 +13,12 @@ facts! {
     WINDOWS = "windowed_features", YesNo, "features are sums over minutes", [Told("true for counts over windows")];
     DEAD_LETTERS = "dead_letters", Count, "updates that failed for good and wait for somebody", [Told("the depth of the dead-letter queue")];
     THIRD_PARTY = "third_party_sources", YesNo, "documents come from outside", [Told("true where others send documents")];
-    HIGH_STAKES = "high_stakes", YesNo, "a wrong answer harms somebody", [Told("true for medicine, law, money")];
     SHARED_TABLES = "shared_tables", YesNo, "several teams write the same tables", [Told("true or false")];
     QUARANTINED = "quarantined_chunks", Count, "passages in quarantine", [Measured(Reading::Sum(Series::all("mainstay_quarantined_chunks")))];
     REFUSED_SHARE = "refused_documents", Share, "the share of documents that were refused",
         [Measured(Reading::Ratio {
             of: Series::with("mainstay_documents_ingested_total", "result", "refused"),
             among: Series::all("mainstay_documents_ingested_total"),
-            scale: 1.0,
-        })];
-    UNSUPPORTED = "unsupported_citations", Share, "the share of citations that their source does not support",
-        [Measured(Reading::Ratio {
-            of: Series::with("mainstay_citations_total", "result", "removed"),
-            among: Series::all("mainstay_citations_total"),
             scale: 1.0,
         })];
     FOREIGN_FEATURES = "features_of_others", YesNo, "the model reads features that another team computes", [Told("true or false")];
@@ -35,7 +28,6 @@ facts! {
     FROZEN_QUESTIONS = "frozen_questions", Count, "questions of the golden set that never change", [Told("lines of queries.jsonl")];
     RECALL_BEFORE = "recall_at_5_before", Score, "recall@5 before the last training", [Told("mainstay eval retrieval GOLDEN, before")];
     ALIKE_LABELS = "labels_alike", Share, "the share of new labels that are nearly an old one (cosine above .95)", [Told("of the last batch")];
-    JUDGE_AGREEMENT = "judge_agreement", Score, "how often the judge agrees with people", [Told("on a hundred labelled pairs")];
     LABEL_BUDGET = "human_labels_per_week", Count, "labels that people can make in a week", [Told("how many")];
     TRAINS = "trains_models", YesNo, "models are trained on production data", [Told("true or false")];
     ONLY_LOOKED_AT = "only_looked_at", YesNo, "scores are looked at, and nobody and nothing acts on them", [Told("true for reports and statistics")];

@@ -1,6 +1,6 @@
-use super::facts::{FIXED_PROMPTS, OWN_ENGINE, REPEATED, SHARED_PREFIX, WRONG_HITS};
+use super::facts::{FIXED_PROMPTS, SHARED_PREFIX, WRONG_HITS};
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, above, at_least, at_most, no, yes};
-use crate::fact::{AUDIENCE_CONSUMER, CACHE_HIT_RATE};
+use crate::fact::{AUDIENCE_CONSUMER, CACHE_HIT_RATE, OWN_GPUS, REPEATED_QUESTIONS};
 
 pub(super) const CARD: Card = Card {
     id: "04.3",
@@ -54,7 +54,7 @@ pub(super) const CARD: Card = Card {
     rules: &[
         Rule {
             choose: "semantic",
-            when: &[above(REPEATED, 0.15), no(FIXED_PROMPTS)],
+            when: &[above(REPEATED_QUESTIONS, 0.15), no(FIXED_PROMPTS)],
             why: "enough questions mean the same to pay for learning where the line is",
         },
         Rule {
@@ -64,7 +64,7 @@ pub(super) const CARD: Card = Card {
         },
         Rule {
             choose: "prefix",
-            when: &[yes(OWN_ENGINE), above(SHARED_PREFIX, 0.8)],
+            when: &[yes(OWN_GPUS), above(SHARED_PREFIX, 0.8)],
             why: "four of five requests begin with the same instructions: they are read once",
         },
         Rule {

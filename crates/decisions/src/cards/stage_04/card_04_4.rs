@@ -1,6 +1,6 @@
-use super::facts::{MIXED_FEATURES, STALE_BILLS};
+use super::facts::MIXED_FEATURES;
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, yes};
-use crate::fact::{ERROR_RATE, ERROR_RATE_TARGET, INDEX_LAG, STALENESS_TARGET};
+use crate::fact::{ERROR_RATE, ERROR_RATE_TARGET, INDEX_LAG, STALE_READ_HURTS, STALENESS_TARGET};
 
 pub(super) const CARD: Card = Card {
     id: "04.4",
@@ -49,7 +49,7 @@ pub(super) const CARD: Card = Card {
         },
         Rule {
             choose: "consistent",
-            when: &[yes(STALE_BILLS)],
+            when: &[yes(STALE_READ_HURTS)],
             why: "a value that is a minute old would bill wrongly or be unsafe",
         },
     ],

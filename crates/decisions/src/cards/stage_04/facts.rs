@@ -12,11 +12,8 @@ facts! {
     ANALYSTS = "concurrent_analysts", Count, "people who query at once", [Told("how many")];
     TRAINING_ROWS = "training_rows", Count, "rows of the training set", [Told("how many")];
     OLTP_QUERIES = "trains_on_oltp", YesNo, "training reads the operational database", [Told("true or false")];
-    REPEATED = "repeated_questions", Share, "the share of questions that mean the same as an earlier one", [Told("from a week of questions, by a person or a cluster analysis")];
     FIXED_PROMPTS = "fixed_prompts", YesNo, "the same prompts come again word by word", [Told("true for templates and jobs")];
     SHARED_PREFIX = "shared_prefix", Share, "the share of requests that begin with the same long instructions", [Told("own engine only")];
-    OWN_ENGINE = "own_engine", YesNo, "models run on GPUs of one's own", [Told("true or false")];
     WRONG_HITS = "cache_wrong", Share, "the bound of wrong answers to like questions", [Measured(Reading::Largest(Series::all("mainstay_cache_error_bound_ratio")))];
-    STALE_BILLS = "feature_bills", YesNo, "a value that is a minute old would bill wrongly or be unsafe", [Told("by feature")];
     MIXED_FEATURES = "features_of_both_kinds", YesNo, "some features decide about money and others about ranking", [Told("true or false")];
 }

@@ -1,9 +1,8 @@
 use crate::cards::tests::assert_decides;
-use crate::fact::{DATA_RESIDENCY, DOCUMENTS, RETRIEVAL_P99};
+use crate::fact::{DATA_RESIDENCY, DOCUMENTS, REPEATED_QUESTIONS, RETRIEVAL_P99, STALE_READ_HURTS};
 
 use super::facts::{
-    FIXED_PROMPTS, HAS_POSTGRES, MIXED_FEATURES, OPERATES_CLUSTERS, REPEATED, STALE_BILLS, TRAINING_BYTES,
-    TRAINING_ROWS,
+    FIXED_PROMPTS, HAS_POSTGRES, MIXED_FEATURES, OPERATES_CLUSTERS, TRAINING_BYTES, TRAINING_ROWS,
 };
 
 #[test]
@@ -41,15 +40,15 @@ fn residency_keeps_vectors_out_of_a_managed_service() {
 
 #[test]
 fn templates_are_cached_exactly_although_they_repeat() {
-    assert_decides("04.3", &[(REPEATED, 0.4), (FIXED_PROMPTS, 1.0)], "exact");
+    assert_decides("04.3", &[(REPEATED_QUESTIONS, 0.4), (FIXED_PROMPTS, 1.0)], "exact");
 }
 
 #[test]
 fn a_help_desk_caches_by_meaning() {
-    assert_decides("04.3", &[(REPEATED, 0.4), (FIXED_PROMPTS, 0.0)], "semantic");
+    assert_decides("04.3", &[(REPEATED_QUESTIONS, 0.4), (FIXED_PROMPTS, 0.0)], "semantic");
 }
 
 #[test]
 fn fraud_and_ranking_are_not_of_one_class() {
-    assert_decides("04.4", &[(MIXED_FEATURES, 1.0), (STALE_BILLS, 1.0)], "by_feature");
+    assert_decides("04.4", &[(MIXED_FEATURES, 1.0), (STALE_READ_HURTS, 1.0)], "by_feature");
 }

@@ -1,8 +1,8 @@
-use super::facts::{EASY_SHARE, ML_TEAM, STEADY};
+use super::facts::EASY_SHARE;
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_least, at_most, yes};
 use crate::fact::{
-    API_COST_PER_MONTH, BREAK_EVEN_TOKENS_PER_DAY, ESCALATED_SHARE, SELF_HOSTED_COST_PER_MONTH,
-    TOKENS_PER_DAY,
+    API_COST_PER_MONTH, BREAK_EVEN_TOKENS_PER_DAY, ESCALATED_SHARE, LOAD_STEADY, ML_ENGINEERS,
+    SELF_HOSTED_COST_PER_MONTH, TOKENS_PER_DAY,
 };
 
 pub(super) const CARD: Card = Card {
@@ -49,8 +49,8 @@ pub(super) const CARD: Card = Card {
             choose: "self_hosted",
             when: &[
                 Condition::above_fact(TOKENS_PER_DAY, BREAK_EVEN_TOKENS_PER_DAY, 1.0),
-                yes(STEADY),
-                at_least(ML_TEAM, 1.0),
+                yes(LOAD_STEADY),
+                at_least(ML_ENGINEERS, 1.0),
             ],
             why: "the traffic is past break-even, steady, and somebody can run it",
         },

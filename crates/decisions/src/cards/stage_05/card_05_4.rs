@@ -1,6 +1,6 @@
-use super::facts::{CONTEXT_RECALL, GOLDEN_SET, JUDGE_AGREES, STAKES};
+use super::facts::{CONTEXT_RECALL, GOLDEN_SET};
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, at_least, below, yes};
-use crate::fact::CONTEXT_PRECISION;
+use crate::fact::{CONTEXT_PRECISION, HIGH_STAKES, JUDGE_AGREEMENT};
 
 pub(super) const CARD: Card = Card {
     id: "05.4",
@@ -44,12 +44,12 @@ pub(super) const CARD: Card = Card {
     rules: &[
         Rule {
             choose: "people",
-            when: &[yes(STAKES)],
+            when: &[yes(HIGH_STAKES)],
             why: "where an answer can harm, people look before it leaves",
         },
         Rule {
             choose: "people",
-            when: &[below(JUDGE_AGREES, 0.7)],
+            when: &[below(JUDGE_AGREEMENT, 0.7)],
             why: "a judge that disagrees with people three times in ten decides nothing",
         },
         Rule {
@@ -80,7 +80,7 @@ pub(super) const CARD: Card = Card {
         },
         Premise {
             of: &["golden_and_judge"],
-            holds: at_least(JUDGE_AGREES, 0.75),
+            holds: at_least(JUDGE_AGREEMENT, 0.75),
             otherwise: "the judge has drifted: calibrate it again on a hundred pairs",
         },
     ],

@@ -1,6 +1,6 @@
 //! Facts that the cards of stage 5 alone ask about.
 
-use crate::fact::Source::{Measured, Plan, Spec, Told};
+use crate::fact::Source::{Measured, Plan, Told};
 use crate::fact::facts;
 use crate::measured::{Reading, Series};
 
@@ -12,14 +12,10 @@ facts! {
     EXAMPLES = "labelled_examples", Count, "good examples with their answers", [Told("how many")];
     RAG_MEETS = "retrieval_meets_the_bar", YesNo, "answers from documents meet the quality target", [Told("measured on the golden set")];
     MULTI_STEP = "several_steps", YesNo, "a task takes several steps with tools", [Told("true or false")];
-    STEADY = "steady_load", YesNo, "GPUs would be busy most of the day", [Told("true or false")];
-    ML_TEAM = "model_engineers", Count, "engineers who can run models", [Spec("planning.engineers"), Told("how many")];
     EASY_SHARE = "easy_share", Share, "the share of questions that a small model answers well", [Plan("economics.easy_share"), Told("on the golden set")];
     INTENT_LABELS = "intent_labels", Count, "questions with their intent", [Told("lines of labels.csv")];
     INTENT_ACCURACY = "intent_accuracy", Score, "how often the classifier of intents is right", [Told("mainstay train intent labels.csv --test test.csv")];
     REGENERATED = "asked_again", Share, "the share of answers of small models that were asked for again", [Measured(Reading::Ratio { of: Series::all("mainstay_cascade_asked_again_total"), among: Series::all("mainstay_cascade_answers_total"), scale: 1.0 })];
     GOLDEN_SET = "golden_set", Count, "questions of the golden set with answers by people", [Told("how many")];
-    JUDGE_AGREES = "judge_agrees", Score, "how often the judge agrees with people", [Told("on a hundred pairs")];
     CONTEXT_RECALL = "context_recall", Score, "the share of needed passages that are found", [Told("mainstay eval retrieval GOLDEN")];
-    STAKES = "answers_can_harm", YesNo, "a wrong answer harms somebody", [Told("true for medicine, law, money")];
 }

@@ -1,9 +1,11 @@
 use crate::cards::tests::assert_decides;
-use crate::fact::{BREAK_EVEN_TOKENS_PER_DAY, LATENCY_P95_TARGET, TOKENS_PER_DAY};
+use crate::fact::{
+    BREAK_EVEN_TOKENS_PER_DAY, HIGH_STAKES, LATENCY_P95_TARGET, LOAD_STEADY, ML_ENGINEERS, TOKENS_PER_DAY,
+};
 
 use super::facts::{
-    CHANGES_WEEKLY, EASY_SHARE, EXAMPLES, GOLDEN_SET, INTENT_ACCURACY, INTENT_LABELS, ML_TEAM, MULTI_STEP,
-    PRIVATE_DATA, RAG_MEETS, STAKES, STEADY, STRICT_FORMAT,
+    CHANGES_WEEKLY, EASY_SHARE, EXAMPLES, GOLDEN_SET, INTENT_ACCURACY, INTENT_LABELS, MULTI_STEP,
+    PRIVATE_DATA, RAG_MEETS, STRICT_FORMAT,
 };
 
 #[test]
@@ -40,8 +42,8 @@ fn past_break_even_without_engineers_stays_outside() {
         &[
             (TOKENS_PER_DAY, 400000000.0),
             (BREAK_EVEN_TOKENS_PER_DAY, 370000000.0),
-            (STEADY, 1.0),
-            (ML_TEAM, 0.0),
+            (LOAD_STEADY, 1.0),
+            (ML_ENGINEERS, 0.0),
             (EASY_SHARE, 0.6),
         ],
         "hybrid",
@@ -55,8 +57,8 @@ fn fifty_million_tokens_stay_at_the_provider() {
         &[
             (TOKENS_PER_DAY, 50000000.0),
             (BREAK_EVEN_TOKENS_PER_DAY, 370000000.0),
-            (STEADY, 1.0),
-            (ML_TEAM, 1.0),
+            (LOAD_STEADY, 1.0),
+            (ML_ENGINEERS, 1.0),
             (EASY_SHARE, 0.6),
         ],
         "api",
@@ -70,5 +72,5 @@ fn labels_that_make_a_poor_classifier_do_not_route() {
 
 #[test]
 fn medicine_is_judged_by_people() {
-    assert_decides("05.4", &[(STAKES, 1.0), (GOLDEN_SET, 500.0)], "people");
+    assert_decides("05.4", &[(HIGH_STAKES, 1.0), (GOLDEN_SET, 500.0)], "people");
 }

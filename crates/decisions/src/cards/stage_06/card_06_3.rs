@@ -1,6 +1,6 @@
-use super::facts::{FAILED_ATTEMPTS, IDEMPOTENT, OSCILLATES, PROVIDER_UPTIME};
+use super::facts::{FAILED_ATTEMPTS, IDEMPOTENT, PROVIDER_UPTIME};
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_least, at_most, no};
-use crate::fact::{AVAILABILITY_TARGET, BREAKER_OPENS, PROVIDERS};
+use crate::fact::{AVAILABILITY_TARGET, BREAKER_OPENS, BREAKER_OSCILLATIONS, PROVIDERS};
 
 pub(super) const CARD: Card = Card {
     id: "06.3",
@@ -72,7 +72,7 @@ pub(super) const CARD: Card = Card {
         },
         Premise {
             of: &["fallback"],
-            holds: at_most(OSCILLATES, 5.0),
+            holds: at_most(BREAKER_OSCILLATIONS, 5.0),
             otherwise: "breakers swing: raise longest_recovery, or the provider is half broken in one region",
         },
         Premise {

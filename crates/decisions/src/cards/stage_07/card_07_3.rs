@@ -1,6 +1,6 @@
-use super::facts::{COMPLEX, HAS_GPU, HIGH_STAKES, MAY_LEAVE};
+use super::facts::{COMPLEX, HAS_GPU, MAY_LEAVE};
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, above, at_least, at_most, below, yes};
-use crate::fact::{CONTEXT_PRECISION, RERANK_P95, TTFT_P95_TARGET};
+use crate::fact::{CONTEXT_PRECISION, HIGH_STAKES, RERANK_P95, TTFT_P95_TARGET};
 
 pub(super) const CARD: Card = Card {
     id: "07.3",

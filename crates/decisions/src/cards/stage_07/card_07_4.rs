@@ -1,6 +1,8 @@
-use super::facts::{CONTEXT, EDGE_GAIN, HIGH_STAKES, NOT_FOUND, REMOVED_CITATIONS, SYNTHESIS};
+use super::facts::{CONTEXT, EDGE_GAIN, NOT_FOUND, SYNTHESIS};
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_most, below, no};
-use crate::fact::{COST_PER_REQUEST, COST_PER_REQUEST_TARGET, TTFT_P95_TARGET};
+use crate::fact::{
+    CITATIONS_REMOVED, COST_PER_REQUEST, COST_PER_REQUEST_TARGET, HIGH_STAKES, TTFT_P95_TARGET,
+};
 
 pub(super) const CARD: Card = Card {
     id: "07.4",
@@ -78,7 +80,7 @@ pub(super) const CARD: Card = Card {
     premises: &[
         Premise {
             of: &["edges", "diverse", "compressed", "minimal"],
-            holds: at_most(REMOVED_CITATIONS, 0.05),
+            holds: at_most(CITATIONS_REMOVED, 0.05),
             otherwise: "one in twenty citations is not supported by its source: models cite the topic, not the fact; turn on citation_judge",
         },
         Premise {

@@ -15,10 +15,8 @@ facts! {
     COMPLEX = "complex_questions", Share, "the share of questions with several parts or comparisons", [Told("of the golden set")];
     HAS_GPU = "reranker_gpu", YesNo, "a GPU or a spare core is there for a reranker", [Told("true or false")];
     MAY_LEAVE = "passages_may_leave", YesNo, "passages may be sent to a provider", [Told("true or false")];
-    HIGH_STAKES = "wrong_is_harmful", YesNo, "a wrong answer harms somebody", [Told("true for medicine, law, money")];
     SYNTHESIS = "synthesis_share", Share, "the share of questions that need several documents", [Told("of the golden set")];
     CONTEXT = "context_window", Tokens, "the context of the smallest model that answers", [Spec("models.*.context_tokens"), Told("of the model")];
-    REMOVED_CITATIONS = "citations_removed", Share, "the share of citations that their source did not support", [Measured(Reading::Ratio { of: Series::with("mainstay_citations_total", "result", "removed"), among: Series::all("mainstay_citations_total"), scale: 1.0 })];
     NOT_FOUND = "not_in_documents", Share, "the share of answers that the documents do not contain one", [Measured(Reading::Ratio { of: Series::all("mainstay_not_in_documents_total"), among: Series::all("mainstay_turns_total"), scale: 1.0 })];
     EDGE_GAIN = "middle_loss", Share, "how much worse answers are when the passage stands in the middle", [Told("mainstay eval position GOLDEN")];
 }

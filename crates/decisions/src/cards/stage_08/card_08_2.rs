@@ -1,5 +1,6 @@
-use super::facts::{IRREVERSIBLE, TOOL_P95, TOOLS, WRITES};
+use super::facts::{IRREVERSIBLE, TOOL_P95, TOOLS};
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, above, at_most, yes};
+use crate::fact::TOOLS_WRITE;
 
 pub(super) const CARD: Card = Card {
     id: "08.2",
@@ -60,7 +61,7 @@ pub(super) const CARD: Card = Card {
         },
         Rule {
             choose: "narrow_idempotent",
-            when: &[yes(WRITES)],
+            when: &[yes(TOOLS_WRITE)],
             why: "what is tried twice must not be done twice",
         },
         Rule {

@@ -1,6 +1,6 @@
-use super::facts::{CODE_EXEC, REPEATS, SESSION_COST, STEP_LIMIT, WRITES};
+use super::facts::{CODE_EXEC, REPEATS, SESSION_COST, STEP_LIMIT};
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, at_most, yes};
-use crate::fact::AGENTS;
+use crate::fact::{AGENTS, TOOLS_WRITE};
 
 pub(super) const CARD: Card = Card {
     id: "08.4",
@@ -52,7 +52,11 @@ pub(super) const CARD: Card = Card {
             when: &[yes(AGENTS), yes(CODE_EXEC)],
             why: "code that a model wrote runs in a box",
         },
-        Rule { choose: "full", when: &[yes(AGENTS), yes(WRITES)], why: "what an agent changes is approved" },
+        Rule {
+            choose: "full",
+            when: &[yes(AGENTS), yes(TOOLS_WRITE)],
+            why: "what an agent changes is approved",
+        },
         Rule { choose: "basic", when: &[yes(AGENTS)], why: "every agent has an end and a price" },
     ],
     otherwise: Otherwise { choose: "none", why: "nothing acts here" },

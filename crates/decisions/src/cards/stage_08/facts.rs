@@ -9,7 +9,6 @@ facts! {
     AUDITABLE = "steps_must_be_audited", YesNo, "somebody has to see afterwards which steps ran", [Told("true where compliance asks")];
     DELIVERABLE = "structured_deliverable", YesNo, "the result is a report or an extract of a known form", [Told("true or false")];
     TOOL_CALLS = "tool_calls", Count, "tool calls of a task", [Told("on average, from traces")];
-    WRITES = "tools_write", YesNo, "tools change something", [Told("true or false")];
     IRREVERSIBLE = "irreversible_actions", YesNo, "what tools do cannot be undone", [Told("true for refunds, mails, deletions")];
     TOOLS = "tools", Count, "tools that an agent has", [Told("how many")];
     TOOL_P95 = "tool_p95_ms", Milliseconds, "the time of a tool call at p95", [Told("from traces")];

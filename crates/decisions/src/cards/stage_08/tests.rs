@@ -1,8 +1,8 @@
 use crate::cards::tests::assert_decides;
-use crate::fact::AGENTS;
+use crate::fact::{AGENTS, TOOLS_WRITE};
 
 use super::facts::{
-    AUDITABLE, CODE_EXEC, DELIVERABLE, IRREVERSIBLE, RETURNS, STEPS_KNOWN, TOOL_CALLS, TURNS, WRITES,
+    AUDITABLE, CODE_EXEC, DELIVERABLE, IRREVERSIBLE, RETURNS, STEPS_KNOWN, TOOL_CALLS, TURNS,
 };
 
 #[test]
@@ -26,7 +26,7 @@ fn a_due_diligence_of_ten_calls_is_planned() {
 
 #[test]
 fn refunds_are_approved_although_they_are_idempotent() {
-    assert_decides("08.2", &[(WRITES, 1.0), (IRREVERSIBLE, 1.0)], "two_phase");
+    assert_decides("08.2", &[(TOOLS_WRITE, 1.0), (IRREVERSIBLE, 1.0)], "two_phase");
 }
 
 #[test]
@@ -36,5 +36,5 @@ fn an_assistant_for_two_years_remembers() {
 
 #[test]
 fn code_runs_in_a_box() {
-    assert_decides("08.4", &[(AGENTS, 1.0), (CODE_EXEC, 1.0), (WRITES, 0.0)], "full");
+    assert_decides("08.4", &[(AGENTS, 1.0), (CODE_EXEC, 1.0), (TOOLS_WRITE, 0.0)], "full");
 }

@@ -1,6 +1,6 @@
-use super::facts::{FALSE_OPENS, SAFETY, SLOW_RECOVERY};
+use super::facts::{SAFETY, SLOW_RECOVERY};
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, above, at_most, yes};
-use crate::fact::{BREAKER_OPENS, PEAK_REQUESTS_PER_SECOND};
+use crate::fact::{BREAKER_OPENS, BREAKER_OSCILLATIONS, PEAK_REQUESTS_PER_SECOND};
 
 pub(super) const CARD: Card = Card {
     id: "09.2",
@@ -61,7 +61,7 @@ pub(super) const CARD: Card = Card {
         Rule { choose: "slow", when: &[yes(SLOW_RECOVERY)], why: "the provider takes minutes to come back" },
         Rule {
             choose: "conservative",
-            when: &[above(PEAK_REQUESTS_PER_SECOND, 100.0), above(FALSE_OPENS, 3.0)],
+            when: &[above(PEAK_REQUESTS_PER_SECOND, 100.0), above(BREAKER_OSCILLATIONS, 3.0)],
             why: "at so much traffic a burst of errors has opened it for nothing",
         },
     ],
@@ -72,7 +72,7 @@ pub(super) const CARD: Card = Card {
     premises: &[
         Premise {
             of: &["hybrid", "aggressive", "conservative", "slow"],
-            holds: at_most(FALSE_OPENS, 3.0),
+            holds: at_most(BREAKER_OSCILLATIONS, 3.0),
             otherwise: "breakers open again soon after they closed: longer recovery, or another provider",
         },
         Premise {

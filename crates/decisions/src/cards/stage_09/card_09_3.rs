@@ -1,5 +1,6 @@
-use super::facts::{ABANDONED, OWN_GPUS, SHED_ALL, SHED_TOP, TIERS, WORKLOADS};
+use super::facts::{ABANDONED, SHED_TOP, WORKLOADS};
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, at_least, at_most, yes};
+use crate::fact::{OWN_GPUS, SHED_SHARE, TIERS};
 
 pub(super) const CARD: Card = Card {
     id: "09.3",
@@ -58,7 +59,7 @@ pub(super) const CARD: Card = Card {
         },
         Premise {
             of: &["shared", "tiers"],
-            holds: at_most(SHED_ALL, 0.05),
+            holds: at_most(SHED_SHARE, 0.05),
             otherwise: "one in twenty requests is turned away",
         },
         Premise {

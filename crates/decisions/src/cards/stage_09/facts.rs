@@ -1,8 +1,7 @@
 //! Facts that the cards of stage 9 alone ask about.
 
-use crate::fact::Source::{Measured, Spec, Told};
+use crate::fact::Source::Told;
 use crate::fact::facts;
-use crate::measured::{Reading, Series};
 
 facts! {
     pub(super),
@@ -12,12 +11,8 @@ facts! {
     SAMPLED = "answers_judged_per_day", Count, "answers that are judged in a day", [Told("how many")];
     SAFETY = "safety_critical", YesNo, "a degraded answer harms somebody", [Told("true or false")];
     SLOW_RECOVERY = "slow_recovery", YesNo, "the provider takes minutes to come back", [Told("from its status page")];
-    FALSE_OPENS = "breaker_oscillations_week", Count, "breakers that opened again soon after they had closed", [Measured(Reading::Sum(Series::all("mainstay_breaker_oscillations_total")))];
-    TIERS = "tiers", Count, "tiers of callers", [Spec("limits.tiers")];
-    OWN_GPUS = "own_gpus", YesNo, "models run on GPUs of one's own", [Told("true or false")];
     WORKLOADS = "workload_kinds", Count, "kinds of work on the same machines: chat, batch, training", [Told("how many")];
     SHED_TOP = "shed_of_the_first_tier", Share, "the share of the first tier's requests that were turned away", [Told("mainstay_shed_requests_total{tier=…} over its requests")];
-    SHED_ALL = "shed_share_all", Share, "the share of requests that were turned away", [Measured(Reading::Ratio { of: Series::all("mainstay_shed_requests_total"), among: Series::all("mainstay_turns_total"), scale: 1.0 })];
     ABANDONED = "abandoned_after_shed", Share, "sessions that end after a request was turned away", [Told("from the product's analytics")];
     DAYS_SINCE_CHAOS = "days_since_chaos", Days, "since the last experiment with faults", [Told("days")];
     ON_KUBERNETES = "on_kubernetes", YesNo, "it runs on Kubernetes", [Told("true or false")];

@@ -1,9 +1,8 @@
 use crate::cards::tests::assert_decides;
-use crate::fact::{AVAILABILITY_TARGET, PEAK_REQUESTS_PER_SECOND};
+use crate::fact::{AVAILABILITY_TARGET, BREAKER_OSCILLATIONS, OWN_GPUS, PEAK_REQUESTS_PER_SECOND, TIERS};
 
 use super::facts::{
-    BUDGET_LEFT, FALSE_OPENS, HAS_STAGING, JOURNEYS, OWN_GPUS, QUALITY_TARGETED, SAFETY, SAMPLED,
-    SLOW_RECOVERY, TIERS, WORKLOADS,
+    BUDGET_LEFT, HAS_STAGING, JOURNEYS, QUALITY_TARGETED, SAFETY, SAMPLED, SLOW_RECOVERY, WORKLOADS,
 };
 
 #[test]
@@ -18,7 +17,7 @@ fn a_clinic_opens_at_the_second_failure() {
 
 #[test]
 fn much_traffic_without_false_opens_stays_as_it_is() {
-    assert_decides("09.2", &[(PEAK_REQUESTS_PER_SECOND, 500.0), (FALSE_OPENS, 0.0)], "hybrid");
+    assert_decides("09.2", &[(PEAK_REQUESTS_PER_SECOND, 500.0), (BREAKER_OSCILLATIONS, 0.0)], "hybrid");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-use super::facts::{FITS, GPU_BUSY, KV_FULL, LOAD_SECONDS, TTFT_IDLE};
+use super::facts::{FITS, GPU_BUSY, LOAD_SECONDS, TTFT_IDLE};
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_most, below, no};
-use crate::fact::{TTFT_P95, TTFT_P95_TARGET};
+use crate::fact::{KV_CACHE_USAGE, TTFT_P95, TTFT_P95_TARGET};
 
 pub(super) const CARD: Card = Card {
     id: "10.1",
@@ -69,7 +69,7 @@ pub(super) const CARD: Card = Card {
         },
         Rule {
             choose: "replicas",
-            when: &[above(KV_FULL, 0.9)],
+            when: &[above(KV_CACHE_USAGE, 0.9)],
             why: "the memory for running answers is full: more replicas hold more of them",
         },
         Rule { choose: "bigger", when: &[no(FITS)], why: "the model does not fit on one GPU" },

@@ -1,6 +1,6 @@
-use super::facts::{ASYNC_OK, QUEUED, SHED_SHARE_NOW, TIERS_SET};
+use super::facts::ASYNC_OK;
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, at_least, at_most, below, yes};
-use crate::fact::{BACKPRESSURE, TTFT_P95_TARGET};
+use crate::fact::{BACKPRESSURE, REQUESTS_WAITING, SHED_SHARE, TIERS, TTFT_P95_TARGET};
 
 pub(super) const CARD: Card = Card {
     id: "10.3",
@@ -44,7 +44,7 @@ pub(super) const CARD: Card = Card {
     rules: &[
         Rule {
             choose: "shed",
-            when: &[at_least(TIERS_SET, 2.0)],
+            when: &[at_least(TIERS, 2.0)],
             why: "there are tiers: the last one waits first",
         },
         Rule { choose: "queue", when: &[yes(ASYNC_OK)], why: "callers can wait for minutes" },
@@ -66,12 +66,12 @@ pub(super) const CARD: Card = Card {
         },
         Premise {
             of: &["queue"],
-            holds: at_most(QUEUED, 500.0),
+            holds: at_most(REQUESTS_WAITING, 500.0),
             otherwise: "more than five hundred wait: they will not be answered in time",
         },
         Premise {
             of: &["shed", "signal"],
-            holds: at_most(SHED_SHARE_NOW, 0.05),
+            holds: at_most(SHED_SHARE, 0.05),
             otherwise: "one in twenty is turned away",
         },
     ],

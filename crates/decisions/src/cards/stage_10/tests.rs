@@ -1,8 +1,8 @@
 use crate::cards::tests::assert_decides;
-use crate::fact::{TTFT_P95, TTFT_P95_TARGET};
+use crate::fact::{TIERS, TTFT_P95, TTFT_P95_TARGET};
 
 use super::facts::{
-    ASYNC_OK, FAR_LATENCY, GPU_BUSY, LEGAL_ISOLATION, MACHINE_CALLERS, TASK_SECONDS, TIERS_SET, TTFT_IDLE,
+    ASYNC_OK, FAR_LATENCY, GPU_BUSY, LEGAL_ISOLATION, MACHINE_CALLERS, TASK_SECONDS, TTFT_IDLE,
     WRITES_EVERYWHERE,
 };
 
@@ -32,7 +32,7 @@ fn partners_are_called_back() {
 
 #[test]
 fn tiers_come_before_patience() {
-    assert_decides("10.3", &[(TIERS_SET, 3.0), (ASYNC_OK, 1.0)], "shed");
+    assert_decides("10.3", &[(TIERS, 3.0), (ASYNC_OK, 1.0)], "shed");
 }
 
 #[test]

@@ -1,5 +1,6 @@
-use super::facts::{ATTACKS_CAUGHT, FALSE_POSITIVES, PUBLIC, TOOLS_WRITE, UPLOADS};
+use super::facts::{ATTACKS_CAUGHT, FALSE_POSITIVES, PUBLIC, UPLOADS};
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, at_least, at_most, no, yes};
+use crate::fact::TOOLS_WRITE;
 
 pub(super) const CARD: Card = Card {
     id: "11.1",

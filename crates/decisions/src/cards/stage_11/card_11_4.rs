@@ -1,5 +1,6 @@
-use super::facts::{AUDIT_GAPS, AUDITED, CONSENT, DEBUGS_CONTENT, PII_IN_LOGS};
+use super::facts::{AUDITED, CONSENT, DEBUGS_CONTENT, PII_IN_LOGS};
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, at_most, yes};
+use crate::fact::AUDIT_FAILURES;
 
 pub(super) const CARD: Card = Card {
     id: "11.4",
@@ -51,7 +52,7 @@ pub(super) const CARD: Card = Card {
     premises: &[
         Premise {
             of: &["metadata", "sampled", "strict"],
-            holds: at_most(AUDIT_GAPS, 0.0),
+            holds: at_most(AUDIT_FAILURES, 0.0),
             otherwise: "audit records could not be written: the disk, most likely",
         },
         Premise {

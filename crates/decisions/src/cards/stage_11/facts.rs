@@ -1,14 +1,12 @@
 //! Facts that the cards of stage 11 alone ask about.
 
-use crate::fact::Source::{Measured, Spec, Told};
+use crate::fact::Source::{Spec, Told};
 use crate::fact::facts;
-use crate::measured::{Reading, Series};
 
 facts! {
     pub(super),
     UPLOADS = "users_upload", YesNo, "users upload documents that others' answers read", [Told("true or false")];
     PUBLIC = "open_to_the_public", YesNo, "anybody may ask", [Told("true or false")];
-    TOOLS_WRITE = "answers_act", YesNo, "an answer can make something happen", [Told("true or false")];
     FALSE_POSITIVES = "guard_false_positives", Share, "good questions that a guard stops", [Told("of a labelled sample")];
     ATTACKS_CAUGHT = "guard_recall", Share, "attacks that a guard stops", [Told("of a labelled sample")];
     PERSONAL = "personal_data", YesNo, "questions or documents carry personal data", [Told("true or false")];
@@ -22,5 +20,4 @@ facts! {
     AUDITED = "audited", YesNo, "an auditor asks: SOC 2, ISO 27001, HIPAA", [Told("true or false")];
     DEBUGS_CONTENT = "needs_content", YesNo, "quality cannot be looked into without what was said", [Told("true or false")];
     CONSENT = "consent_to_logging", YesNo, "people have agreed that what they say is kept", [Told("true or false")];
-    AUDIT_GAPS = "audit_failures", Count, "audit records that could not be written", [Measured(Reading::Sum(Series::all("mainstay_audit_failures_total")))];
 }

@@ -1,9 +1,8 @@
 use crate::cards::tests::assert_decides;
-use crate::fact::TENANTS;
+use crate::fact::{TENANTS, TOOLS_WRITE};
 
 use super::facts::{
-    AUDITED, CONSENT, DEBUGS_CONTENT, HEALTH, PEOPLE, PERSONAL, PUBLIC, THIRD_PARTY_MODEL, TOOLS_WRITE,
-    UPLOADS,
+    AUDITED, CONSENT, DEBUGS_CONTENT, HEALTH, PEOPLE, PERSONAL, PUBLIC, THIRD_PARTY_MODEL, UPLOADS,
 };
 
 #[test]

@@ -1,10 +1,10 @@
-use super::facts::{CONTEXT_SHARE, QUALITY_LOSS, REPEAT_SHARE, WAITS_NOT};
+use super::facts::{CONTEXT_SHARE, QUALITY_LOSS, WAITS_NOT};
 use crate::card::{
     Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_least, at_most, below, no, yes,
 };
 use crate::fact::{
     API_COST_PER_MONTH, CACHE_HIT_RATE, CASCADE_MODELS, COST_PER_REQUEST, COST_PER_REQUEST_TARGET,
-    ESCALATED_SHARE, SELF_HOSTED_COST_PER_MONTH, SEMANTIC_CACHE, TOKENS_PER_DAY,
+    ESCALATED_SHARE, REPEATED_QUESTIONS, SELF_HOSTED_COST_PER_MONTH, SEMANTIC_CACHE, TOKENS_PER_DAY,
 };
 
 pub(super) const CARD: Card = Card {
@@ -77,7 +77,7 @@ pub(super) const CARD: Card = Card {
         },
         Rule {
             choose: "cache",
-            when: &[above(REPEAT_SHARE, 0.15), no(SEMANTIC_CACHE)],
+            when: &[above(REPEATED_QUESTIONS, 0.15), no(SEMANTIC_CACHE)],
             why: "enough questions repeat, and none is answered again",
         },
         Rule {

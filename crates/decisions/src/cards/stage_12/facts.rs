@@ -17,7 +17,6 @@ facts! {
     MONTHS_OF_DATA = "months_of_cost", Count, "months of costs in the ledger", [Told("how many")];
     MONTHLY_GROWTH = "growth_per_month", Share, "growth from month to month", [Plan("traffic.growth_per_month")];
     FORECAST_MISS = "forecast_error", Share, "how far the last forecast was off", [Told("of the last month")];
-    REPEAT_SHARE = "repeat_share", Share, "questions that mean the same as an earlier one", [Told("of a week")];
     CONTEXT_SHARE = "context_share", Share, "the share of a prompt that is retrieved text", [Told("of the median request")];
     WAITS_NOT = "nobody_waits_share", Share, "requests that nobody waits for", [Told("batches and reports")];
     QUALITY_LOSS = "quality_loss", Score, "how much quality the last saving cost", [Told("on the golden set")];

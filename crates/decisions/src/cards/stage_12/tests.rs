@@ -1,10 +1,10 @@
 use crate::cards::tests::assert_decides;
 use crate::fact::{
-    API_COST_PER_MONTH, FAITHFULNESS_TARGET, MONTHLY_BUDGET, SELF_HOSTED_COST_PER_MONTH, SEMANTIC_CACHE,
-    STALENESS_TARGET, TOKENS_PER_DAY,
+    API_COST_PER_MONTH, FAITHFULNESS_TARGET, MONTHLY_BUDGET, REPEATED_QUESTIONS, SELF_HOSTED_COST_PER_MONTH,
+    SEMANTIC_CACHE, STALENESS_TARGET, TOKENS_PER_DAY,
 };
 
-use super::facts::{INCIDENTS, KNOWN_MODES, MONTHS_OF_DATA, REPEAT_SHARE, RUNBOOKS, TAGGED};
+use super::facts::{INCIDENTS, KNOWN_MODES, MONTHS_OF_DATA, RUNBOOKS, TAGGED};
 
 #[test]
 fn a_quality_target_is_watched() {
@@ -35,7 +35,7 @@ fn gpus_come_last() {
             (SELF_HOSTED_COST_PER_MONTH, 40000.0),
             (TOKENS_PER_DAY, 500000000.0),
             (SEMANTIC_CACHE, 0.0),
-            (REPEAT_SHARE, 0.3),
+            (REPEATED_QUESTIONS, 0.3),
         ],
         "cache",
     );
