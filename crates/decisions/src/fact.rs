@@ -40,6 +40,8 @@ pub enum Source {
     Measured(Reading),
     /// A key of `mainstay.toml`, or what follows from it at once.
     Spec(&'static str),
+    /// Whether a key of `mainstay.toml` has this word.
+    SpecIs(&'static str, &'static str),
     /// A number of the plan, by its name in `mainstay plan --explain`.
     Plan(&'static str),
     /// The team alone knows it, or measures it with what is named here.
@@ -122,6 +124,7 @@ impl fmt::Display for Source {
         match self {
             Self::Measured(reading) => write!(f, "measured: {reading}"),
             Self::Spec(key) => write!(f, "mainstay.toml: {key}"),
+            Self::SpecIs(key, word) => write!(f, "mainstay.toml: {key} = {word:?}"),
             Self::Plan(number) => write!(f, "the plan: {number}"),
             Self::Told(how) => write!(f, "told in [facts]: {how}"),
         }

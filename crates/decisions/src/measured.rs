@@ -3,7 +3,7 @@
 //! Counters and histograms are read from the start of the process, so a reading is an average over its life. To read a
 //! stretch of time, take [`Samples::since`] an earlier answer of the same process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// How a fact is read from metrics.
@@ -94,6 +94,13 @@ impl Samples {
     /// Whether it has a metric of this name, in any of the forms that a histogram has.
     pub fn has(&self, name: &str) -> bool {
         self.series.contains_key(name) || self.series.contains_key(&format!("{name}_bucket"))
+    }
+
+    /// The values that a label of a metric has.
+    pub fn labels(&self, name: &str, label: &str) -> BTreeSet<&str> {
+        let samples = self.series.get(name).map(Vec::as_slice).unwrap_or_default();
+        let pairs = samples.iter().flat_map(|sample| &sample.labels);
+        pairs.filter(|(name, _)| name == label).map(|(_, value)| value.as_str()).collect()
     }
 
     /// What was counted since `earlier`. A series that is smaller now was reset with its process and counts whole. For

@@ -1,6 +1,6 @@
 //! Facts that cards of several stages ask about. A fact that one stage alone needs stands with its cards.
 
-use super::Source::{Measured, Plan, Spec, Told};
+use super::Source::{Measured, Plan, Spec, SpecIs, Told};
 use crate::measured::{Reading, Series};
 
 /// Declares facts and lists them all, visible as its first word says.
@@ -33,10 +33,10 @@ const fn share(of: Series, among: Series) -> super::Source {
 
 facts! {
     pub,
-    AUDIENCE_CONSUMER = "audience_consumer", YesNo, "the public uses it", [Spec("product.audience")];
+    AUDIENCE_CONSUMER = "audience_consumer", YesNo, "the public uses it", [SpecIs("product.audience", "consumer")];
     AUDIENCE_ENTERPRISE = "audience_enterprise", YesNo, "companies that must not see each other use it",
-        [Spec("product.audience")];
-    AUDIENCE_INTERNAL = "audience_internal", YesNo, "the own company uses it", [Spec("product.audience")];
+        [SpecIs("product.audience", "enterprise")];
+    AUDIENCE_INTERNAL = "audience_internal", YesNo, "the own company uses it", [SpecIs("product.audience", "internal")];
     TTFT_P95_TARGET = "ttft_p95_target_ms", Milliseconds, "the target for the time to first token at p95",
         [Spec("slo.ttft.p95")];
     TTFT_P99_TARGET = "ttft_p99_target_ms", Milliseconds, "the target for the time to first token at p99",
@@ -73,12 +73,12 @@ facts! {
 
     PROVIDERS = "providers", Count, "model providers that are configured", [Spec("providers")];
     CASCADE_MODELS = "cascade_models", Count, "models in the longest cascade", [Spec("assistants.*.cascade")];
-    SEMANTIC_CACHE = "semantic_cache", YesNo, "like questions get the same answer from the cache", [Spec("assistants.*.cache.mode")];
+    SEMANTIC_CACHE = "semantic_cache", YesNo, "like questions get the same answer from the cache", [SpecIs("assistants.*.cache.mode", "semantic")];
     AGENTS = "agents", YesNo, "the product acts through tools", [Told("true when answers call tools")];
 
     DOCUMENTS = "documents", Count, "documents in the largest corpus",
-        [Told("documents: mainstay corpus report")];
-    CHUNKS = "chunks", Count, "passages in the largest corpus", [Told("chunks: mainstay corpus report")];
+        [Measured(Reading::Largest(Series::all("mainstay_documents"))), Spec("planning.documents")];
+    CHUNKS = "chunks", Count, "passages in the largest corpus", [Measured(Reading::Largest(Series::all("mainstay_chunks"))), Plan("index.passages")];
     TTFT_P95 = "ttft_p95_ms", Milliseconds, "the time to first token at p95",
         [milliseconds("mainstay_time_to_first_token_seconds", 0.95)];
     TTFT_P99 = "ttft_p99_ms", Milliseconds, "the time to first token at p99",
@@ -129,6 +129,7 @@ facts! {
     LOAD_STEADY = "load_is_steady", YesNo, "the load hardly moves over the day", [Told("true where the peak is below twice the average")];
     REPEATED_QUESTIONS = "repeated_questions", Share, "the share of questions that mean the same as an earlier one", [Told("from a week of questions, by a person or a cluster analysis")];
     OWN_GPUS = "own_gpus", YesNo, "models run on GPUs of one's own", [Told("true or false")];
+    AWAITED = "answers_awaited", YesNo, "somebody waits while an answer is made", [Told("false for reviews, reports and other work in the background")];
     STALE_READ_HURTS = "stale_read_hurts", YesNo, "a read that is a minute old would bill wrongly or let the wrong person in", [Told("true for bills, permissions, consent, experiment assignment")];
     TOOLS_WRITE = "tools_write", YesNo, "tools change something", [Told("true or false")];
     CITATIONS_REMOVED = "citations_removed", Share, "the share of citations that their source did not support", [Measured(Reading::Ratio { of: Series::with("mainstay_citations_total", "result", "removed"), among: Series::all("mainstay_citations_total"), scale: 1.0 })];

@@ -9,7 +9,6 @@ facts! {
     TEAM_DRIVES = "latency_critical", YesNo, "answers are worth less with every half second", [Told("true for search and chat")];
     BUDGET_FIXED = "budget_is_fixed", YesNo, "what may be spent is fixed before anything else", [Told("true where a ceiling is given and cannot move")];
     SCOPE_OPEN = "scope_is_open", YesNo, "nobody knows yet what the product is", [Told("true before the first users have used it")];
-    AWAITED = "answers_awaited", YesNo, "somebody waits while an answer is made", [Told("false for reviews, reports and other work in the background")];
 
     DAYS_LIVE = "days_live", Days, "since the product was opened to customers", [Told("days")];
 

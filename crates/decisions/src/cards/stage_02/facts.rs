@@ -1,7 +1,8 @@
 //! Facts that the cards of stage 2 alone ask about.
 
-use crate::fact::Source::{Plan, Spec, Told};
+use crate::fact::Source::{Measured, Plan, Spec, Told};
 use crate::fact::facts;
+use crate::measured::{Reading, Series};
 
 facts! {
     pub(super),
@@ -10,8 +11,8 @@ facts! {
     DAILY_SHARE = "daily_active_share", Share, "the share of a month's people who come on a day", [Spec("traffic.daily_active_share")];
     BUSIEST_MINUTE = "busiest_minute", PerSecond, "requests in the busiest minute",
         [Told("max_over_time(sum(rate(mainstay_turns_total[1m]))[7d:1m])")];
-    FOLDER_BYTES = "data_folder_bytes", Bytes, "what the data folder takes on disk", [Told("du -sb of storage.data_dir")];
-    TEXT_BYTES = "document_bytes", Bytes, "the text of all documents", [Told("mainstay corpus report: bytes")];
+    FOLDER_BYTES = "data_folder_bytes", Bytes, "what the data folder takes on disk", [Measured(Reading::Largest(Series::all("mainstay_data_folder_bytes")))];
+    TEXT_BYTES = "document_bytes", Bytes, "the text of all documents", [Measured(Reading::Sum(Series::all("mainstay_document_bytes")))];
 
     MEMORY_NEEDED = "model_memory_gb", Count, "gigabytes that the model's weights and running answers need", [Plan("sizing.memory_gb")];
     GPU_MEMORY = "gpu_memory_gb", Count, "gigabytes of a GPU that can be had", [Plan("sizing.gpu_memory_gb")];

@@ -1,4 +1,4 @@
-use super::facts::{HAS_POSTGRES, OPERATES_CLUSTERS};
+use super::facts::{HAS_POSTGRES, ONE_TRANSACTION, OPERATES_CLUSTERS};
 use crate::card::{Apply, Card, Choice, Otherwise, Premise, Rule, above, at_least, at_most, no, yes};
 use crate::fact::{DATA_RESIDENCY, DOCUMENTS, RECALL_AT_5, RETRIEVAL_P99};
 
@@ -18,7 +18,7 @@ pub(super) const CARD: Card = Card {
         Choice {
             id: "pgvector",
             name: "pgvector",
-            best_for: "a team that runs Postgres, below half a million documents",
+            best_for: "vectors that change in one transaction with rows, below half a million documents",
             gains: "no further system; documents and vectors in one transaction",
             costs: "filters are applied after the search of the index; recall and p99 suffer from a million vectors on",
             apply: Apply {
@@ -69,8 +69,8 @@ pub(super) const CARD: Card = Card {
         },
         Rule {
             choose: "pgvector",
-            when: &[yes(HAS_POSTGRES), at_most(DOCUMENTS, 500_000.0)],
-            why: "what runs already is enough for a corpus of this size",
+            when: &[yes(HAS_POSTGRES), yes(ONE_TRANSACTION), at_most(DOCUMENTS, 500_000.0)],
+            why: "vectors and rows have to change together, and what runs already is enough for a corpus of this size",
         },
     ],
     otherwise: Otherwise {
@@ -91,5 +91,7 @@ pub(super) const CARD: Card = Card {
     ],
     corrections: &[
         "500 tenants × 10 M vectors × 1,536 dimensions × 4 bytes are 30.7 TB, 46 TB with the graph: that is 180 machines of 256 GB in memory, not 6.",
+        "5 billion vectors at $.096 a million and month are $480 and not $480,000: at the price that the card gives, the managed store is fifty times cheaper than six nodes at $4,000. Real prices count storage and reads: ask for both.",
+        "A team that runs Postgres has still nothing less to run with an index in process; pgvector pays where vectors and rows must change in one transaction.",
     ],
 };

@@ -94,5 +94,6 @@ pub(super) const CARD: Card = Card {
     corrections: &[
         "A cosine above .92 is no promise: what is alike enough differs by question. Raising it to .95 is stricter, not 'lower' as the card says.",
         "30 % exact duplicates of FAQ at 60 % FAQ traffic are 18 %, and 25 % of it are 15 %, as stated; the shares that are left, 27 % and 40 %, make the blended price $.0029 only if the small model costs $.0016 a request.",
+        "GPT-4o-mini at $.60 and $2.40 a million is four times its list price ($.15 and $.60): it is 17 times cheaper than GPT-4o and not 4 (nor 5, as in card 9.4).",
     ],
 };

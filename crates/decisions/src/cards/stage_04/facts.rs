@@ -7,6 +7,7 @@ use crate::measured::{Reading, Series};
 facts! {
     pub(super),
     HAS_POSTGRES = "has_postgres", YesNo, "the team runs Postgres already", [Told("true or false")];
+    ONE_TRANSACTION = "one_transaction", YesNo, "vectors and rows of a database have to change in one transaction", [Told("true or false")];
     OPERATES_CLUSTERS = "operates_clusters", YesNo, "somebody can operate a database cluster", [Told("true or false")];
     TRAINING_BYTES = "training_bytes", Bytes, "data that a training job reads", [Told("the largest job")];
     ANALYSTS = "concurrent_analysts", Count, "people who query at once", [Told("how many")];

@@ -81,6 +81,11 @@ pub(super) const CARD: Card = Card {
             why: "there are enough examples, the form is strict, and documents alone were measured not to be enough",
         },
         Rule {
+            choose: "agent",
+            when: &[yes(MULTI_STEP), no(STRICT_FORMAT), at_least(LATENCY_P95_TARGET, 5000.0)],
+            why: "the task takes steps, and there is time for them",
+        },
+        Rule {
             choose: "rag",
             when: &[yes(PRIVATE_DATA)],
             why: "no public model knows it, and a document can be changed in a minute",
@@ -89,11 +94,6 @@ pub(super) const CARD: Card = Card {
             choose: "rag",
             when: &[yes(CHANGES_WEEKLY)],
             why: "a model knows what was true when it was trained",
-        },
-        Rule {
-            choose: "agent",
-            when: &[yes(MULTI_STEP), no(STRICT_FORMAT), at_least(LATENCY_P95_TARGET, 5000.0)],
-            why: "the task takes steps, and there is time for them",
         },
     ],
     otherwise: Otherwise {

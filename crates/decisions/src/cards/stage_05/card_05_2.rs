@@ -81,5 +81,6 @@ pub(super) const CARD: Card = Card {
     corrections: &[
         "100 M tokens of 4 bytes are 400 MB a day: 4 cents of egress, not $36.",
         "100 M requests at 20 % through an API at $.002 are $40,000, and one A100 does not serve 60 M requests a month: 23 a second with 300 tokens are 7,000 tokens a second.",
+        "An A100 costs $3,500, $7,000 and $2,500 a month in three places of the card; at $3.50 an hour it is $2,555.",
     ],
 };

@@ -94,5 +94,6 @@ pub(super) const CARD: Card = Card {
     ],
     corrections: &[
         "5 M × $.003 are $15,000, as stated; 2.5 M × $.0003 + $2,500 are $3,250, and with cache, mini and Sonnet $5,625 in all: $.00113 a request.",
+        "A judge at a cent an answer (card 5.4) behind every tier costs twenty times what the first tier does. Here the gate looks at the answer itself, and a judge where one is configured.",
     ],
 };

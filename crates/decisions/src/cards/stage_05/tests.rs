@@ -30,8 +30,17 @@ fn a_lawyer_s_form_over_new_documents_takes_both() {
 fn time_alone_makes_no_agent_of_a_question_to_documents() {
     assert_decides(
         "05.1",
-        &[(PRIVATE_DATA, 1.0), (MULTI_STEP, 1.0), (STRICT_FORMAT, 0.0), (LATENCY_P95_TARGET, 8000.0)],
+        &[(PRIVATE_DATA, 1.0), (MULTI_STEP, 0.0), (STRICT_FORMAT, 0.0), (LATENCY_P95_TARGET, 8000.0)],
         "rag",
+    );
+}
+
+#[test]
+fn steps_make_an_agent_of_a_task_with_documents() {
+    assert_decides(
+        "05.1",
+        &[(PRIVATE_DATA, 1.0), (MULTI_STEP, 1.0), (STRICT_FORMAT, 0.0), (LATENCY_P95_TARGET, 8000.0)],
+        "agent",
     );
 }
 

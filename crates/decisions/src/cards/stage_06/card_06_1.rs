@@ -84,5 +84,8 @@ pub(super) const CARD: Card = Card {
             otherwise: "streams stall for a second: something in front buffers them (X-Accel-Buffering, proxy_buffering)",
         },
     ],
-    corrections: &[],
+    corrections: &[
+        "The gateway classifies injections in the recommendation and reads nothing but identity and length in the answer below it. Whoever classifies reads: here that is the one process that answers, after it knows who asks.",
+        "What is called a token bucket counts by whole minutes: twice the limit passes around the turn of one.",
+    ],
 };

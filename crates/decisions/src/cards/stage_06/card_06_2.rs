@@ -1,6 +1,6 @@
 use super::facts::{BIDIRECTIONAL, SERVER_TO_SERVER, STALLS};
-use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_most, yes};
-use crate::fact::{LATENCY_P95_TARGET, PEAK_REQUESTS_PER_SECOND, TTFT_P95, TTFT_P95_TARGET};
+use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_most, no, yes};
+use crate::fact::{AWAITED, PEAK_REQUESTS_PER_SECOND, TTFT_P95, TTFT_P95_TARGET};
 
 pub(super) const CARD: Card = Card {
     id: "06.2",
@@ -62,11 +62,7 @@ pub(super) const CARD: Card = Card {
             when: &[yes(SERVER_TO_SERVER), above(PEAK_REQUESTS_PER_SECOND, 500.0)],
             why: "so many streams between servers share connections better than they open them",
         },
-        Rule {
-            choose: "whole",
-            when: &[above(LATENCY_P95_TARGET, 20_000.0)],
-            why: "nobody watches an answer that may take twenty seconds: it can come whole",
-        },
+        Rule { choose: "whole", when: &[no(AWAITED)], why: "nobody waits at a screen: it can come whole" },
     ],
     otherwise: Otherwise { choose: "sse", why: "it is what every client of a language model speaks" },
     premises: &[

@@ -84,5 +84,7 @@ pub(super) const CARD: Card = Card {
     corrections: &[
         "Three providers at 99.5 % fail together .005³ of the time if they fail independently: 99.9999875 %. What is in front of them, and the time until a breaker opens, decide long before that.",
         "99.5 % of 30 days leaves 3.6 hours, as stated, and 99.9 % 43 minutes.",
+        "15 % of 200 requests a second are 78 million a month: $389,000 at half a cent each, not $3,000. What the warm share adds is the difference of the two prices, and that may be nothing.",
+        "The breaker in the card opens at the third failure of its life, because a success does not clear the others: 'consecutive' needs that.",
     ],
 };

@@ -79,5 +79,8 @@ pub(super) const CARD: Card = Card {
             otherwise: "too many requests fail: give the assistant a reduced_model",
         },
     ],
-    corrections: &[],
+    corrections: &[
+        "Above 90 % of the GPUs the table and the code go to the emergency, the text to the smaller model. Here the smaller model comes first, and the emergency when no provider answers.",
+        "A function of this moment's load has no hysteresis, which the text below it asks for: here it falls at once and recovers slowly.",
+    ],
 };

@@ -1,5 +1,5 @@
 use crate::cards::tests::assert_decides;
-use crate::fact::{AVAILABILITY_TARGET, LATENCY_P95_TARGET, PROVIDERS};
+use crate::fact::{AVAILABILITY_TARGET, AWAITED, PROVIDERS};
 
 use super::facts::{BIDIRECTIONAL, IDEMPOTENT, PROVIDER_UPTIME, REGULATED, SERVICES, TEAMS};
 
@@ -9,8 +9,9 @@ fn two_services_of_one_team_need_no_central_gateway() {
 }
 
 #[test]
-fn voice_needs_both_directions_however_long_it_takes() {
-    assert_decides("06.2", &[(BIDIRECTIONAL, 1.0), (LATENCY_P95_TARGET, 60000.0)], "websocket");
+fn voice_needs_both_directions_and_work_in_the_background_none() {
+    assert_decides("06.2", &[(BIDIRECTIONAL, 1.0), (AWAITED, 1.0)], "websocket");
+    assert_decides("06.2", &[(AWAITED, 0.0)], "whole");
 }
 
 #[test]

@@ -10,7 +10,7 @@ facts! {
     LONG_DOCS = "document_tokens", Tokens, "tokens of a document on average", [Spec("planning.document_tokens"), Told("mainstay corpus report")];
     PROSE = "long_prose", YesNo, "documents are long prose without headings", [Told("true for papers and transcripts")];
     CODES = "code_share", Share, "the share of questions with codes, numbers or quoted words", [Told("mainstay eval retrieval GOLDEN: by kind")];
-    LANGUAGES = "languages", Count, "languages of the documents", [Told("mainstay corpus report")];
+    LANGUAGES = "languages", Count, "languages of the documents", [Measured(Reading::Largest(Series::all("mainstay_document_languages"))), Told("mainstay corpus report")];
     EXACT_ONLY = "keyword_search_only", YesNo, "people search for words, not for meaning", [Told("true for logs and part numbers")];
     COMPLEX = "complex_questions", Share, "the share of questions with several parts or comparisons", [Told("of the golden set")];
     HAS_GPU = "reranker_gpu", YesNo, "a GPU or a spare core is there for a reranker", [Told("true or false")];

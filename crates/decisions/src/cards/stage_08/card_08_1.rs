@@ -90,5 +90,7 @@ pub(super) const CARD: Card = Card {
             otherwise: "a session costs more than a dollar: end it there and answer with what is known",
         },
     ],
-    corrections: &[],
+    corrections: &[
+        "A session may cost $.50 here, $1 and $5 in card 8.4; and the class only names a step limit and a budget, nothing holds them. A budget that is not held before the call is a report.",
+    ],
 };

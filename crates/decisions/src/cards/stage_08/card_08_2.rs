@@ -83,5 +83,9 @@ pub(super) const CARD: Card = Card {
             otherwise: "more than twenty tools: a model begins to confuse them",
         },
     ],
-    corrections: &[],
+    corrections: &[
+        "A list of forbidden words makes no query read-only: TRUNCATE, GRANT and COPY pass it, and a column `updated_at` does not. A role of the database that can only read does.",
+        "A key for a refund that contains the day pays twice across midnight and refuses the second refund of a day. It has to come from the request that is meant.",
+        "'Look whether the key was used, then set it' lets two through at once: set it only where it is not there, in one step.",
+    ],
 };

@@ -66,6 +66,6 @@ pub(super) const CARD: Card = Card {
         },
     ],
     corrections: &[
-        "20 interactions a day for two years are 14,600, as stated; at 200 tokens each that is 2.9 M tokens, of which a context holds a fiftieth.",
+        "20 interactions a day for two years are 14,600, as stated; at 200 tokens each that is 2.9 M tokens, sixty times what a history may have.",
     ],
 };

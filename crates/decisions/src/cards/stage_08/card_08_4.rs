@@ -77,5 +77,8 @@ pub(super) const CARD: Card = Card {
             otherwise: "a session costs more than five dollars: set a budget for its key",
         },
     ],
-    corrections: &[],
+    corrections: &[
+        "The tracker raises when the money is spent. What stops an agent holds the most that a call can cost before it is made, as budgets do here.",
+        "The decorator gives up at the first timeout and tries again after every other error; it should be the other way round.",
+    ],
 };

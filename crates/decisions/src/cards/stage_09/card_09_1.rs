@@ -93,5 +93,7 @@ pub(super) const CARD: Card = Card {
     corrections: &[
         "'At 50 % burn rate, more than twice the expected' mixes a share of the budget with a rate. A burn of 1 spends the budget exactly in its period; alerts here are 14.4, 6, 3 and 1.",
         ".1 % of enterprise traffic is 10,000 answers a day only at 10 M requests a day; at a cent each that is $100, as stated.",
+        "The code's budget of an error rate of .1 % is 99.9 % of the month: it takes from 1 what is the budget already.",
+        "A cost per request over the average of a counter is no cost per request: both must be rates over the same time.",
     ],
 };

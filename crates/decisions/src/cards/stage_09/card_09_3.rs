@@ -70,5 +70,7 @@ pub(super) const CARD: Card = Card {
     ],
     corrections: &[
         "A shed of 30 % with one retry is 91 % answered only if the retry finds the same odds; at the same minute it does not. Retry-After spreads them.",
+        "'Your request is queued' is raised when it is not. Who is turned away is told so, with Retry-After.",
+        "Draining higher tiers first without a bound starves the last one; here tiers have places of their own (`limits.tiers.NAME.max_running`).",
     ],
 };

@@ -70,5 +70,7 @@ pub(super) const CARD: Card = Card {
             otherwise: "it took more than five minutes to notice: an alert is missing",
         },
     ],
-    corrections: &[],
+    corrections: &[
+        "Experiments are monthly in staging in the text and every ten minutes in production in the file; the fourth, memory of the GPU, is missing there.",
+    ],
 };

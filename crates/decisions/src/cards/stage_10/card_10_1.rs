@@ -80,7 +80,7 @@ pub(super) const CARD: Card = Card {
         },
         Rule {
             choose: "profile",
-            when: &[below(GPU_BUSY, 0.5), Condition::above_fact(TTFT_P95, TTFT_P95_TARGET, 1.0)],
+            when: &[below(GPU_BUSY, 0.6), Condition::above_fact(TTFT_P95, TTFT_P95_TARGET, 1.0)],
             why: "GPUs are idle and answers late: something else is in the way",
         },
     ],
@@ -105,5 +105,9 @@ pub(super) const CARD: Card = Card {
     corrections: &[
         "A GPU's memory is not limited to 80 GB: H200 has 141, B200 180 and more. What does not fit an A100 may fit one of those.",
         "'70B = 140 GB from object storage in 3 to 5 minutes' is 470 to 780 MB/s: with several streams and local disks it is half a minute.",
+        "vLLM takes 90 % of the memory at its start, whatever it needs: memory that is used says nothing, the share of the cache for running answers does.",
+        "An H100 has the 80 GB of the A100 that it is to relieve.",
+        "A model that does not fit does not start. A single request is late because of its prompt's length, the GPU's speed or too few GPUs per replica.",
+        "An autoscaler on 50 % of the CPU does not see a GPU: scale by requests that wait or run.",
     ],
 };

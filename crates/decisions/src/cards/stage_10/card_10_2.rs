@@ -73,5 +73,7 @@ pub(super) const CARD: Card = Card {
     corrections: &[
         "An answer that streams for ten seconds is no job: what counts is whether somebody reads along.",
         "10,000 jobs of 10 s are 27.8 worker-hours; ten times as many workers clear two hours in twelve minutes only if the two hours were theirs alone and no new jobs come.",
+        "A backlog of 500,000 at 1,000 a minute is done in 8.3 hours: a limit of a day is not at risk before 1.4 million, which the queue of a million does not hold.",
+        "A job that is written and then sent is lost when the process ends in between: it takes an outbox, or a worker that reads the table.",
     ],
 };

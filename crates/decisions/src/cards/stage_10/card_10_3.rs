@@ -77,5 +77,6 @@ pub(super) const CARD: Card = Card {
     ],
     corrections: &[
         "A gateway that turns a 503 of the inference into a queue must bound it by the deadline: a request whose caller has gone is no work.",
+        "A breaker that opens and is answered by a second provider is no pressure: setting the level to 100 % would turn callers away from what works.",
     ],
 };

@@ -85,5 +85,6 @@ pub(super) const CARD: Card = Card {
     ],
     corrections: &[
         "Three stacks cost three times as much only if each is as large as the one: their sum of GPUs follows the load, what triples is the floor and the people.",
+        "The failover of the card searches another region without the filter of the tenant: it answers with everybody's documents, and from a region that the data may not have left. Here the filter is put in by the store, and there is no such way around.",
     ],
 };

@@ -78,5 +78,6 @@ pub(super) const CARD: Card = Card {
     corrections: &[
         "Raising the line from .85 to .90 is stricter for attackers' benefit, not 'lowering' it: fewer good questions are stopped and more attacks pass; the card says lower and means higher.",
         "Three layers that each stop 95 % stop 99.99 % only if they fail independently; an attack made for one is often made for all.",
+        "The classifier reads the first 512 characters: an attack begins with a harmless page. Long texts are read in overlapping pieces.",
     ],
 };

@@ -81,5 +81,8 @@ pub(super) const CARD: Card = Card {
             otherwise: "more than three people have access: give them roles",
         },
     ],
-    corrections: &[],
+    corrections: &[
+        "An engineer reads and writes 'everything but IAM' and is refused the cost reports, which a product manager of the same card reads.",
+        "A token without a role is a viewer in the code, and viewers read conversations. Here it may do nothing.",
+    ],
 };

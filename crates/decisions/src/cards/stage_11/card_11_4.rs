@@ -63,5 +63,7 @@ pub(super) const CARD: Card = Card {
     ],
     corrections: &[
         "A hash of a user with a salt of the day cannot be joined over days, so 'all actions of this user' has no answer: here people have a random pseudonym in a table that can be destroyed.",
+        "A salt that is a hash of the date and a constant can be computed for any day by whoever reads the code.",
+        "Recital 26 says that pseudonymised data is personal data as long as somebody has the key. It ceases to be when the key is destroyed, which an erasure does here.",
     ],
 };

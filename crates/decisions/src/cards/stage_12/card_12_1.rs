@@ -99,5 +99,8 @@ pub(super) const CARD: Card = Card {
             otherwise: "one answer in ten is asked for again",
         },
     ],
-    corrections: &[],
+    corrections: &[
+        "Somebody is woken below .75 in card 9.1, .70 here and .77 in card 12.2. One number, and hysteresis.",
+        "'Page for symptoms' and 'any open breaker pages' (card 9.2) contradict each other. Here a breaker is a ticket, and only all of them page.",
+    ],
 };

@@ -74,5 +74,7 @@ pub(super) const CARD: Card = Card {
     ],
     corrections: &[
         "A daily check finds a fault after 12 hours on average and after 24 at worst; every two hours it is one and two.",
+        "A mean over 24 hours that falls from .87 to .60 at once is below .77 only after nine hours: an alert on it after two more is no early one. Compare a short window with a long one.",
+        "With one check at midnight an incident from ten o'clock on is found after 14 hours, not 6: a person found it.",
     ],
 };

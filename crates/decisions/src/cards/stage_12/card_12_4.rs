@@ -120,5 +120,6 @@ pub(super) const CARD: Card = Card {
     ],
     corrections: &[
         "At .87 of 100,000 answers a day 13,000 are not faithful and at .84 16,000, as stated; that counts answers as if each were whole or not, while faithfulness is a share of statements.",
+        "The cache takes a week in the table and two in the text; and the code compresses before it routes, so that local answers pay for it too.",
     ],
 };
