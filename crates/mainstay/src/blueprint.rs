@@ -9,10 +9,9 @@ use mainstay_manifests::{
 use mainstay_planner::requirements::{LatencyTargets, Slo, TierSlo};
 use mainstay_planner::{Plan, Scaling as Planned};
 use mainstay_sizing::{FleetOption, Precision};
-use mainstay_traffic::autoscaling::Policy;
+use mainstay_traffic::autoscaling::{Policy, USUAL_BOOT};
 
 use crate::config::Checked;
-use crate::config::sections::providers::HeaderText;
 
 /// What a cluster is asked about that no file says.
 pub(crate) struct Site {
@@ -62,15 +61,10 @@ pub(crate) fn blueprint(checked: &Checked, plan: &Plan, config_text: String, sit
 
 /// The environment variables that the file takes secrets from.
 fn secret(checked: &Checked) -> Option<SecretReference> {
-    let headers = checked.providers.values().flat_map(|provider| provider.headers.values());
-    let secrets = checked.providers.values().filter_map(|provider| provider.api_key.as_ref()).chain(
-        headers.filter_map(|header| match header {
-            HeaderText::Secret(secret) => Some(secret),
-            HeaderText::Plain(_) => None,
-        }),
-    );
-    let variables: BTreeSet<String> =
-        secrets.filter_map(|secret| secret.to_string().strip_prefix("env:").map(str::to_owned)).collect();
+    let variables: BTreeSet<String> = checked
+        .provider_secrets()
+        .filter_map(|secret| secret.to_string().strip_prefix("env:").map(str::to_owned))
+        .collect();
     (!variables.is_empty())
         .then(|| SecretReference { name: "mainstay".to_owned(), variables: variables.into_iter().collect() })
 }
@@ -100,7 +94,7 @@ fn serving(plan: &Plan) -> Option<Serving> {
         token_secret: None,
         replicas: Replicas { least, most: replicas.max(least) },
         scaling: fleet.scaling.as_ref().map_or(Scaling::Fixed, |scaling| scaled(scaling, option, replicas)),
-        boot_seconds: 240,
+        boot_seconds: USUAL_BOOT as u32,
     })
 }
 
@@ -159,13 +153,7 @@ fn floor(hourly: &[f64], replicas: u32) -> Option<CronFloor> {
 
 fn objectives(slo: &Slo) -> Vec<Objective> {
     let mut objectives = Vec::new();
-    let general = TierSlo {
-        ttft: slo.ttft.clone(),
-        latency: slo.latency.clone(),
-        errors: slo.errors,
-        availability: slo.availability,
-    };
-    of_tier(&general, None, &mut objectives);
+    of_tier(&slo.general(), None, &mut objectives);
     latencies(&slo.time_per_output_token, "time per token", LatencyOf::ChunkGap, None, &mut objectives);
     let mut add = |name: &str, measure: Measure| {
         objectives.push(Objective { name: name.to_owned(), tier: None, measure, runbook: None });

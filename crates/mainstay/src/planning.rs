@@ -44,7 +44,6 @@ fn spec<'a>(checked: &'a Checked, price: Option<&'a ApiPrice>) -> Spec<'a> {
     Spec {
         audience: checked.product.audience,
         slo: &checked.slo,
-        sla: &checked.sla,
         traffic: &checked.traffic,
         constraints: &checked.constraints,
         planning: &checked.planning,

@@ -78,6 +78,17 @@ pub struct FleetOption {
     pub usd_per_million_tokens: f64,
 }
 
+/// How fast a replica is that holds so many requests at once, at mean lengths.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Pace {
+    /// Requests in flight.
+    pub concurrency: u32,
+    /// Time to first token, milliseconds.
+    pub ttft_ms: f64,
+    /// Time per output token, milliseconds.
+    pub tpot_ms: f64,
+}
+
 /// Result of a search.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fleet {
@@ -126,6 +137,29 @@ pub fn size_fleet(
     let frontier: Vec<FleetOption> =
         options.iter().filter(|option| !options.iter().any(|other| beats(other, option))).cloned().collect();
     Ok(Fleet { cheapest: options.into_iter().next(), frontier, rejected })
+}
+
+impl FleetOption {
+    /// The paces of one of its replicas at every number of requests in flight up to its own, ascending. Empty where the
+    /// catalogue has lost its GPU.
+    pub fn paces(
+        &self,
+        model: &Model,
+        workload: &Workload,
+        catalogue: &Catalogue,
+        times: &ServiceTimes,
+    ) -> Vec<Pace> {
+        let Ok(gpu) = catalogue.gpu(&self.gpu) else { return Vec::new() };
+        let serving = Serving::Aggregated(Parallelism::tensor(self.gpus_per_replica));
+        let (engine, precision) = (self.engine, self.precision);
+        let deployment = Deployment { model, gpu, engine, version: None, precision, serving };
+        let within = CONCURRENCIES.into_iter().filter(|concurrency| *concurrency <= self.concurrency);
+        let paces = within.filter_map(|concurrency| {
+            let time = times.estimate(&deployment, &load(workload, 0.0, concurrency)).ok()?;
+            Some(Pace { concurrency, ttft_ms: time.ttft_ms.value, tpot_ms: time.tpot_ms.value })
+        });
+        paces.collect()
+    }
 }
 
 /// Options on one GPU, and how far the best failed candidate came with what stopped it.
@@ -364,6 +398,19 @@ mod tests {
         assert!(price(&Workload { cautious: true, ..workload() }) >= plain);
         assert!(price(&Workload { tpot_ms: 20.0, ..workload() }) >= plain);
         assert!(price(&Workload { peak_requests_per_second: 200.0, ..workload() }) > plain);
+    }
+
+    #[test]
+    fn the_paces_of_an_option_end_with_its_own() {
+        let (catalogue, times) = (Catalogue::built_in(), ServiceTimes::built_in());
+        let model = catalogue.model("Llama-3.1-70B").expect("known");
+        let cheapest = search(&workload()).cheapest.expect("a large GPU can");
+        let paces = cheapest.paces(model, &workload(), catalogue, times);
+        let last = paces.last().expect("it has one");
+        assert_eq!(last.concurrency, cheapest.concurrency);
+        assert!(paces[0].tpot_ms <= last.tpot_ms, "{paces:?}");
+        let completes = f64::from(last.concurrency) / (last.ttft_ms + 512.0 * last.tpot_ms) * 1e3;
+        assert!((completes / cheapest.requests_per_second - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use catalogue::{
 };
 pub use deployment::{Deployment, Engine, Load, Parallelism, Pool, Precision, Serving};
 pub use estimates::{RowEstimate, estimate_csv, estimate_csv_with};
-pub use fleet::{Fleet, FleetOption, InvalidWorkload, Workload, size_fleet};
+pub use fleet::{Fleet, FleetOption, InvalidWorkload, Pace, Workload, size_fleet};
 pub use learn::{HeldOut, Holdout, cross_validate};
 pub use memory::{DoesNotFit, MemoryPlan, kv_bytes_per_sequence, plan_memory, weight_bytes};
 pub use roofline::{DecodeTerms, PrefillTerms, decode_terms, prefill_terms};

@@ -10,6 +10,18 @@ use crate::arrivals::Rates;
 /// Seconds of a step: the period in which the Kubernetes autoscaler looks.
 pub const STEP: f64 = 15.0;
 
+/// Seconds from the decision until a replica with a GPU usually serves: node, image, weights.
+pub const USUAL_BOOT: f64 = 240.0;
+
+/// Seconds after which whoever waits for a place has usually gone.
+pub const USUAL_PATIENCE: f64 = 2.0;
+
+/// The share of requests that may usually be lost.
+pub const USUAL_LOSS: f64 = 0.001;
+
+/// Replicas that are usually always there: one may fail.
+pub const USUAL_LEAST: u32 = 2;
+
 /// A fleet and what it costs.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Fleet {

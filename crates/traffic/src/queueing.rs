@@ -1,6 +1,6 @@
 //! Waiting lines with Poisson arrivals, in closed form.
 //!
-//! Sources: A. K. Erlang's B and C formulas, the latter from the former's recursion, which is stable for thousands of servers;
+//! Sources: A. K. Erlang's B and C formulas, the latter from the former, which is stable for thousands of servers;
 //! the Pollaczek–Khinchine formula for one server; Allen and Cunneen's approximation for several with any service times.
 
 /// A queue that never empties: more work comes than can be done.
@@ -76,8 +76,12 @@ impl Queue {
         Ok((waiting / over).ln() * self.mean_wait()? / waiting)
     }
 
-    /// The fewest servers with which this share of requests waits no longer than that.
+    /// The fewest servers with which this share of requests waits no longer than that; the most that a number can say for a load that
+    /// is beyond all servers, or no number.
     pub fn servers_for(self, share: f64, seconds: f64) -> u32 {
+        if !(self.load() < f64::from(u32::MAX / 4)) {
+            return u32::MAX;
+        }
         let enough = |servers: u32| Self { servers, ..self }.wait_at(share).is_ok_and(|wait| wait <= seconds);
         // More servers never make anybody wait longer, so the answer can be found by halving.
         let mut low = (self.load().floor() as u32).max(1);
@@ -98,10 +102,23 @@ impl Queue {
     }
 }
 
-/// The share of requests that finds every server busy where nobody waits: B₀ = 1, Bₙ = a·Bₙ₋₁ / (n + a·Bₙ₋₁).
+/// The share of requests that finds every server busy where nobody waits (Erlang B), by the series of its inverse:
+/// 1/B = Σₖ n·(n−1)…(n−k+1) / aᵏ. All terms are positive, and few of them matter, however many servers there are.
 pub fn erlang_b(load: f64, servers: u32) -> f64 {
-    (1..=servers).fold(1.0, |blocked, n| load * blocked / (f64::from(n) + load * blocked))
+    let (mut term, mut sum) = (1.0, 1.0);
+    for free in (1..=servers).rev() {
+        term *= f64::from(free) / load;
+        sum += term;
+        // What follows falls faster than a geometric series, or the share is nothing that could be seen.
+        if sum > NOBODY_IS_BLOCKED || term < sum * f64::EPSILON {
+            break;
+        }
+    }
+    1.0 / sum
 }
+
+/// One over a share of blocked requests that is none.
+const NOBODY_IS_BLOCKED: f64 = 1e30;
 
 #[cfg(test)]
 mod tests {
@@ -134,12 +151,26 @@ mod tests {
     }
 
     #[test]
+    fn a_load_beyond_all_servers_is_answered_too() {
+        for rate in [f64::INFINITY, f64::NAN, 1e30] {
+            assert_eq!(queue(rate, 1.0, 1.0, 1).servers_for(0.95, 1.0), u32::MAX);
+        }
+    }
+
+    #[test]
     fn thousands_of_servers_are_no_problem() {
         let busy = queue(9_900.0, 1.0, 1.0, 10_000).waiting_share().expect("stable");
         assert!(busy > 0.1 && busy < 0.4, "{busy}");
     }
 
     proptest! {
+        #[test]
+        fn the_series_is_erlang_s_recursion(load in 0.01..2_000.0_f64, servers in 1_u32..2_500) {
+            let recursion = (1..=servers).fold(1.0, |blocked, n| load * blocked / (f64::from(n) + load * blocked));
+            let series = erlang_b(load, servers);
+            prop_assert!((series - recursion).abs() <= 1e-10 * recursion + 1e-29, "{series} {recursion}");
+        }
+
         #[test]
         fn the_fewest_servers_are_enough_and_one_less_is_not(
             rate in 0.1..500.0_f64, service in 0.01..20.0_f64, variability in 0.0..4.0_f64,

@@ -35,6 +35,11 @@ pub fn exponential(rng: &mut Rng, mean: f64) -> f64 {
     -mean * (1.0 - rng.f64()).ln()
 }
 
+/// A draw of the standard normal distribution (Box and Muller).
+pub fn normal(rng: &mut Rng) -> f64 {
+    (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
+}
+
 /// Serves `requests` that come at random, `rate` in a second, by `servers` equal servers in the order in which they came.
 /// `service` draws how long one takes.
 pub fn serve(

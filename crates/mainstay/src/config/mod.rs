@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mainstay_domain::config::{FactValue, Findings, KeyPath};
+use mainstay_domain::config::{FactValue, Findings, KeyPath, SecretRef};
 use mainstay_domain::{AssistantName, CorpusName};
 use mainstay_gateway::admission::AdmissionSettings;
 use mainstay_gateway::service::ServiceSettings;
@@ -41,7 +41,7 @@ use sections::limits::RawLimits;
 use sections::models::{Model, RawModel};
 use sections::onnx::{Onnx, RawOnnx};
 use sections::prices::{Price, RawPrice};
-use sections::providers::{Provider, RawProvider};
+use sections::providers::{HeaderText, Provider, RawProvider};
 use sections::reliability::RawReliability;
 use sections::residency::{RawResidency, keep_documents_here};
 use sections::security::{RawSecurity, Security};
@@ -184,6 +184,17 @@ impl Checked {
         let unnamed = CorpusName::unnamed();
         let found = self.corpora.get_key_value(&unnamed).or_else(|| self.corpora.first_key_value());
         found.map(|(name, _)| name).expect("a checked configuration has at least one corpus")
+    }
+
+    /// Every secret that a provider's section refers to.
+    pub(crate) fn provider_secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        self.providers.values().flat_map(|provider| {
+            let headers = provider.headers.values().filter_map(|header| match header {
+                HeaderText::Secret(secret) => Some(secret),
+                HeaderText::Plain(_) => None,
+            });
+            provider.api_key.iter().chain(headers)
+        })
     }
 
     /// The same for work that calls no model: with those providers alone that corpora embed and rerank with.

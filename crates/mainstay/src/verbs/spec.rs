@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use mainstay_domain::config::{HumanDuration, SecretRef, SecretSource, schema_of};
+use mainstay_domain::config::{HumanDuration, SecretSource, schema_of};
 use mainstay_planner::Contradiction;
 use mainstay_planner::requirements::{LatencyTargets, Slo, TierSlo};
 use serde_json::{Value, json};
 
 use crate::config::DEFAULTS_FOR_PEOPLE;
-use crate::config::sections::providers::HeaderText;
 use crate::config::{self, Checked, FILE_NAME, RawConfig, Surroundings};
 use crate::planning;
 use crate::terminal::{self, BadInput};
@@ -162,13 +161,7 @@ fn targets(checked: &Checked) -> Vec<Target> {
 }
 
 fn add_slo(slo: &Slo, add: &mut impl FnMut(&str, String)) {
-    let general = TierSlo {
-        ttft: slo.ttft.clone(),
-        latency: slo.latency.clone(),
-        errors: slo.errors,
-        availability: slo.availability,
-    };
-    add_tier("slo", &general, add);
+    add_tier("slo", &slo.general(), add);
     add_latency("slo.time_per_output_token", "token after token", &slo.time_per_output_token, add);
     if let Some(cost) = slo.cost.per_request {
         add("slo.cost.per_request", format!("at most {cost} a request on average"));
@@ -231,16 +224,7 @@ fn add_latency(at: &str, what: &str, targets: &LatencyTargets, add: &mut impl Fn
 /// The secrets that the file refers to and that are not to be found on this machine.
 fn missing_secrets(checked: &Checked) -> Vec<String> {
     let surroundings = Surroundings::of(&checked.folder);
-    let of_headers = |headers: Vec<&HeaderText>| -> Vec<SecretRef> {
-        let secrets = headers.into_iter().filter_map(|header| match header {
-            HeaderText::Secret(secret) => Some(secret.clone()),
-            HeaderText::Plain(_) => None,
-        });
-        secrets.collect()
-    };
-    let secrets = checked.providers.values().flat_map(|provider| {
-        provider.api_key.clone().into_iter().chain(of_headers(provider.headers.values().collect()))
-    });
     let source: &dyn SecretSource = &surroundings;
-    secrets.filter(|secret| secret.resolve(source).is_err()).map(|secret| secret.to_string()).collect()
+    let secrets = checked.provider_secrets();
+    secrets.filter(|secret| secret.resolve(source).is_err()).map(ToString::to_string).collect()
 }

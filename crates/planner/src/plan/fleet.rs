@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_formula::{Input, Sheet, Unit};
+use mainstay_formula::{Expr, Input, Sheet, Unit};
 use mainstay_sizing::{
     Basis, Catalogue, Engine as Serving, FleetOption, Model, Parallelism, Precision as Bits, ServiceTimes,
     Workload, plan_memory, size_fleet, weight_bytes,
 };
 use mainstay_traffic::arrivals::Rates;
 use mainstay_traffic::autoscaling::{self, Outcome};
+use mainstay_traffic::queueing::Queue;
+use mainstay_traffic::simulation::{self, BatchPoint};
 use serde::Serialize;
 
 use super::Spec;
 use super::capacity::Capacity;
-use crate::requirements::{Engine, Percentile, Precision};
+use crate::requirements::{Engine, LatencyTargets, Percentile, Precision};
 
 /// A fleet that meets the targets, and what else there is.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -28,13 +30,35 @@ pub struct FleetPlan {
     pub frontier: Vec<FleetOption>,
     /// Why each GPU without an option has none.
     pub rejected: BTreeMap<String, String>,
+    /// What callers would see at the peak; none where there is no fleet.
+    pub at_peak: Option<AtPeak>,
     /// How the fleet follows the load; none where there is no fleet.
     pub scaling: Option<Scaling>,
+}
+
+/// What callers see of the fleet at the peak: a simulation of requests that come at random, with lengths that vary, to replicas that
+/// are slower the more they hold. Seconds.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct AtPeak {
+    /// Until the first token, for half of the requests.
+    pub first_token_p50: f64,
+    /// For 95 of a hundred.
+    pub first_token_p95: f64,
+    /// For 99 of a hundred.
+    pub first_token_p99: f64,
+    /// Until the last token, for 95 of a hundred.
+    pub answer_p95: f64,
+    /// Answers that a replica has under way on average.
+    pub running: f64,
 }
 
 /// Policies that were run against the week, and which was chosen.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Scaling {
+    /// What was scaled.
+    pub fleet: autoscaling::Fleet,
+    /// The share of requests that may be lost.
+    pub may_lose: f64,
     /// What became of each.
     pub outcomes: Vec<Outcome>,
     /// Which of them is the cheapest that loses no more than may fail.
@@ -49,10 +73,14 @@ const USUAL_FIRST_TOKEN: f64 = 2_000.0;
 const USUAL_PACE: f64 = 50.0;
 /// Over the peak, where nobody says how much.
 const USUAL_HEADROOM: f64 = 1.3;
+/// Standard deviation over mean of the lengths of prompts and answers: they vary about as much as they are long.
+const VARIATION: f64 = 0.7;
+/// Replicas of a simulation at most: those of a larger fleet are alike, so a part of it with its part of the traffic tells the same.
+const SIMULATED_REPLICAS: f64 = 50.0;
+/// Requests of a simulation: the 99 % quantile is known to a few percent.
+const SIMULATED: usize = 20_000;
 /// One replica may fail.
-const LEAST_REPLICAS: f64 = 2.0;
-/// Seconds from the decision until a replica serves: node, image, weights.
-const BOOT: f64 = 240.0;
+const LEAST_REPLICAS: f64 = autoscaling::USUAL_LEAST as f64;
 
 /// Searches a fleet for the peak and enters what follows from it.
 pub(super) fn enter(
@@ -74,12 +102,17 @@ pub(super) fn enter(
         cheapest: fleet.cheapest,
         frontier: fleet.frontier,
         rejected: fleet.rejected,
+        at_peak: None,
         scaling: None,
     };
     if let Some(option) = &plan.cheapest {
         enter_memory(sheet, &catalogue, model, option, input + output);
-        enter_option(sheet, spec, capacity, &catalogue, option);
+        let each = enter_times(sheet, capacity, option);
+        enter_replicas(sheet, spec, capacity, &workload, option, &each);
+        enter_price(sheet, spec, &catalogue, option);
         plan.scaling = scale(sheet, spec, week);
+        let replicas = sheet.value("sizing.replicas").unwrap_or(LEAST_REPLICAS);
+        plan.at_peak = at_peak(model, &workload, &catalogue, option, replicas);
     }
     Some(plan)
 }
@@ -100,10 +133,12 @@ pub(super) fn available(spec: &Spec<'_>) -> Catalogue {
     all.restricted(|gpu| wanted.is_empty() || wanted.contains(&gpu.name.as_str()), &prices)
 }
 
+/// The highest percentile that has a target, and its limit in milliseconds.
+fn tightest(targets: &LatencyTargets) -> Option<(Percentile, f64)> {
+    targets.iter().last().map(|(percentile, limit)| (percentile, limit.as_secs_f64() * 1000.0))
+}
+
 fn workload(spec: &Spec<'_>, peak: f64, input: f64, output: f64) -> Workload {
-    let tightest = |targets: &crate::requirements::LatencyTargets| {
-        targets.iter().last().map(|(percentile, limit)| (percentile, limit.as_secs_f64() * 1000.0))
-    };
     let first = tightest(&spec.slo.ttft);
     let pace = tightest(&spec.slo.time_per_output_token);
     let percentile = first.or(pace).map_or(Percentile::P95, |(percentile, _)| percentile);
@@ -111,8 +146,7 @@ fn workload(spec: &Spec<'_>, peak: f64, input: f64, output: f64) -> Workload {
         peak_requests_per_second: peak,
         input_tokens: input,
         output_tokens: output,
-        // Lengths of prompts and answers vary about as much as they are long.
-        variation: 0.7,
+        variation: VARIATION,
         ttft_ms: first.map_or(USUAL_FIRST_TOKEN, |(_, limit)| limit),
         tpot_ms: pace.map_or(USUAL_PACE, |(_, limit)| limit),
         percentile: percentile.quantile(),
@@ -172,14 +206,16 @@ fn enter_memory(sheet: &mut Sheet, catalogue: &Catalogue, model: &Model, option:
     sheet.define("sizing.fits_one_gpu", Unit::YesNo, "whether it fits on one GPU", fits);
 }
 
-/// Replicas, GPUs and their price.
-fn enter_option(
-    sheet: &mut Sheet,
-    spec: &Spec<'_>,
-    capacity: &Capacity,
-    catalogue: &Catalogue,
-    option: &FleetOption,
-) {
+/// What a replica does for one answer.
+struct OneAnswer {
+    /// Until its first token.
+    first: Expr,
+    /// Until its last.
+    whole: Expr,
+}
+
+/// How long an answer takes.
+fn enter_times(sheet: &mut Sheet, capacity: &Capacity, option: &FleetOption) -> OneAnswer {
     let sure = match option.basis {
         Basis::Measured => "measured for this model, GPU and engine",
         Basis::Extrapolated => "extrapolated from other models and GPUs",
@@ -192,23 +228,68 @@ fn enter_option(
     let first =
         time("sizing.time_to_first_token", "until the first token, at the percentile", option.ttft_ms);
     let each = time("sizing.time_per_output_token", "for each further token", option.tpot_ms);
+    let whole = sheet.define(
+        "sizing.answer_seconds",
+        Unit::Seconds,
+        "for a whole answer",
+        &first + &capacity.output_tokens * each,
+    );
+    OneAnswer { first, whole }
+}
+
+/// As many replicas as the peak needs, and as keep it from waiting.
+fn enter_replicas(
+    sheet: &mut Sheet,
+    spec: &Spec<'_>,
+    capacity: &Capacity,
+    workload: &Workload,
+    option: &FleetOption,
+    answer: &OneAnswer,
+) {
     let Some(running) = sheet.expr("sizing.concurrency") else { return };
     let speed = sheet.define(
         "sizing.requests_per_replica",
         Unit::PerSecond,
         "requests that a full replica completes",
-        running / (first + &capacity.output_tokens * each),
+        &running / &answer.whole,
     );
     let headroom = match spec.planning.headroom {
         Some(headroom) => Input::given(headroom, "planning.headroom"),
         None => Input::assumed(USUAL_HEADROOM, "a third more than the peak").between(1.1, 2.0),
     };
     let headroom = sheet.input("planning.headroom", Unit::Times, "what is provided over the peak", headroom);
+    let limit = match tightest(&spec.slo.ttft) {
+        Some(_) => Input::given(workload.ttft_ms / 1e3, "slo.ttft"),
+        None => Input::assumed(workload.ttft_ms / 1e3, "what people bear at a screen"),
+    };
+    let limit =
+        sheet.input("sizing.first_token_limit", Unit::Seconds, "until the first token, at most", limit);
+    let may_wait = sheet.define(
+        "sizing.may_wait",
+        Unit::Seconds,
+        "that a request may wait for a place, at the percentile",
+        (limit - &answer.first).max(&Expr::constant(0.0)),
+    );
+    let percentile = workload.percentile;
+    let erlang = mainstay_formula::call(
+        "fewest places by Erlang C with Allen and Cunneen's variability",
+        [capacity.peak_rate.clone(), answer.whole.clone(), may_wait],
+        move |v| {
+            let queue = Queue { rate: v[0], service: v[1], variability: VARIATION * VARIATION, servers: 1 };
+            f64::from(queue.servers_for(percentile, v[2]))
+        },
+    );
+    let places = sheet.define(
+        "sizing.places",
+        Unit::Count,
+        "answers under way at once that keep the wait for a place within that",
+        erlang,
+    );
     let exact = sheet.define(
         "sizing.replicas_exact",
         Unit::Count,
-        "replicas before rounding up",
-        &capacity.peak_rate * &headroom / speed,
+        "replicas before rounding up: for the peak with headroom, and for the wait",
+        (&capacity.peak_rate * &headroom / speed).max(&(places / &running)),
     );
     let least = Input::assumed(LEAST_REPLICAS, "one may fail");
     let least = sheet.input("sizing.least_replicas", Unit::Count, "replicas that there must be", least);
@@ -225,6 +306,10 @@ fn enter_option(
     let size =
         sheet.input("sizing.gpus_per_replica", Unit::Count, "GPUs of a replica", Input::given(size, name));
     sheet.define("sizing.gpus", Unit::Count, "GPUs at the peak", replicas * &size);
+}
+
+/// What a GPU costs.
+fn enter_price(sheet: &mut Sheet, spec: &Spec<'_>, catalogue: &Catalogue, option: &FleetOption) {
     let Ok(gpu) = catalogue.gpu(&option.gpu) else { return };
     let own = spec
         .planning
@@ -240,6 +325,45 @@ fn enter_option(
     sheet.input("sizing.gpu_price", Unit::DollarsPerHour, "a GPU", price);
 }
 
+/// Simulates the peak.
+fn at_peak(
+    model: &Model,
+    workload: &Workload,
+    catalogue: &Catalogue,
+    option: &FleetOption,
+    replicas: f64,
+) -> Option<AtPeak> {
+    let paces = option.paces(model, workload, catalogue, ServiceTimes::built_in());
+    let point = |pace: &mainstay_sizing::Pace| BatchPoint {
+        sequences: pace.concurrency,
+        first_token: pace.ttft_ms / 1e3,
+        each_token: pace.tpot_ms / 1e3,
+    };
+    let points: Vec<_> = paces.iter().map(point).collect();
+    if points.is_empty() {
+        return None;
+    }
+    // A log-normal length with this mean and variation.
+    let spread = (1.0 + VARIATION * VARIATION).ln().sqrt();
+    let middle = workload.output_tokens.ln() - spread * spread / 2.0;
+    let part = replicas.clamp(1.0, SIMULATED_REPLICAS);
+    let served = simulation::serve_batches(
+        workload.peak_requests_per_second * part / replicas.max(1.0),
+        part as usize,
+        &points,
+        |rng| (middle + spread * simulation::normal(rng)).exp(),
+        SIMULATED,
+        1,
+    );
+    Some(AtPeak {
+        first_token_p50: served.first_token.at(0.5),
+        first_token_p95: served.first_token.at(0.95),
+        first_token_p99: served.first_token.at(0.99),
+        answer_p95: served.answer.at(0.95),
+        running: served.running,
+    })
+}
+
 /// Runs the policies against the week and enters what the chosen one saves.
 fn scale(sheet: &mut Sheet, spec: &Spec<'_>, week: &Rates) -> Option<Scaling> {
     let value = |name: &str| sheet.value(name);
@@ -247,14 +371,18 @@ fn scale(sheet: &mut Sheet, spec: &Spec<'_>, week: &Rates) -> Option<Scaling> {
     let replicas = value("sizing.replicas")?;
     let fleet = autoscaling::Fleet {
         capacity: value("sizing.requests_per_replica")?,
-        boot: BOOT,
-        patience: spec.slo.ttft.at(Percentile::P95).map_or(2.0, |limit| limit.as_secs_f64()),
-        least: LEAST_REPLICAS as u32,
+        boot: autoscaling::USUAL_BOOT,
+        patience: spec
+            .slo
+            .ttft
+            .at(Percentile::P95)
+            .map_or(autoscaling::USUAL_PATIENCE, |limit| limit.as_secs_f64()),
+        least: autoscaling::USUAL_LEAST,
         most: (replicas * headroom).ceil() as u32 + 2,
         hourly: value("sizing.gpu_price")? * value("sizing.gpus_per_replica")?,
     };
-    let most_lost = spec.slo.errors.rate.map_or(0.001, |rate| rate.as_f64());
-    let (outcomes, chosen) = autoscaling::choose(&autoscaling::usual_policies(), week, &fleet, most_lost);
+    let may_lose = spec.slo.errors.rate.map_or(autoscaling::USUAL_LOSS, |rate| rate.as_f64());
+    let (outcomes, chosen) = autoscaling::choose(&autoscaling::usual_policies(), week, &fleet, may_lose);
     let share = (outcomes[chosen].average_replicas / replicas).min(1.0);
     let why = format!("the week's load with {} scaling", outcomes[chosen].policy.name());
     let share = Input::assumed(share, why).between((share * 0.9).min(1.0), (share * 1.2).min(1.0));
@@ -264,5 +392,5 @@ fn scale(sheet: &mut Sheet, spec: &Spec<'_>, week: &Rates) -> Option<Scaling> {
         "GPU hours over those of a fleet that always has its peak",
         share,
     );
-    Some(Scaling { outcomes, chosen })
+    Some(Scaling { fleet, may_lose, outcomes, chosen })
 }

@@ -11,7 +11,7 @@ use mainstay_economics::ApiPrice;
 use mainstay_formula::{Sheet, Simulation};
 use mainstay_traffic::arrivals::{Rates, Shape as Arrivals};
 
-use crate::requirements::{Audience, Constraints, Planning, Shape, Sla, Slo, Traffic};
+use crate::requirements::{Audience, Constraints, Planning, Shape, Slo, Traffic};
 pub use contradictions::{Contradiction, FASTEST_BURN, Kind};
 pub use fleet::{FleetPlan, Scaling, USUAL_MODEL};
 pub use money::Money;
@@ -23,8 +23,6 @@ pub struct Spec<'a> {
     pub audience: Audience,
     /// What is aimed at.
     pub slo: &'a Slo,
-    /// What is promised.
-    pub sla: &'a Sla,
     /// How much there is to serve.
     pub traffic: &'a Traffic,
     /// What no design may break.

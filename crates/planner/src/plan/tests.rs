@@ -5,14 +5,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::*;
-use crate::requirements::{RawConstraints, RawPlanning, RawProduct, RawSla, RawSlo, RawTraffic};
+use crate::requirements::{RawConstraints, RawPlanning, RawProduct, RawSlo, RawTraffic};
 
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 struct RawSpec {
     product: RawProduct,
     slo: RawSlo,
-    sla: RawSla,
     traffic: RawTraffic,
     constraints: RawConstraints,
     planning: RawPlanning,
@@ -27,7 +26,6 @@ fn planned(source: &str, providers: Option<u32>) -> Option<Plan> {
     let findings = &mut reading.findings;
     let root = mainstay_domain::config::KeyPath::root();
     let slo = raw.slo.check(&root.key("slo"), findings);
-    let sla = raw.sla.check(&root.key("sla"), &slo, findings);
     let product = raw.product.check(&root.key("product"), findings);
     let traffic = raw.traffic.check(&root.key("traffic"), findings);
     let constraints = raw.constraints.check(&root.key("constraints"), slo.cost.per_request, findings);
@@ -36,7 +34,6 @@ fn planned(source: &str, providers: Option<u32>) -> Option<Plan> {
     plan(&Spec {
         audience: product.audience,
         slo: &slo,
-        sla: &sla,
         traffic: &traffic,
         constraints: &constraints,
         planning: &planning,

@@ -260,6 +260,16 @@ pub struct TierSlo {
 }
 
 impl Slo {
+    /// The objectives that hold where a tier sets none of its own.
+    pub fn general(&self) -> TierSlo {
+        TierSlo {
+            ttft: self.ttft.clone(),
+            latency: self.latency.clone(),
+            errors: self.errors,
+            availability: self.availability,
+        }
+    }
+
     /// The objectives that hold for customers of this tier: its own where it has some, else the general ones.
     pub fn of_tier(&self, tier: &str) -> TierSlo {
         let own = self.tiers.get(tier).cloned().unwrap_or_default();

@@ -6,6 +6,7 @@ mod page;
 mod scaling;
 mod sizing;
 pub(super) mod summary;
+mod vllm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use mainstay_formula::{Origin, Unit};
 use mainstay_planner::{Kind, Plan};
 
 use super::range;
-use super::summary::SUBJECTS;
+use super::summary::{self, SUBJECTS};
 use crate::config::Checked;
 use crate::page::{Line, Lines, Swings, Tone, document, drawing, escaped};
 
@@ -20,6 +20,9 @@ pub(super) fn page(checked: &Checked, plan: &Plan) -> String {
     contradictions(&mut body, plan);
     for (subject, rows) in SUBJECTS {
         subject_table(&mut body, plan, subject, rows);
+    }
+    for sentence in summary::fleet(plan) {
+        let _ = writeln!(body, "<p>{}</p>", escaped(&sentence));
     }
     charts(&mut body, plan);
     assumptions(&mut body, plan);

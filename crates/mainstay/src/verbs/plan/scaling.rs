@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use mainstay_traffic::autoscaling::{Fleet, Outcome, choose, usual_policies};
+use mainstay_traffic::autoscaling::{
+    Fleet, Outcome, USUAL_BOOT, USUAL_LEAST, USUAL_LOSS, USUAL_PATIENCE, choose, usual_policies,
+};
 use mainstay_traffic::trace::read_trace;
 use serde_json::json;
 
@@ -26,46 +28,55 @@ pub(crate) struct ScalingArgs {
     /// US dollars for an hour of a replica; without it, what the plan found.
     #[arg(long, value_name = "DOLLARS")]
     hourly: Option<f64>,
-    /// Seconds until a new replica serves.
-    #[arg(long, value_name = "SECONDS", default_value_t = 240.0)]
-    boot: f64,
-    /// Seconds after which a request that waits is lost.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
-    patience: f64,
-    /// Replicas that are always there.
-    #[arg(long, value_name = "COUNT", default_value_t = 2)]
-    least: u32,
-    /// Replicas that can be had.
-    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
-    most: u32,
-    /// The share of requests that may be lost.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
-    may_lose: f64,
+    /// Seconds until a new replica serves; without it, what the plan says, else 240.
+    #[arg(long, value_name = "SECONDS")]
+    boot: Option<f64>,
+    /// Seconds after which a request that waits is lost; without it, what the plan says, else 2.
+    #[arg(long, value_name = "SECONDS")]
+    patience: Option<f64>,
+    /// Replicas that are always there; without it, what the plan says, else 2.
+    #[arg(long, value_name = "COUNT")]
+    least: Option<u32>,
+    /// Replicas that can be had; without it, what the plan says, else 1000.
+    #[arg(long, value_name = "COUNT")]
+    most: Option<u32>,
+    /// The share of requests that may be lost; without it, what the plan says, else 0.001.
+    #[arg(long, value_name = "SHARE")]
+    may_lose: Option<f64>,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
 }
 
+/// Replicas that can be had where nobody says how many.
+const MOST: u32 = 1_000;
+
 pub(super) fn autoscaling(args: &ScalingArgs, config_path: Option<&Path>) -> anyhow::Result<()> {
     let needs_plan = args.trace.is_none() || args.capacity.is_none() || args.hourly.is_none();
     let plan = if needs_plan { Some(planned(&config::load(config_path)?)?) } else { None };
-    let found = |name: &str| plan.as_ref().and_then(|plan| plan.sheet.value(name));
-    let each =
-        found("sizing.gpu_price").zip(found("sizing.gpus_per_replica")).map(|(price, gpus)| price * gpus);
-    let wanted = |given: Option<f64>, planned: Option<f64>, option: &str| {
-        let value = given.or(planned).filter(|value| value.is_finite() && *value > 0.0);
+    let scaling = plan.as_ref().and_then(|plan| plan.fleet.as_ref()?.scaling.as_ref());
+    let of_plan = scaling.map(|scaling| scaling.fleet);
+    let wanted = |given: Option<f64>, planned: fn(Fleet) -> f64, option: &str| {
+        let value = given.or(of_plan.map(planned)).filter(|value| value.is_finite() && *value > 0.0);
         value.ok_or_else(|| {
             BadInput(format!("the plan has no fleet to take it from: say {option}, more than 0"))
         })
     };
-    let fleet = Fleet {
-        capacity: wanted(args.capacity, found("sizing.requests_per_replica"), "--capacity")?,
-        hourly: wanted(args.hourly, each, "--hourly")?,
-        boot: args.boot.max(0.0),
-        patience: args.patience.max(0.0),
-        least: args.least.max(1),
-        most: args.most.max(args.least.max(1)),
+    let usual = |given: Option<f64>, planned: fn(Fleet) -> f64, usual: f64| {
+        given.or(of_plan.map(planned)).unwrap_or(usual).max(0.0)
     };
+    let least = args.least.or(of_plan.map(|fleet| fleet.least)).unwrap_or(USUAL_LEAST).max(1);
+    // A trace of one's own may have other peaks than the plan's week.
+    let planned_most = of_plan.filter(|_| args.trace.is_none()).map(|fleet| fleet.most);
+    let fleet = Fleet {
+        capacity: wanted(args.capacity, |fleet| fleet.capacity, "--capacity")?,
+        hourly: wanted(args.hourly, |fleet| fleet.hourly, "--hourly")?,
+        boot: usual(args.boot, |fleet| fleet.boot, USUAL_BOOT),
+        patience: usual(args.patience, |fleet| fleet.patience, USUAL_PATIENCE),
+        least,
+        most: args.most.or(planned_most).unwrap_or(MOST).max(least),
+    };
+    let may_lose = args.may_lose.or(scaling.map(|scaling| scaling.may_lose)).unwrap_or(USUAL_LOSS);
     let (rates, warnings) = match &args.trace {
         Some(path) => {
             let text = std::fs::read_to_string(path)
@@ -79,7 +90,7 @@ pub(super) fn autoscaling(args: &ScalingArgs, config_path: Option<&Path>) -> any
             Vec::new(),
         ),
     };
-    let (outcomes, chosen) = choose(&usual_policies(), &rates, &fleet, args.may_lose);
+    let (outcomes, chosen) = choose(&usual_policies(), &rates, &fleet, may_lose);
     if args.json {
         let answer = json!({
             "average_requests_per_second": rates.average(),

@@ -9,6 +9,7 @@ use mainstay_sizing::{
 };
 use serde_json::{Value, json};
 
+use super::vllm::VllmArgs;
 use crate::terminal::{self, BadInput};
 
 /// Lists the models and GPUs that are known.
@@ -39,12 +40,16 @@ pub(crate) struct EstimateArgs {
 
 /// Fits the service-time model to a team's own measurements and says by how much they differ from what was predicted.
 #[derive(Args)]
-#[command(after_help = "Example: mainstay plan calibrate measured.csv\n\n\
-    bench/gpu/rows.py measures a GPU without a model's weights.")]
+#[command(
+    after_help = "Example: mainstay plan calibrate measured.csv --vllm http://gpu-1:8000 --gpu h200_sxm --gpus 2\n\n\
+    bench/gpu/rows.py measures a GPU without a model's weights."
+)]
 pub(crate) struct CalibrateArgs {
     /// Rows with silicon_ttft_ms and silicon_tpot_ms.
     #[arg(value_name = "FILE")]
     csv: PathBuf,
+    #[command(flatten)]
+    vllm: VllmArgs,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
@@ -116,6 +121,9 @@ pub(super) fn estimate(args: &EstimateArgs) -> anyhow::Result<()> {
 }
 
 pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
+    if args.vllm.is_asked() {
+        args.vllm.add_row(&args.csv)?;
+    }
     let (_, calibration) = fitted(&args.csv)?;
     if args.json {
         let groups: Vec<Value> = calibration

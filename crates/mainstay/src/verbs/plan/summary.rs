@@ -92,28 +92,38 @@ pub(super) fn summary(checked: &Checked, plan: &Plan) -> String {
 }
 
 fn write_fleet(text: &mut String, plan: &Plan) {
-    let Some(fleet) = &plan.fleet else { return };
-    let named = if fleet.named { "" } else { " (planning.self_hosted_model names another)" };
-    match &fleet.cheapest {
-        Some(option) => {
-            let _ = write!(
-                text,
-                "\n{}{named}: {} on {}× {} with {}, {} others are as good in some way\n",
-                fleet.model,
-                option.precision.name(),
-                option.gpus_per_replica,
-                option.gpu,
-                option.engine.name(),
-                fleet.frontier.len().saturating_sub(1)
-            );
-        }
-        None => {
-            let _ = write!(text, "\n{}{named}: no GPU that can be had meets the targets\n", fleet.model);
-        }
+    for sentence in fleet(plan) {
+        let _ = write!(text, "\n{sentence}\n");
     }
-    if let Some(scaling) = &fleet.scaling {
+    if let Some(scaling) = plan.fleet.as_ref().and_then(|fleet| fleet.scaling.as_ref()) {
         let _ = write!(text, "\n{}\n", table(&scaling.outcomes, scaling.chosen));
     }
+}
+
+/// Which fleet was chosen, and what callers would see of it at the peak.
+pub(super) fn fleet(plan: &Plan) -> Vec<String> {
+    let Some(fleet) = &plan.fleet else { return Vec::new() };
+    let named = if fleet.named { "" } else { " (planning.self_hosted_model names another)" };
+    let Some(option) = &fleet.cheapest else {
+        return vec![format!("{}{named}: no GPU that can be had meets the targets", fleet.model)];
+    };
+    let chosen = format!(
+        "{}{named}: {} on {}× {} with {}, {} others are as good in some way",
+        fleet.model,
+        option.precision.name(),
+        option.gpus_per_replica,
+        option.gpu,
+        option.engine.name(),
+        fleet.frontier.len().saturating_sub(1)
+    );
+    let seen = fleet.at_peak.map(|seen| {
+        format!(
+            "Simulated at the peak: the first token after {:.2} s (p50), {:.2} s (p95), {:.2} s (p99), a whole answer within \
+             {:.1} s (p95); {:.0} answers under way on a replica.",
+            seen.first_token_p50, seen.first_token_p95, seen.first_token_p99, seen.answer_p95, seen.running
+        )
+    });
+    std::iter::once(chosen).chain(seen).collect()
 }
 
 /// Whether providers, own GPUs or both are the cheapest, how sure that is, and what lies ahead.
