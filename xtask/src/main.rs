@@ -11,6 +11,7 @@ mod check;
 mod clients;
 mod failures;
 mod fuzz;
+mod manifests;
 mod measure;
 mod models;
 mod process;

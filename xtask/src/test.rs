@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::clients::Clients;
+use crate::manifests;
 use crate::process::{Steps, run as run_program};
 use crate::service::Service;
 use crate::usage;
@@ -53,6 +54,13 @@ fn client_tests(workspace: &Workspace, filter: Option<&str>, steps: &mut Steps) 
     let binary = workspace.program("mainstay");
     steps.run("commands in the documents", || usage::check(&workspace.root, &binary));
 
+    let mut manifests = None;
+    steps.run("files of plans: promtool, amtool", || {
+        let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
+        manifests::write(&binary, &suites.join("plans"), folder.path())?;
+        let folder = manifests.insert(folder);
+        manifests::check(folder.path(), &workspace.target.join("e2e/prometheus"))
+    });
     let mut clients = None;
     steps.run("install the clients", || {
         clients = Some(Clients::install(&suites, &workspace.target.join("e2e"))?);
@@ -63,12 +71,16 @@ fn client_tests(workspace: &Workspace, filter: Option<&str>, steps: &mut Steps) 
         deployment = Some(Deployment::start(workspace, &suites)?);
         Ok(())
     });
-    let (Some(clients), Some(deployment)) = (clients, deployment) else { return };
-    steps.run("Python: openai, anthropic, langchain", || {
-        run_program(&mut deployment.visible_to(clients.pytest(&suites.join("python"), filter)))
+    let (Some(clients), Some(deployment), Some(manifests)) = (clients, deployment, manifests) else { return };
+    let visible = |mut suite: Command| {
+        suite.env("MAINSTAY_MANIFESTS", manifests.path());
+        deployment.visible_to(suite)
+    };
+    steps.run("Python: openai, anthropic, langchain, dashboards", || {
+        run_program(&mut visible(clients.pytest(&suites.join("python"), filter)))
     });
-    steps.run("Node: openai, anthropic, console", || {
-        run_program(&mut deployment.visible_to(clients.node_test(&suites.join("node"), filter)?))
+    steps.run("Node: openai, anthropic, console, objects of Kubernetes", || {
+        run_program(&mut visible(clients.node_test(&suites.join("node"), filter)?))
     });
     steps.run("mainstay stops when asked", || deployment.stop());
 }

@@ -32,6 +32,9 @@ pub(crate) struct Alert {
     /// The promise that it is about.
     pub(crate) slo: Option<String>,
     pub(crate) tier: Option<String>,
+    /// The window that it looks at, where several of one name and severity look at different ones: without it they would be one
+    /// series of `ALERTS`.
+    pub(crate) window: Option<&'static str>,
     pub(crate) expression: String,
     /// How long it must hold, as Prometheus writes it; empty for no time.
     pub(crate) hold: &'static str,
@@ -60,9 +63,10 @@ impl Alert {
     /// The rule of Prometheus.
     pub(super) fn rule(&self, blueprint: &Blueprint, names: &Names) -> Value {
         let mut labels = json!({ "severity": self.severity.as_str(), "product": names.product });
-        for (label, value) in [("slo", &self.slo), ("tier", &self.tier)] {
+        let (slo, tier) = (self.slo.as_deref(), self.tier.as_deref());
+        for (label, value) in [("slo", slo), ("tier", tier), ("window", self.window)] {
             if let Some(value) = value {
-                labels[label] = value.as_str().into();
+                labels[label] = value.into();
             }
         }
         let base = plain(blueprint.runbooks_url.trim_end_matches('/'));

@@ -110,6 +110,7 @@ fn burn_alert(
         severity: row.severity,
         slo: Some(slo.clone()),
         tier: objective.tier.as_ref().map(|tier| dns_label(tier, 63)),
+        window: Some(long),
         expression: format!("{}\nand\n{}\nand\n{floor}", ratio(long), ratio(short)),
         hold: "",
         summary: format!(
@@ -149,6 +150,7 @@ fn average_alert(
         severity: Severity::Ticket,
         slo: Some(slo.clone()),
         tier: objective.tier.as_ref().map(|tier| dns_label(tier, 63)),
+        window: None,
         expression: format!("{}\nand\n{}\nand {enough}", above("1h"), above("6h")),
         hold: "15m",
         summary: format!("{}: a turn costs ${{{{ $value }}}} on the average of an hour, more than ${}", plain(&objective.name), number(most_usd)),

@@ -4,6 +4,7 @@ mod alert;
 pub(crate) mod buckets;
 mod burn;
 mod operational;
+mod proof;
 pub(crate) mod record;
 mod scrape;
 pub(crate) mod sli;
@@ -27,6 +28,7 @@ pub(crate) fn files(blueprint: &Blueprint, names: &Names) -> Vec<GeneratedFile> 
             .flat_map(|objective| record::groups(blueprint, names, objective))
             .collect();
         files.push(rules("slo", record::COMMENT, &groups));
+        files.extend(proof::file(blueprint, names));
     }
     let alerts: Vec<_> = operational::alerts(blueprint, names);
     let group = json!({ "name": format!("{}-operations", names.product), "rules": rendered(&alerts, blueprint, names) });

@@ -27,6 +27,7 @@ impl From<Row<'_>> for Alert {
             severity: row.severity,
             slo: None,
             tier: None,
+            window: None,
             expression: row.expression,
             hold: row.hold,
             summary: row.summary.to_owned(),
