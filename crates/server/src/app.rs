@@ -9,6 +9,7 @@ use mainstay_gateway::Gateway;
 use mainstay_ops::{Budgets, Trail};
 use mainstay_rag::Library;
 use mainstay_security::{Access, KeyRing, Sessions, Tenants};
+use mainstay_store::ledger::TurnHistory;
 use mainstay_store::{SqliteAnchors, SqliteApprovals};
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +39,8 @@ pub struct App {
     pub keys: Arc<KeyRing>,
     /// What may be spent.
     pub budgets: Arc<Budgets>,
+    /// What was spent.
+    pub history: Arc<dyn TurnHistory>,
     /// The browsers that have signed in.
     pub sessions: Sessions,
     /// Limits.

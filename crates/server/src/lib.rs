@@ -23,6 +23,7 @@ mod service;
 mod tenants;
 
 mod context;
+mod costs;
 pub mod error;
 mod extract;
 pub mod guard;

@@ -14,7 +14,7 @@ use mainstay_domain::Permission::{
 
 use crate::guard::{self, Gate, Post};
 use crate::{
-    App, admin, anthropic, approvals, audit, console, documents, erasures, keys, openai, operations,
+    App, admin, anthropic, approvals, audit, console, costs, documents, erasures, keys, openai, operations,
     policies, quality, search, service, tenants,
 };
 
@@ -55,6 +55,7 @@ fn routes() -> Vec<Route> {
         get("/admin/tenants/{id}", OfOperator(TenantsRead), tenants::get),
         patch("/admin/tenants/{id}", OfOperator(TenantsManage), tenants::change),
         get("/admin/budgets", OfOperator(CostsRead), admin::budgets),
+        get("/admin/costs", Allowed(CostsRead), costs::list),
         get("/admin/service", OfOperator(ServiceRead), service::levels),
         put("/admin/service", OfOperator(ServiceManage), service::set),
         delete("/admin/service", OfOperator(ServiceManage), service::clear),

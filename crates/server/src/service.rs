@@ -73,11 +73,7 @@ async fn record(app: &App, visit: &Visit, action: &'static str, before: Value) -
 }
 
 fn describe(app: &App) -> Value {
-    let level = |at: usize| match app.gateway.service.level(at) {
-        ServiceLevel::Full => "full",
-        ServiceLevel::Reduced => "reduced",
-        ServiceLevel::Emergency => "emergency",
-    };
+    let level = |at: usize| app.gateway.service.level(at).as_str();
     let tiers = app.gateway.admission.tiers().enumerate();
     let data: Vec<Value> = tiers.map(|(at, tier)| json!({ "tier": tier, "level": level(at) })).collect();
     json!({ "object": "list", "data": data })

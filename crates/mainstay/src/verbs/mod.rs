@@ -11,6 +11,7 @@ pub(crate) mod audit;
 pub(crate) mod budget;
 pub(crate) mod cache;
 pub(crate) mod corpus;
+pub(crate) mod costs;
 pub(crate) mod decide;
 pub(crate) mod erase;
 pub(crate) mod index;

@@ -88,6 +88,51 @@ fn tenants_see_their_own_and_nobody_gives_away_more_than_they_have() {
 }
 
 #[test]
+fn a_tenant_sees_what_it_spent_and_the_operator_what_all_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let keys = ["acme", "zoo"].map(|name| tenant(&running, name));
+    let chat =
+        json!({ "model": "builtin/extractive", "messages": [{ "role": "user", "content": "Hello?" }] });
+    for key in [&keys[0], &keys[0], &keys[1]] {
+        assert_eq!(status_of(&running, key, "POST", "/v1/chat/completions", chat.clone()).0, 200);
+    }
+    let by_tenant = |key: &str| {
+        let (status, answer) =
+            call(&running.address, key, "GET", "/admin/costs?by=tenant&days=3", None).unwrap();
+        assert_eq!(status, 200, "{answer}");
+        let entry = |entry: &Value| (entry["value"].as_str().unwrap().to_owned(), entry["turns"].clone());
+        answer["data"].as_array().unwrap().iter().map(entry).collect::<Vec<_>>()
+    };
+    assert_eq!(by_tenant(&keys[0]), [("acme".to_owned(), json!(2))]);
+    let operator = running.api_key.clone().unwrap();
+    let all = by_tenant(&operator);
+    assert!(all.contains(&("acme".to_owned(), json!(2))) && all.contains(&("zoo".to_owned(), json!(1))));
+    for wrong in ["by=colour", "days=0", "days=401", "tenant=zoo"] {
+        let path = format!("/admin/costs?{wrong}");
+        assert_eq!(call(&running.address, &keys[0], "GET", &path, None).unwrap().0, 400, "{wrong}");
+    }
+    let user = key_of(&running, &keys[0], json!({ "name": "u", "role": "customer_user" }));
+    assert_eq!(call(&running.address, &user, "GET", "/admin/costs", None).unwrap().0, 403);
+}
+
+#[test]
+fn what_the_service_does_by_itself_is_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let (status, answer) = running.call("PUT", "/admin/service", Some(&json!({ "level": "reduced" })));
+    assert_eq!(status, 200, "{answer}");
+    let record = eventually("the change is on record", || {
+        let path = "/admin/audit?everyone=true&category=security_event&limit=1000";
+        let (_, answer) = running.call("GET", path, None);
+        let records = answer["data"].as_array().unwrap().clone();
+        records.into_iter().find(|record| record["action"] == "service.shifted")
+    });
+    assert_eq!(record["resource"]["kind"], "service_level");
+    assert_eq!((&record["details"]["old"], &record["details"]["new"]), (&json!("full"), &json!("reduced")));
+}
+
+#[test]
 fn what_was_done_is_on_record_and_a_changed_record_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(folder.path());

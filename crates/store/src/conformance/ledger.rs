@@ -5,7 +5,7 @@ use mainstay_domain::usage::{Usage, UsageSource};
 use mainstay_domain::{NanoUsd, TenantId, Timestamp, TurnRecord};
 
 use super::Backend;
-use crate::ledger::{Dimension, HistoryFilter, HistoryPosition, HistoryScope, Totals};
+use crate::ledger::{DayTotals, Dimension, HistoryFilter, HistoryPosition, HistoryScope, Totals};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -90,7 +90,7 @@ async fn an_empty_ledger_sums_to_nothing<B: Backend>(backend: &B) {
     ledger.settle().await.unwrap();
     assert_eq!(ledger.totals(&everyone()).await.unwrap(), Totals::default());
     assert_eq!(ledger.totals_by(&everyone(), Dimension::Model).await.unwrap(), []);
-    assert_eq!(ledger.totals_by_day(&everyone()).await.unwrap(), []);
+    assert_eq!(ledger.totals_by_day(&everyone(), Dimension::Team).await.unwrap(), []);
     assert_eq!(ledger.recent(&everyone(), None, 10).await.unwrap(), []);
 }
 
@@ -137,11 +137,17 @@ async fn sums_are_told_apart<B: Backend>(backend: &B) {
         assert_eq!(groups.iter().map(|(_, totals)| totals.turns).sum::<u64>(), 100, "{dimension:?}");
         assert!(groups.is_sorted_by(|(_, a), (_, b)| a.cost >= b.cost), "{dimension:?}");
     }
-    let days = ledger.totals_by_day(&everyone()).await.unwrap();
-    assert_eq!(days.len(), 34);
-    for (number, (day, totals)) in days.iter().enumerate() {
-        assert_eq!(*day, Timestamp::from_micros(number as i64 * DAY));
-        assert_eq!(*totals, sum(records.iter().skip(number * 3).take(3)));
+    for dimension in [Dimension::Team, Dimension::Operation] {
+        let days = ledger.totals_by_day(&everyone(), dimension).await.unwrap();
+        for DayTotals { value, day, totals } in &days {
+            let of_day = |record: &&TurnRecord| {
+                record.started_at.as_micros().div_euclid(DAY) * DAY == day.as_micros()
+                    && name(record, dimension) == *value
+            };
+            assert_eq!(*totals, sum(records.iter().filter(of_day)), "{dimension:?} {value:?} {day:?}");
+        }
+        assert_eq!(days.iter().map(|day| day.totals.turns).sum::<u64>(), 100, "{dimension:?}");
+        assert!(days.is_sorted_by(|a, b| (&a.value, a.day) < (&b.value, b.day)), "{dimension:?}");
     }
     let days = |from: i64, until: i64| HistoryFilter {
         from: Some(Timestamp::from_micros(from * DAY)),

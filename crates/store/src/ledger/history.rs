@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use mainstay_domain::{NanoUsd, TenantId, Timestamp, TurnId, TurnRecord};
+use serde::{Deserialize, Serialize};
 use sqlx::Arguments as _;
 use sqlx::SqlStr;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -41,7 +42,8 @@ pub enum HistoryScope {
 }
 
 /// What sums can be told apart by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Dimension {
     /// The tenant.
     Tenant,
@@ -115,6 +117,17 @@ pub struct Totals {
     pub completion_tokens: u64,
 }
 
+/// Sums over the turns of a day that have one value of a dimension.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DayTotals {
+    /// The value; `None` for turns that have none.
+    pub value: Option<String>,
+    /// The day's first moment in UTC.
+    pub day: Timestamp,
+    /// Their sums.
+    pub totals: Totals,
+}
+
 /// The columns of [`totals_of`].
 const SUMS: &str = "count(*), coalesce(sum(CASE WHEN outcome = 'failed' THEN 1 ELSE 0 END), 0), \
                     coalesce(sum(CASE WHEN outcome = 'cancelled' THEN 1 ELSE 0 END), 0), \
@@ -149,13 +162,26 @@ impl TurnHistory for JournalLedger {
         rows.iter().map(|row| Ok((column(row, 0)?, totals_of(row, 1)?))).collect()
     }
 
-    async fn totals_by_day(&self, filter: &HistoryFilter) -> Result<Vec<(Timestamp, Totals)>, StorageError> {
+    async fn totals_by_day(
+        &self,
+        filter: &HistoryFilter,
+        dimension: Dimension,
+    ) -> Result<Vec<DayTotals>, StorageError> {
         let (conditions, arguments) = conditions(filter);
-        let day = format!("started_at / {DAY_MICROS}");
-        let sql = format!("SELECT {day}, {SUMS} FROM ledger WHERE {conditions} GROUP BY {day} ORDER BY 1");
+        let (name, day) = (dimension.column(), format!("started_at / {DAY_MICROS}"));
+        let sql = format!(
+            "SELECT {name}, {day}, {SUMS} FROM ledger WHERE {conditions} GROUP BY {name}, {day} ORDER BY 1, 2"
+        );
         let rows = self.rows(sql, arguments).await?;
-        let first_moment = |day: i64| Timestamp::from_micros(day.saturating_mul(DAY_MICROS));
-        rows.iter().map(|row| Ok((first_moment(column(row, 0)?), totals_of(row, 1)?))).collect()
+        let day_of = |row: &SqliteRow| {
+            let day: i64 = column(row, 1)?;
+            Ok(DayTotals {
+                value: column(row, 0)?,
+                day: Timestamp::from_micros(day.saturating_mul(DAY_MICROS)),
+                totals: totals_of(row, 2)?,
+            })
+        };
+        rows.iter().map(day_of).collect()
     }
 
     async fn recent(

@@ -25,7 +25,7 @@ use mainstay_domain::port::{Ledger, LedgerError};
 use tokio::sync::{Mutex, Notify};
 
 pub use self::drain::{LedgerDrain, SYNC_INTERVAL};
-pub use self::history::{Dimension, HistoryFilter, HistoryPosition, HistoryScope, Totals};
+pub use self::history::{DayTotals, Dimension, HistoryFilter, HistoryPosition, HistoryScope, Totals};
 use self::journal::{Journal, Segment};
 use self::reservations::Reservations;
 use crate::data_dir::{DataDir, DataDirError};
@@ -59,11 +59,12 @@ pub trait TurnHistory: Ledger {
         dimension: Dimension,
     ) -> Result<Vec<(Option<String>, Totals)>, StorageError>;
 
-    /// The same for each day in UTC that has any, oldest first; a day is named by its first moment.
+    /// The same for each day in UTC that has any turn, by value and then from the oldest day.
     async fn totals_by_day(
         &self,
         filter: &HistoryFilter,
-    ) -> Result<Vec<(mainstay_domain::Timestamp, Totals)>, StorageError>;
+        dimension: Dimension,
+    ) -> Result<Vec<DayTotals>, StorageError>;
 
     /// At most `limit` turns, newest first, from the first one older than `before`.
     async fn recent(
