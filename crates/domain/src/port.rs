@@ -164,6 +164,11 @@ pub trait Reranker: Send + Sync {
     /// Which model, `provider/model`: for metrics, the ledger and the results.
     fn model(&self) -> &str;
 
+    /// Whether it has something to say about such a question. One to which it has not is not asked.
+    fn is_for(&self, _question: &str) -> bool {
+        true
+    }
+
     /// Scores the candidates of one search. They come best first as the search has them, with what each of its channels
     /// said, so that a reranker may weigh them against each other; one that only reads takes their texts. An empty list
     /// gets an empty one. What computes for longer than a moment does so away from the runtime's threads. Dropping the

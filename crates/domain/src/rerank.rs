@@ -92,6 +92,8 @@ pub enum NotReranked {
     LittleTime,
     /// The first passage was far enough ahead of the second.
     ClearLead,
+    /// The reranker has nothing to say about such a question: the built-in one about keywords and long descriptions.
+    OtherQuestion,
 }
 
 impl NotReranked {
@@ -103,6 +105,7 @@ impl NotReranked {
             Self::FewCandidates => "few_candidates",
             Self::LittleTime => "little_time",
             Self::ClearLead => "clear_lead",
+            Self::OtherQuestion => "other_question",
         }
     }
 }

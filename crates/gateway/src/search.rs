@@ -60,6 +60,7 @@ impl Gateway {
             // Only then is the corpus known to exist: its name is ours, and the label cannot be flooded.
             let elapsed = self.clock.instant().duration_since(began);
             measure::retrieved(&corpus, elapsed, &retrieved.reranking, retrieved.words_alone);
+            self.admission.note_search(elapsed);
         }
         found.ok_or(RetrievalError::DeadlinePassed)?
     }

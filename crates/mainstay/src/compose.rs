@@ -4,6 +4,7 @@ pub(crate) mod audit;
 mod budgets;
 mod documents;
 mod encryption;
+mod engines;
 pub(crate) mod identity;
 mod metrics;
 mod providers;
@@ -11,6 +12,7 @@ mod rerankers;
 mod running;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,16 +44,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
-use crate::compose::audit::{maintain_trail, open_trail};
+use crate::compose::audit::{maintain_trail, open_trail, record_shifts};
 use crate::compose::budgets::open_budgets;
 use crate::compose::documents::{embedding_cache, open_library};
 use crate::compose::encryption::{open_store, seal_what_is_plain};
+use crate::compose::engines::{Engines, watch_engines};
 use crate::compose::identity::open_access;
 use crate::compose::metrics::{install_metrics, render_metrics};
 pub(crate) use crate::compose::providers::prices;
 use crate::compose::providers::{remote_embedder, remote_providers};
 use crate::compose::running::{Running, RunningFile};
 use crate::config::{Checked, sections};
+use crate::files::bytes_below;
 
 pub(crate) use crate::compose::running::running_on;
 
@@ -165,6 +169,21 @@ impl Instance {
         let service = Service::new(config.service.clone(), admission.tiers().count(), clock);
         let watching = service.clone().watch(admission.clone(), upstreams.clone(), stop_background.clone());
         background.spawn(watching);
+        background.spawn(watch_engines(
+            Engines::of(&config),
+            admission.clone(),
+            clock,
+            stop_background.clone(),
+        ));
+        background.spawn(watch_folder(config.storage.data_dir.clone(), clock, stop_background.clone()));
+        background.spawn(record_shifts(
+            trail.clone(),
+            upstreams.clone(),
+            service.clone(),
+            admission.tiers().cloned().collect(),
+            clock,
+            stop_background.clone(),
+        ));
         background.spawn(watch_memory(admission.clone(), clock, stop_background.clone()));
         let readers = Readers::new(config.server.heartbeat, clock);
         background.spawn(readers.clone().watch(stop_background.clone()));
@@ -192,6 +211,7 @@ impl Instance {
             tenants,
             keys,
             budgets: budgets.clone(),
+            history: store.ledger(),
             sessions: Sessions::new(clock),
             settings: settings(&config),
             clock,
@@ -403,6 +423,22 @@ async fn watch_memory(admission: Arc<Admission>, clock: Clock, stop: Cancellatio
     while stop.run_until_cancelled(clock.sleep(MEMORY_EVERY)).await.is_some() {
         if let Some(used) = memory_in_use() {
             admission.note(Pressure::of("memory", used, 1.0));
+        }
+    }
+}
+
+/// How often the data folder is looked through.
+const FOLDER_EVERY: Duration = Duration::from_secs(600);
+
+/// Measures the data folder, at once and then every now and then.
+async fn watch_folder(folder: PathBuf, clock: Clock, stop: CancellationToken) {
+    loop {
+        let looked_at = folder.clone();
+        if let Ok(bytes) = tokio::task::spawn_blocking(move || bytes_below(&looked_at)).await {
+            measure::data_folder(bytes);
+        }
+        if stop.run_until_cancelled(clock.sleep(FOLDER_EVERY)).await.is_none() {
+            return;
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Files that a verb writes.
+//! Files: one that is replaced as a whole, and what those of a folder take.
 
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::Context;
@@ -15,4 +16,17 @@ pub(crate) fn replace_file(path: &Path, text: &str, permissions: Permissions) ->
     new.as_file().set_permissions(permissions).with_context(failed)?;
     new.persist(path).with_context(failed)?;
     Ok(())
+}
+
+/// What the files below a folder take on the disk; what cannot be read takes nothing.
+pub(crate) fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+            // Files that are mostly holes have a size that they do not take.
+            Ok(metadata) => metadata.blocks() * 512,
+            Err(_) => 0,
+        })
+        .sum()
 }

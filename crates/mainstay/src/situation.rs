@@ -3,15 +3,17 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use mainstay_decisions::measured::Samples;
 use mainstay_decisions::{Fact, Origin, Situation, Source, Unit, cards};
-use mainstay_domain::config::{ByteSize, Dollars, HumanDuration, Ratio};
+use mainstay_domain::config::{ByteSize, Dollars, HumanDuration, Ratio, schema_of};
 use mainstay_planner::Plan;
-use mainstay_planner::requirements::{Audience, tell};
+use mainstay_planner::requirements::tell;
+use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use crate::config::{Checked, DEFAULTS_FOR_PEOPLE, FILE_NAME};
+use crate::config::{Checked, DEFAULTS_FOR_PEOPLE, FILE_NAME, RawConfig};
 
 /// Everything that is known. `written` is the file as it stands, from [`written`].
 pub(crate) fn situation(
@@ -28,7 +30,8 @@ pub(crate) fn situation(
                 Source::Measured(reading) => {
                     (samples.and_then(|samples| samples.read(reading)), Origin::Measured)
                 }
-                Source::Spec(key) => (of_spec(fact, key, checked, written, &defaults), Origin::Spec),
+                Source::Spec(key) => (of_spec(fact, key, written, &defaults), Origin::Spec),
+                Source::SpecIs(key, word) => (Some(has_word(key, word, written, &defaults)), Origin::Spec),
                 Source::Plan(number) => (plan.and_then(|plan| plan.sheet.value(number)), Origin::Plan),
                 Source::Told(_) => (None, Origin::Told),
             };
@@ -48,26 +51,25 @@ pub(crate) fn written(path: Option<&Path>) -> Table {
 }
 
 /// The value of a fact that the file says: what is not written has its default.
-fn of_spec(fact: &Fact, key: &str, checked: &Checked, written: &Table, defaults: &Table) -> Option<f64> {
-    if key == "product.audience" {
-        return Some(f64::from(u8::from(is_audience(fact, checked.product.audience))));
-    }
-    let steps: Vec<&str> = key.split('.').collect();
-    let found = at(written, &steps);
-    let found = if found.is_empty() { at(defaults, &steps) } else { found };
-    if fact.id == "semantic_cache" {
-        let semantic = found.iter().any(|value| value.as_str() == Some("semantic"));
-        return Some(f64::from(u8::from(semantic)));
-    }
-    let values = found.into_iter().filter_map(|value| number(fact.unit, value));
+fn of_spec(fact: &Fact, key: &str, written: &Table, defaults: &Table) -> Option<f64> {
+    let values = values(key, written, defaults).into_iter().filter_map(|value| number(fact.unit, value));
     let most = values.fold(None, |most: Option<f64>, value| Some(most.map_or(value, |most| most.max(value))));
     // What is not there is not there: no entries, no providers.
-    let absent = matches!(fact.unit, Unit::Count | Unit::YesNo) && is_a_collection(&steps, defaults);
+    let absent = matches!(fact.unit, Unit::Count | Unit::YesNo) && is_a_collection(key);
     most.or_else(|| absent.then_some(0.0))
 }
 
-fn is_audience(fact: &Fact, audience: Audience) -> bool {
-    fact.id == format!("audience_{}", audience.as_str())
+/// 1 where some value of the key is this word, else 0.
+fn has_word(key: &str, word: &str, written: &Table, defaults: &Table) -> f64 {
+    let found = values(key, written, defaults).iter().any(|value| value.as_str() == Some(word));
+    f64::from(u8::from(found))
+}
+
+/// The values of a key as they are written, else as they are without a word.
+fn values<'a>(key: &str, written: &'a Table, defaults: &'a Table) -> Vec<&'a Value> {
+    let steps: Vec<&str> = key.split('.').collect();
+    let found = at(written, &steps);
+    if found.is_empty() { at(defaults, &steps) } else { found }
 }
 
 /// Every value at these steps, where `*` is any name.
@@ -81,9 +83,21 @@ fn at<'a>(table: &'a Table, steps: &[&str]) -> Vec<&'a Value> {
     entries.into_iter().filter_map(Value::as_table).flat_map(|table| at(table, rest)).collect()
 }
 
-/// Whether nothing written means none: a table of named things, or a list that is empty without a word.
-fn is_a_collection(steps: &[&str], defaults: &Table) -> bool {
-    at(defaults, steps).is_empty()
+/// Whether nothing written means none: a table of named things, or a list. A number that is not written is not known.
+fn is_a_collection(key: &str) -> bool {
+    let kind = &place_of(key)["type"];
+    let is = |name: &str| {
+        *kind == name || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == name))
+    };
+    is("object") || is("array")
+}
+
+/// What the schema says of a key, where `*` is any name; null where there is no such key.
+fn place_of(key: &str) -> &'static Json {
+    static SCHEMA: LazyLock<Json> = LazyLock::new(schema_of::<RawConfig>);
+    key.split('.').fold(&*SCHEMA, |place, step| {
+        if step == "*" { &place["additionalProperties"] } else { &place["properties"][step] }
+    })
 }
 
 /// A value as the number of a fact.
@@ -124,12 +138,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use mainstay_decisions::measured::{Reading, Series};
-    use mainstay_domain::config::schema_of;
     use mainstay_ops::measure::METRICS;
-    use serde_json::Value as Json;
 
     use super::*;
-    use crate::config::{RawConfig, check_text};
+    use crate::config::check_text;
     use crate::planning;
 
     /// Everything that a plan can be made from.
@@ -160,11 +172,13 @@ cascade = ["openai/gpt-4o-mini", "openai/gpt-4o"]
         check_text(RICH, Path::new("mainstay.toml")).unwrap_or_else(|problems| panic!("{problems}"))
     }
 
-    fn series(reading: &Reading) -> Vec<&'static str> {
+    fn series(reading: &Reading) -> Vec<Series> {
         match reading {
-            Reading::Quantile { histogram, .. } | Reading::Mean { histogram, .. } => vec![histogram],
-            Reading::Largest(Series { name, .. }) | Reading::Sum(Series { name, .. }) => vec![name],
-            Reading::Ratio { of, among, .. } => vec![of.name, among.name],
+            Reading::Quantile { histogram, .. } | Reading::Mean { histogram, .. } => {
+                vec![Series::all(histogram)]
+            }
+            Reading::Largest(series) | Reading::Sum(series) => vec![*series],
+            Reading::Ratio { of, among, .. } => vec![*of, *among],
         }
     }
 
@@ -173,13 +187,19 @@ cascade = ["openai/gpt-4o-mini", "openai/gpt-4o"]
         for fact in cards::facts() {
             for source in fact.from {
                 let Source::Measured(reading) = source else { continue };
-                for name in series(reading) {
+                for Series { name, label } in series(reading) {
                     let base = ["_sum", "_count", "_bucket"]
                         .iter()
                         .find_map(|suffix| name.strip_suffix(suffix))
                         .unwrap_or(name);
-                    let known = METRICS.iter().any(|metric| metric.name == base || metric.name == name);
-                    assert!(known || name.starts_with("vllm:"), "{}: {name} is not exported", fact.id);
+                    if name.starts_with("vllm:") {
+                        continue;
+                    }
+                    let metric = METRICS.iter().find(|metric| metric.name == base || metric.name == name);
+                    let metric = metric.unwrap_or_else(|| panic!("{}: {name} is not exported", fact.id));
+                    if let Some((label, _)) = label {
+                        assert!(metric.labels.contains(&label), "{}: {name} has no label {label}", fact.id);
+                    }
                 }
             }
         }
@@ -201,13 +221,10 @@ cascade = ["openai/gpt-4o-mini", "openai/gpt-4o"]
 
     #[test]
     fn every_key_that_a_decision_reads_is_one() {
-        let schema = schema_of::<RawConfig>();
         for fact in cards::facts() {
             for source in fact.from {
-                let Source::Spec(key) = source else { continue };
-                let place = key.split('.').fold(&schema, |place, step| {
-                    if step == "*" { &place["additionalProperties"] } else { &place["properties"][step] }
-                });
+                let (Source::Spec(key) | Source::SpecIs(key, _)) = source else { continue };
+                let place = place_of(key);
                 assert_ne!(place, &Json::Null, "{}: there is no key {key}", fact.id);
             }
         }
@@ -227,5 +244,10 @@ cascade = ["openai/gpt-4o-mini", "openai/gpt-4o"]
         assert_eq!(value(mainstay_decisions::fact::DATA_RESIDENCY), Some(1.0));
         assert_eq!(value(mainstay_decisions::fact::PROVIDERS), Some(1.0));
         assert_eq!(value(mainstay_decisions::fact::LATENCY_P95_TARGET), None, "no target is no number");
+        assert_eq!(
+            value(mainstay_decisions::fact::ML_ENGINEERS),
+            None,
+            "who says nothing of engineers does not say none"
+        );
     }
 }

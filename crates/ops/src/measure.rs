@@ -84,7 +84,7 @@ metric_table! {
     RERANK_SHIFTS = "mainstay_rerank_shifts_total", Counter, None, ["model"],
         "Passages that reranking moved up by more than five places, of those that were returned.";
     RERANK_SKIPPED = "mainstay_rerank_skipped_total", Counter, None, ["corpus", "reason"],
-        "Searches of corpora with a reranker that did not ask it: `fast_tier`, `few_candidates`, `little_time`, `clear_lead`.";
+        "Searches of corpora with a reranker that did not ask it: `fast_tier`, `few_candidates`, `little_time`, `clear_lead`, `other_question`.";
     RERANK_FAILURES = "mainstay_rerank_failures_total", Counter, None, ["model", "code"],
         "Searches that a reranker failed, so that the order of the fusion stood.";
     FAILED_ATTEMPTS = "mainstay_failed_attempts_total", Counter, None, ["model", "code"],
@@ -105,8 +105,12 @@ metric_table! {
         "Requests that have a place among those that are answered.";
     WAITING = "mainstay_waiting_requests", Gauge, None, ["tier"],
         "Requests that wait for a place.";
+    WAITED_SECONDS = "mainstay_wait_seconds", Histogram, Some(Unit::Seconds), ["tier"],
+        "How long requests waited for a place that had to; those that had one at once are not in it.";
     PLACES = "mainstay_places", Gauge, None, [],
         "Requests that may be answered at once at this moment.";
+    ENGINE_PRESSURE = "mainstay_engine_pressure", Gauge, None, ["provider"],
+        "How busy the engine behind a provider is (`engine_metrics`): 1 where as many requests wait there as run.";
     PRESSURE = "mainstay_backpressure_level", Gauge, None, [],
         "How close the limits are: 0 normal, 1 elevated, 2 high, 3 critical.";
     SERVICE_LEVEL = "mainstay_service_level", Gauge, None, ["tier"],
@@ -163,6 +167,16 @@ metric_table! {
         "Documents that were accepted and cannot be found yet.";
     STALENESS_TARGET = "mainstay_index_staleness_target_seconds", Gauge, Some(Unit::Seconds), [],
         "What `slo.freshness.staleness` promises the lag to stay below; absent without a promise.";
+    DOCUMENTS = "mainstay_documents", Gauge, None, ["corpus"],
+        "Documents that searches of a corpus look at; corpora of the same name of several tenants count together.";
+    CHUNKS = "mainstay_chunks", Gauge, None, ["corpus"],
+        "Their chunks.";
+    DOCUMENT_BYTES = "mainstay_document_bytes", Gauge, Some(Unit::Bytes), ["corpus"],
+        "Bytes of their texts.";
+    LANGUAGES = "mainstay_document_languages", Gauge, None, ["corpus"],
+        "Languages that they are in, as far as searches tell them apart; of several tenants' the most.";
+    DATA_BYTES = "mainstay_data_folder_bytes", Gauge, Some(Unit::Bytes), [],
+        "What the files of the data folder hold, looked at every ten minutes.";
     QUARANTINED_CHUNKS = "mainstay_quarantined_chunks", Gauge, None, ["corpus", "reason"],
         "Chunks that no search finds, by what is odd about them; `mainstay corpus quarantine` lists them.";
 }
@@ -254,6 +268,22 @@ pub fn retrieved(corpus: &str, took: Duration, reranking: &Reranking, words_alon
 pub fn index_lag(oldest: Duration, waiting: usize) {
     metrics::gauge!(INDEX_LAG).set(oldest.as_secs_f64());
     metrics::gauge!(DOCUMENTS_WAITING).set(waiting as f64);
+}
+
+/// How much is in a corpus: documents, chunks, bytes of text, languages.
+pub fn corpus_size(corpus: &str, documents: u64, chunks: u64, text_bytes: u64, languages: u64) {
+    let show = |name: &'static str, value: u64| {
+        metrics::gauge!(name, "corpus" => corpus.to_owned()).set(value as f64);
+    };
+    show(DOCUMENTS, documents);
+    show(CHUNKS, chunks);
+    show(DOCUMENT_BYTES, text_bytes);
+    show(LANGUAGES, languages);
+}
+
+/// What the data folder holds.
+pub fn data_folder(bytes: u64) {
+    metrics::gauge!(DATA_BYTES).set(bytes as f64);
 }
 
 /// How many chunks of a corpus no search finds for a reason.
@@ -409,6 +439,16 @@ pub fn shed(tier: &str, reason: &'static str) {
 pub fn tier_load(tier: &str, running: usize, waiting: usize) {
     metrics::gauge!(RUNNING, "tier" => tier.to_owned()).set(running as f64);
     metrics::gauge!(WAITING, "tier" => tier.to_owned()).set(waiting as f64);
+}
+
+/// Shows how busy the engine behind a provider is, 0 to 1.
+pub fn engine_pressure(provider: &str, busy: f64) {
+    metrics::gauge!(ENGINE_PRESSURE, "provider" => provider.to_owned()).set(busy);
+}
+
+/// Notes how long a request of a tier waited for its place.
+pub fn waited(tier: &str, waited: Duration) {
+    metrics::histogram!(WAITED_SECONDS, "tier" => tier.to_owned()).record(waited.as_secs_f64());
 }
 
 /// Shows how many may be answered at once, and how close the limits are: 0 to 3.

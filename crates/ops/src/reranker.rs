@@ -43,6 +43,10 @@ impl BookedReranker {
 
 #[async_trait]
 impl Reranker for BookedReranker {
+    fn is_for(&self, question: &str) -> bool {
+        self.reranker.is_for(question)
+    }
+
     fn model(&self) -> &str {
         self.reranker.model()
     }

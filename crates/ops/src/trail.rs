@@ -167,6 +167,14 @@ impl Trail {
         });
     }
 
+    /// A part of the service is in another state than before, by itself: a breaker, a level of service.
+    pub fn shifted(&self, part: &'static str, name: &str, old: &'static str, new: &'static str) {
+        let record = Record::new(Category::SecurityEvent, "service.shifted", Outcome::Succeeded);
+        let record = changed(record.with_resource(part, name), old.into(), new.into());
+        // Nothing is done that would have to be left undone.
+        let _ = self.append(&record, Durability::Buffered);
+    }
+
     /// A turn has ended: what it took, and nothing of what was said.
     pub(crate) fn turn_ended(&self, turn: &TurnRecord, subject: Option<Pseudonym>) {
         if self.kept.is_none() {

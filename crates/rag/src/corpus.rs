@@ -57,6 +57,20 @@ pub(crate) struct OpenCorpus {
     pub(crate) standing: Standing,
     /// How often since it was opened what its searches find has changed.
     changes: AtomicU64,
+    size: RwLock<CorpusSize>,
+}
+
+/// How much a corpus holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CorpusSize {
+    /// Documents that can be read.
+    pub documents: u64,
+    /// Their chunks.
+    pub chunks: u64,
+    /// Bytes of their texts.
+    pub text_bytes: u64,
+    /// Languages that they are in, as far as they are told apart.
+    pub languages: u64,
 }
 
 /// What a search of the corpus needs to know.
@@ -193,6 +207,7 @@ impl OpenCorpus {
             upgrade,
             standing,
             changes: AtomicU64::new(0),
+            size: RwLock::default(),
         };
         if let Some(obstacle) = obstacle {
             tracing::error!("{obstacle}");
@@ -225,6 +240,11 @@ impl OpenCorpus {
 
     pub(crate) fn name(&self) -> &CorpusName {
         &self.name
+    }
+
+    /// How much it holds.
+    pub(crate) fn size(&self) -> CorpusSize {
+        *self.size.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The second vectors, where the corpus is to have them.
@@ -575,6 +595,13 @@ impl OpenCorpus {
                 languages.push(language);
             }
         }
+        let size = CorpusSize {
+            documents: counts.documents,
+            chunks: counts.chunks,
+            text_bytes: counts.text_bytes,
+            languages: languages.len() as u64,
+        };
+        *self.size.write().unwrap_or_else(PoisonError::into_inner) = size;
         self.standing.note(counts.quarantined);
         let fields = CorpusFields::new(library.documents.fields(&self.tenant, &self.name).await?);
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);

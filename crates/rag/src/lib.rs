@@ -44,7 +44,7 @@ mod testing;
 
 pub use cached::CachedEmbedder;
 pub use candidates::{Candidates, Ranking};
-pub use corpus::CorpusSettings;
+pub use corpus::{CorpusSettings, CorpusSize};
 pub use extractive::Extractive;
 pub use freshness::Lag;
 pub use library::{Library, LibraryError, LibrarySettings};

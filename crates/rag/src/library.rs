@@ -22,7 +22,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::corpus::{CorpusSettings, OpenCorpus};
+use crate::corpus::{CorpusSettings, CorpusSize, OpenCorpus};
 use crate::fields::{CorpusFields, index_fields};
 use crate::freshness::{Backlog, Lag, StalenessWatch};
 use crate::prepare::{PrepareError, Prepared, Upload, fingerprint, prepare};
@@ -489,6 +489,11 @@ impl Library {
         }
         infos.sort_by(|a, b| a.corpus.cmp(&b.corpus));
         Ok(infos)
+    }
+
+    /// How much the corpora of all tenants hold, by name.
+    pub fn sizes(&self) -> Vec<(String, CorpusSize)> {
+        self.open_corpora().iter().map(|open| (open.name().to_string(), open.size())).collect()
     }
 
     /// Builds the index of a corpus anew from its documents, with the embedder of the configuration. Returns its chunks.

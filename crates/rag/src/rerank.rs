@@ -92,6 +92,9 @@ impl<'a> Stage<'a> {
         if self.query.tier == ServiceTier::Fast {
             return Err(NotReranked::FastTier);
         }
+        if !settings.reranker.reranker.is_for(&self.query.text) {
+            return Err(NotReranked::OtherQuestion);
+        }
         let [first, second, ..] = passages else { return Err(NotReranked::FewCandidates) };
         let lead = first.score.fused - second.score.fused;
         if settings.clear_lead.is_some_and(|share| lead > 0.0 && lead >= share * first.score.fused) {

@@ -15,6 +15,15 @@ pub enum ServiceLevel {
 }
 
 impl ServiceLevel {
+    /// Its name in records and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Reduced => "reduced",
+            Self::Emergency => "emergency",
+        }
+    }
+
     const fn better(self) -> Self {
         match self {
             Self::Full | Self::Reduced => Self::Full,

@@ -32,6 +32,8 @@ pub struct AdmissionSettings {
     pub max_waiting: usize,
     /// The longest that a request waits; its deadline holds too.
     pub longest_wait: Duration,
+    /// How long a search should take: at twice that it has run out.
+    pub search_target: Duration,
     /// What each API key may ask.
     pub per_key: Limits,
     /// What each end user may ask: the `user` of a request, within its tenant.
@@ -68,6 +70,12 @@ pub struct Limits {
     pub tokens: Option<Rate>,
 }
 
+/// How much one search counts among those of lately.
+const SEARCH_WEIGHT: f64 = 0.1;
+
+/// For how long searches say something about those to come.
+const SEARCHES_KEPT: Duration = Duration::from_secs(10);
+
 /// The tier that there is where the configuration has none.
 const ONLY_TIER: &str = "standard";
 
@@ -79,6 +87,7 @@ impl Default for AdmissionSettings {
             adaptive: false,
             max_waiting: 1_000,
             longest_wait: Duration::from_secs(30),
+            search_target: Duration::from_secs(2),
             per_key: Limits::default(),
             per_user: Limits::default(),
             per_address: Limits::default(),
@@ -244,6 +253,8 @@ struct State {
     gauge: PressureGauge,
     /// What else can run out, each once, and how close that is.
     signals: Vec<Signal>,
+    /// What searches took lately, in seconds, and when the last one ended.
+    searches: Option<(f64, Duration)>,
     guard: PressureGauge,
     gradient: Option<GradientLimit>,
 }
@@ -292,6 +303,7 @@ impl Admission {
                 waiting: HashMap::new(),
                 gauge: PressureGauge::new(PressurePolicy::default()),
                 signals: Vec::new(),
+                searches: None,
                 guard: PressureGauge::new(PressurePolicy::default()),
                 gradient,
             }),
@@ -321,7 +333,7 @@ impl Admission {
             let mut state = self.state();
             let now = self.now();
             let level = state.observe(now, &self.settings);
-            if state.guards_against(now, tier, self.settings.tiers.len()) {
+            if state.guards_against(now, tier, &self.settings) {
                 drop(state);
                 charged.give_back(self);
                 return Err(refused(ShedReason::Pressure, PressurePolicy::default().hold, level));
@@ -355,6 +367,8 @@ impl Admission {
         let reason = match self.clock.timeout(longest, called).await {
             Some(Ok(Called::In)) => {
                 applicant.place.send_replace(0);
+                let waited = self.clock.instant().saturating_duration_since(admitted.since);
+                measure::waited(self.settings.tiers[tier].name.as_str(), waited);
                 admitted.since = self.clock.instant();
                 return Ok(admitted);
             }
@@ -374,6 +388,15 @@ impl Admission {
             Some(known) => *known = signal,
             None => state.signals.push(signal),
         }
+    }
+
+    /// Notes how long a search took. Searches that take twice their target are as good as none, and each more makes it worse.
+    pub fn note_search(&self, took: Duration) {
+        let mut state = self.state();
+        let now = self.now();
+        let took = took.as_secs_f64();
+        let before = state.searches_lately(now).unwrap_or(took);
+        state.searches = Some((before + SEARCH_WEIGHT * (took - before), now));
     }
 
     /// How close this server is to its limits.
@@ -502,16 +525,30 @@ impl State {
         let busy = Signal::of("concurrency", 0.7 * running, self.queue.capacity() as f64);
         let queued = Signal::of("queue", waiting, settings.max_waiting as f64);
         // The highest alone decides.
-        let known = self.signals.iter().copied().filter(|signal| !signal.value.is_nan());
-        let others = known.max_by(|one, other| one.value.total_cmp(&other.value));
+        let others = self.shared_signals(now, settings).into_iter().filter(|signal| !signal.value.is_nan());
+        let others = others.max_by(|one, other| one.value.total_cmp(&other.value));
         self.gauge.observe(now, &[busy, queued, others.unwrap_or(busy)]).level
+    }
+
+    /// What all requests need and what can run out beside places.
+    fn shared_signals(&self, now: Duration, settings: &AdmissionSettings) -> Vec<Signal> {
+        let searches = self.searches_lately(now).map_or(0.0, |seconds| seconds);
+        let searches = Signal::late("search", Duration::from_secs_f64(searches), settings.search_target);
+        self.signals.iter().copied().chain([searches]).collect()
+    }
+
+    /// What searches took; nothing when there was none for a while. So nobody is refused for good because of searches of before.
+    fn searches_lately(&self, now: Duration) -> Option<f64> {
+        self.searches.filter(|(_, at)| now.saturating_sub(*at) < SEARCHES_KEPT).map(|(seconds, _)| seconds)
     }
 
     /// Whether a tier is refused because something that all need has nearly run out: at a high level the lowest, if there
     /// are several; at a critical one all but the first, or all where there is one alone.
-    fn guards_against(&mut self, now: Duration, tier: usize, tiers: usize) -> bool {
+    fn guards_against(&mut self, now: Duration, tier: usize, settings: &AdmissionSettings) -> bool {
+        let tiers = settings.tiers.len();
         let is_lowest = tier + 1 == tiers;
-        match self.guard.observe(now, &self.signals).level {
+        let signals = self.shared_signals(now, settings);
+        match self.guard.observe(now, &signals).level {
             Level::Normal | Level::Elevated => false,
             Level::High => tiers > 1 && is_lowest,
             Level::Critical => tier > 0 || tiers == 1,

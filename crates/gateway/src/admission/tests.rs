@@ -297,3 +297,29 @@ async fn where_all_are_of_one_tier_all_are_refused_when_it_is_critical_and_none_
         assert_eq!(ask(&admission, &caller("a", None), 1).await.is_ok(), is_answered, "{used}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn slow_searches_are_pressure_and_are_forgotten_when_none_comes() {
+    let admission = admission(AdmissionSettings {
+        search_target: Duration::from_secs(1),
+        ..AdmissionSettings::default()
+    });
+    admission.note_search(Duration::from_secs(30));
+    assert!(
+        ask(&admission, &caller("a", None), 1).await.is_err(),
+        "searches take much more than twice their target"
+    );
+    // One fast search after a slow one is no recovery, many are.
+    for _ in 0..60 {
+        admission.note_search(Duration::from_millis(100));
+    }
+    tokio::time::advance(Duration::from_secs(11)).await;
+    assert!(ask(&admission, &caller("a", None), 1).await.is_ok());
+    // Where everybody is refused no search is made: the old ones must not keep it so.
+    admission.note_search(Duration::from_secs(300));
+    assert!(ask(&admission, &caller("a", None), 1).await.is_err());
+    tokio::time::advance(Duration::from_secs(11)).await;
+    let _ = ask(&admission, &caller("a", None), 1).await;
+    tokio::time::advance(Duration::from_secs(11)).await;
+    assert!(ask(&admission, &caller("a", None), 1).await.is_ok());
+}

@@ -1,13 +1,17 @@
-//! The audit trail of a data folder: opened, kept on disk, anchored and trimmed.
+//! The audit trail of a data folder: opened, kept on disk, anchored and trimmed; and what it holds of the service's own doing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use mainstay_audit::{AuditLog, PseudonymSettings, Pseudonyms, RetentionPolicy, Settings};
-use mainstay_domain::{Clock, Timestamp};
+use mainstay_domain::{Clock, TierName, Timestamp};
+use mainstay_gateway::Service;
+use mainstay_models::Upstreams;
 use mainstay_ops::Trail;
+use mainstay_reliability::{BreakerState, ServiceLevel};
 use mainstay_store::SqliteAnchors;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +43,42 @@ pub(super) fn open_trail(data_dir: &Path, settings: &Audit, clock: Clock) -> any
     let pseudonyms = Pseudonyms::open(&folder.join("people"), PseudonymSettings::default())
         .context("the audit log's table of people cannot be opened")?;
     Ok(Trail::new(Arc::new(log), Arc::new(pseudonyms), settings.required, clock))
+}
+
+/// How often it is looked whether something is in another state.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
+
+/// Records breakers and levels of service that are in another state than before, until it is told to stop. A breaker that opened and
+/// closed between two looks is recorded too, by how often it opened.
+pub(super) async fn record_shifts(
+    trail: Trail,
+    upstreams: Arc<Upstreams>,
+    service: Arc<Service>,
+    tiers: Vec<TierName>,
+    clock: Clock,
+    stop: CancellationToken,
+) {
+    let mut breakers: BTreeMap<String, (BreakerState, u64)> = BTreeMap::new();
+    let mut levels = vec![ServiceLevel::default(); tiers.len()];
+    while stop.run_until_cancelled(clock.sleep(LOOKED_EVERY)).await.is_some() {
+        for report in upstreams.reports() {
+            let (state, opens) = breakers.get(&report.model).copied().unwrap_or((BreakerState::Closed, 0));
+            if report.opens > opens && report.state != BreakerState::Open {
+                trail.shifted("breaker", &report.model, state.as_str(), BreakerState::Open.as_str());
+                trail.shifted("breaker", &report.model, BreakerState::Open.as_str(), report.state.as_str());
+            } else if report.state != state {
+                trail.shifted("breaker", &report.model, state.as_str(), report.state.as_str());
+            }
+            breakers.insert(report.model, (report.state, report.opens));
+        }
+        for (at, tier) in tiers.iter().enumerate() {
+            let (old, new) = (levels[at], service.level(at));
+            if old != new {
+                trail.shifted("service_level", tier.as_str(), old.as_str(), new.as_str());
+                levels[at] = new;
+            }
+        }
+    }
 }
 
 /// Writes down in the database where the chain stands, and removes what has been kept long enough, until it is told to stop.

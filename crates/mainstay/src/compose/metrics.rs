@@ -8,7 +8,7 @@ use mainstay_cache::AnswerCache;
 use mainstay_gateway::{Admission, Service};
 use mainstay_models::Upstreams;
 use mainstay_ops::{Budgets, measure};
-use mainstay_rag::Library;
+use mainstay_rag::{CorpusSize, Library};
 use mainstay_reliability::BreakerState;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -50,6 +50,17 @@ pub(super) fn render_metrics(
         }
         for ((corpus, reason), chunks) in quarantined {
             measure::quarantined_chunks(&corpus, &reason, chunks);
+        }
+        let mut sizes: BTreeMap<String, CorpusSize> = BTreeMap::new();
+        for (corpus, size) in library.sizes() {
+            let all = sizes.entry(corpus).or_default();
+            all.documents += size.documents;
+            all.chunks += size.chunks;
+            all.text_bytes += size.text_bytes;
+            all.languages = all.languages.max(size.languages);
+        }
+        for (corpus, size) in sizes {
+            measure::corpus_size(&corpus, size.documents, size.chunks, size.text_bytes, size.languages);
         }
         let reports = upstreams.reports();
         for report in reports.iter().filter(|report| measure::is_known_model(&report.model)) {

@@ -36,8 +36,8 @@ pub(crate) struct VerifyArgs {
     /// The folder of a log, or of a copy of one, when no Mainstay is to be asked.
     #[arg(long, value_name = "DIR", requires = "key")]
     folder: Option<PathBuf>,
-    /// The public key that `audit head` showed.
-    #[arg(long, value_name = "HEX")]
+    /// The public key that `audit head` showed; with --folder.
+    #[arg(long, value_name = "HEX", requires = "folder")]
     key: Option<String>,
     /// A record that was kept elsewhere, SEQ:HASH as `audit head` shows it; may be repeated.
     #[arg(long, value_name = "SEQ:HASH")]
@@ -106,7 +106,7 @@ pub(crate) fn run(verb: AuditVerb, config: Option<&Path>) -> anyhow::Result<Exit
                 terminal::say(format_args!("anchor {}:{}", head["seq"], text("hash")))?;
                 terminal::say(format_args!("key    {}", text("key")))?;
                 terminal::say(
-                    "Keep both somewhere else: `mainstay audit verify --anchor … --key …` finds a log that was cut back.",
+                    "Keep both somewhere else: `mainstay audit verify --anchor …` finds a log that was cut back, `--folder DIR --key …` without this Mainstay.",
                 )?;
             }
             Ok(ExitCode::SUCCESS)

@@ -34,6 +34,10 @@ impl Reranker for BuiltinReranker {
         Self::MODEL
     }
 
+    fn is_for(&self, question: &str) -> bool {
+        is_asked(question) && question.split_whitespace().count() <= Self::MOST_WORDS
+    }
+
     async fn rerank(
         &self,
         question: &str,
@@ -41,9 +45,6 @@ impl Reranker for BuiltinReranker {
         _: Errand<'_>,
     ) -> Result<Relevance, ModelError> {
         let fused = candidates.iter().map(|passage| passage.score.fused);
-        if !is_asked(question) || question.split_whitespace().count() > Self::MOST_WORDS {
-            return Ok(Relevance::unbilled(fused.collect()));
-        }
         let seen = features(question, candidates);
         let scores = fused.zip(seen).map(|(fused, Features(seen))| {
             fused + Self::WEIGHTS.iter().zip(seen).map(|(weight, value)| weight * value).sum::<f32>()
@@ -94,16 +95,13 @@ mod tests {
         assert_eq!(best("Who wound the clock of the lighthouse?", &[SCATTERED, TOGETHER]).await, 1);
     }
 
-    #[tokio::test]
-    async fn keywords_stay_in_the_order_of_the_fusion() {
-        assert_eq!(best("lighthouse clock wound", &[SCATTERED, TOGETHER]).await, 0);
-    }
-
-    #[tokio::test]
-    async fn a_long_description_stays_in_the_order_of_the_fusion() {
+    #[test]
+    fn keywords_and_long_descriptions_are_not_for_it() {
+        assert!(BuiltinReranker.is_for("Who wound the clock of the lighthouse?"));
+        assert!(!BuiltinReranker.is_for("lighthouse clock wound"));
         let long = "Who wound the clock of the lighthouse, if one asks what is known of the men that lived there once?";
         assert!(long.split_whitespace().count() > BuiltinReranker::MOST_WORDS);
-        assert_eq!(best(long, &[SCATTERED, TOGETHER]).await, 0);
+        assert!(!BuiltinReranker.is_for(long));
     }
 
     #[tokio::test]

@@ -26,6 +26,9 @@ pub(crate) struct RawLimits {
     /// The longest that a request waits for its turn.
     #[schemars(example = "30s")]
     longest_wait: Option<HumanDuration>,
+    /// How long a search should take. From 1.7 times that on the lowest tier is turned away, from 1.9 times all but the first.
+    #[schemars(example = "2s")]
+    search_target: Option<HumanDuration>,
     /// What each API key may ask.
     per_key: RawRates,
     /// What each end user may ask: the `user` of a request.
@@ -90,6 +93,12 @@ impl RawLimits {
                 self.longest_wait,
                 defaults.longest_wait,
                 &at.key("longest_wait"),
+                findings,
+            ),
+            search_target: positive(
+                self.search_target,
+                defaults.search_target,
+                &at.key("search_target"),
                 findings,
             ),
             per_key: self.per_key.check(&at.key("per_key"), findings),

@@ -36,6 +36,9 @@ pub(crate) struct RawProvider {
     /// Where it works on what it is sent, for tenants whose data has to stay in a region.
     #[schemars(example = "eu-west-1")]
     region: Option<String>,
+    /// Where the vLLM behind it tells its metrics: how many requests wait there and how full its memory is becomes backpressure here.
+    #[schemars(example = "http://localhost:8000/metrics")]
+    engine_metrics: Option<BaseUrl>,
 }
 
 /// What a provider speaks.
@@ -142,6 +145,8 @@ pub(crate) struct Provider {
     pub(crate) models: Vec<String>,
     /// Where it works on what it is sent.
     pub(crate) region: Option<RegionName>,
+    /// Where the engine behind it tells its metrics.
+    pub(crate) engine_metrics: Option<BaseUrl>,
 }
 
 impl RawProvider {
@@ -172,6 +177,7 @@ impl RawProvider {
             headers: self.headers,
             models: self.models.unwrap_or_default(),
             region: self.region.and_then(|region| checked_region(region, &at.key("region"), findings)),
+            engine_metrics: self.engine_metrics,
         }
     }
 }

@@ -1,8 +1,6 @@
 //! A data set in a Mainstay of its own, with the settings that are to be measured.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +15,7 @@ use crate::config::sections::corpora::{BUILTIN_EMBEDDERS, Corpus};
 use crate::config::sections::model_name::{BUILTIN, ModelName};
 use crate::config::sections::onnx::ONNX;
 use crate::config::{self, Checked};
+use crate::files::bytes_below;
 use crate::printable;
 use crate::terminal::{self, BadInput};
 use crate::verbs::ingest::{self, Summary};
@@ -189,17 +188,4 @@ async fn wait_for_upgrade(client: &Client, clock: Clock, visible: bool) -> anyho
             .set_position(done);
         clock.sleep(Duration::from_millis(200)).await;
     }
-}
-
-/// What the files below a folder take on the disk; what cannot be read takes nothing.
-fn bytes_below(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
-            // Files that are mostly holes have a size that they do not take.
-            Ok(metadata) => metadata.blocks() * 512,
-            Err(_) => 0,
-        })
-        .sum()
 }
