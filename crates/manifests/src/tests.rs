@@ -28,6 +28,7 @@ const VLLM: &[&str] = &[
 /// Metrics of the cluster and of Prometheus itself.
 const CLUSTER: &[&str] = &[
     "up",
+    "ALERTS",
     "kube_pod_container_status_restarts_total",
     "container_memory_working_set_bytes",
     "container_cpu_usage_seconds_total",

@@ -313,6 +313,10 @@ async fn slow_searches_are_pressure_and_are_forgotten_when_none_comes() {
     for _ in 0..60 {
         admission.note_search(Duration::from_millis(100));
     }
+    assert!(
+        ask(&admission, &caller("a", None), 1).await.is_err(),
+        "it is over only when it has been for a while"
+    );
     tokio::time::advance(Duration::from_secs(11)).await;
     assert!(ask(&admission, &caller("a", None), 1).await.is_ok());
     // Where everybody is refused no search is made: the old ones must not keep it so.

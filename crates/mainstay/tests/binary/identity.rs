@@ -126,10 +126,13 @@ fn what_the_service_does_by_itself_is_on_record() {
         let path = "/admin/audit?everyone=true&category=security_event&limit=1000";
         let (_, answer) = running.call("GET", path, None);
         let records = answer["data"].as_array().unwrap().clone();
-        records.into_iter().find(|record| record["action"] == "service.shifted")
+        records
+            .into_iter()
+            .map(|record| record["body"].clone())
+            .find(|record| record["action"] == "service.shifted")
     });
-    assert_eq!(record["resource"]["kind"], "service_level");
-    assert_eq!((&record["details"]["old"], &record["details"]["new"]), (&json!("full"), &json!("reduced")));
+    assert_eq!(record["resource"], json!({ "kind": "service_level", "id": "standard" }));
+    assert_eq!(record["details"], json!({ "old": "full", "new": "reduced" }));
 }
 
 #[test]

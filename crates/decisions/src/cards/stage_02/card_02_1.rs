@@ -1,4 +1,4 @@
-use super::facts::{BUSIEST_MINUTE, DAILY_SHARE, FOLDER_BYTES, HAS_TRACE, TEXT_BYTES, WORTH_ASKED};
+use super::facts::{BUSIEST_MINUTE, DAILY_SHARE, FOLDER_BYTES, FOLDER_PLANNED, HAS_TRACE, WORTH_ASKED};
 use crate::card::{Apply, Card, Choice, Condition, Otherwise, Premise, Rule, above, at_least, at_most, yes};
 use crate::fact::{CACHE_HIT_RATE, MONTHLY_BUDGET, PEAK_FACTOR, PEAK_REQUESTS_PER_SECOND, SHED_SHARE};
 
@@ -118,8 +118,8 @@ pub(super) const CARD: Card = Card {
         },
         Premise {
             of: &["users", "percentiles", "measured"],
-            holds: Condition::at_most_fact(FOLDER_BYTES, TEXT_BYTES, 3.0),
-            otherwise: "the data folder is more than three times its text: size the disk anew, and look at storage.embedding_cache",
+            holds: Condition::at_most_fact(FOLDER_BYTES, FOLDER_PLANNED, 1.0),
+            otherwise: "the data folder is larger than was planned for a year: size the disk anew, and look at storage.embedding_cache",
         },
     ],
     corrections: &[

@@ -12,7 +12,7 @@ facts! {
     BUSIEST_MINUTE = "busiest_minute", PerSecond, "requests in the busiest minute",
         [Told("max_over_time(sum(rate(mainstay_turns_total[1m]))[7d:1m])")];
     FOLDER_BYTES = "data_folder_bytes", Bytes, "what the data folder takes on disk", [Measured(Reading::Largest(Series::all("mainstay_data_folder_bytes")))];
-    TEXT_BYTES = "document_bytes", Bytes, "the text of all documents", [Measured(Reading::Sum(Series::all("mainstay_document_bytes")))];
+    FOLDER_PLANNED = "data_folder_planned", Bytes, "what the data folder is planned to take after a year", [Plan("storage.data_folder")];
 
     MEMORY_NEEDED = "model_memory_gb", Count, "gigabytes that the model's weights and running answers need", [Plan("sizing.memory_gb")];
     GPU_MEMORY = "gpu_memory_gb", Count, "gigabytes of a GPU that can be had", [Plan("sizing.gpu_memory_gb")];
