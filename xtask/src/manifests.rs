@@ -33,7 +33,7 @@ pub(crate) fn write(binary: &Path, configurations: &Path, out: &Path) -> anyhow:
     Ok(())
 }
 
-/// Asks promtool and amtool about every folder that [`write`] wrote.
+/// Asks promtool and amtool about every folder that [`write()`] wrote.
 pub(crate) fn check(folder: &Path, cache: &Path) -> anyhow::Result<()> {
     let [promtool, amtool] = TOOLS.map(|(package, program)| tool(package, program, cache));
     let (promtool, amtool) = (promtool?, amtool?);

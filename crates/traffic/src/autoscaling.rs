@@ -113,9 +113,10 @@ const STABILISATION: f64 = 300.0;
 /// Minutes by which a floor is there before its hour, besides the time to boot.
 const LEAD: f64 = 5.0;
 
-/// Runs a policy.
-pub fn run(policy: &Policy, rates: &Rates, fleet: &Fleet) -> Outcome {
-    let floors = floors(policy, rates, fleet);
+/// Runs a policy. `usual` is what is known of the load beforehand, for a schedule: as long as `rates`, without the bursts that nobody
+/// foresees.
+pub fn run(policy: &Policy, rates: &Rates, usual: &Rates, fleet: &Fleet) -> Outcome {
+    let floors = floors(policy, rates, usual, fleet);
     let mut state = State::new(fleet, floors.first().copied().unwrap_or(fleet.least));
     let steps_per_minute = (60.0 / STEP) as usize;
     let mut hourly = Vec::with_capacity(rates.per_minute.len() / 60 + 1);
@@ -134,8 +135,14 @@ pub fn run(policy: &Policy, rates: &Rates, fleet: &Fleet) -> Outcome {
 
 /// The outcomes of all policies and which is chosen: the cheapest that loses no more than `most_lost` of the requests; where none
 /// does, the one that loses least.
-pub fn choose(policies: &[Policy], rates: &Rates, fleet: &Fleet, most_lost: f64) -> (Vec<Outcome>, usize) {
-    let outcomes: Vec<Outcome> = policies.iter().map(|policy| run(policy, rates, fleet)).collect();
+pub fn choose(
+    policies: &[Policy],
+    rates: &Rates,
+    usual: &Rates,
+    fleet: &Fleet,
+    most_lost: f64,
+) -> (Vec<Outcome>, usize) {
+    let outcomes: Vec<Outcome> = policies.iter().map(|policy| run(policy, rates, usual, fleet)).collect();
     let cheapest = outcomes
         .iter()
         .enumerate()
@@ -154,7 +161,7 @@ fn needed(rate: f64, target: f64, fleet: &Fleet) -> u32 {
 }
 
 /// What must be there in each minute whatever the load is.
-fn floors(policy: &Policy, rates: &Rates, fleet: &Fleet) -> Vec<u32> {
+fn floors(policy: &Policy, rates: &Rates, usual: &Rates, fleet: &Fleet) -> Vec<u32> {
     let bounded = |replicas: u32| replicas.clamp(fleet.least, fleet.most);
     let minutes = rates.per_minute.len();
     match policy {
@@ -163,16 +170,16 @@ fn floors(policy: &Policy, rates: &Rates, fleet: &Fleet) -> Vec<u32> {
         Policy::Scheduled { target } => {
             // What each hour of the week usually needs; it is there before the hour begins.
             const HOURS: usize = 24 * 7;
-            let mut usual = vec![0.0_f64; HOURS];
-            for (minute, rate) in rates.per_minute.iter().enumerate() {
+            let mut hours = vec![0.0_f64; HOURS];
+            for (minute, rate) in usual.per_minute.iter().enumerate() {
                 let hour = minute / 60 % HOURS;
-                usual[hour] = usual[hour].max(*rate);
+                hours[hour] = hours[hour].max(*rate);
             }
             let lead = (fleet.boot / 60.0 + LEAD).ceil() as usize;
             (0..minutes)
                 .map(|minute| {
-                    let now = usual[minute / 60 % HOURS];
-                    let soon = usual[(minute + lead) / 60 % HOURS];
+                    let now = hours[minute / 60 % HOURS];
+                    let soon = hours[(minute + lead) / 60 % HOURS];
                     bounded(needed(now.max(soon), *target, fleet))
                 })
                 .collect()
@@ -311,21 +318,45 @@ mod tests {
         Rates { per_minute: vec![rate; minutes] }
     }
 
+    /// Where all of the load is known beforehand.
+    fn run_known(policy: &Policy, rates: &Rates, fleet: &Fleet) -> Outcome {
+        run(policy, rates, rates, fleet)
+    }
+
+    #[test]
+    fn a_schedule_does_not_know_of_a_burst() {
+        let usual = crate::arrivals::Shape::ConsumerEvening.week(20.0);
+        let burst = crate::arrivals::Burst { minute: 3 * 1440 + 600, ramp: 1, lasts: 20, factor: 10.0 };
+        let rates = usual.clone().with(&burst);
+        let schedule = Policy::Scheduled { target: 0.7 };
+        let foreseen = run(&schedule, &rates, &rates, &FLEET);
+        let unforeseen = run(&schedule, &rates, &usual, &FLEET);
+        assert!(foreseen.lost < unforeseen.lost, "{} {}", foreseen.lost, unforeseen.lost);
+        assert_eq!(
+            run(&Policy::Fixed, &rates, &usual, &FLEET).lost,
+            0.0,
+            "the fixed fleet is as large as the burst needs"
+        );
+    }
+
     #[test]
     fn the_autoscaler_settles_where_its_formula_says() {
         // 100 requests a second at 70 % of 10 each: 15 replicas, after more while the backlog of the start was served.
-        let outcome = run(&Policy::Reactive { target: 0.7 }, &level(100.0, 180), &FLEET);
+        let outcome = run_known(&Policy::Reactive { target: 0.7 }, &level(100.0, 180), &FLEET);
         assert_eq!(outcome.hourly_replicas[2], 15.0);
         assert!(outcome.most_replicas > 15);
         // 14 are busy to 71.4 %, which is within the tolerance: from there nothing changes.
         let calm = Fleet { least: 14, ..FLEET };
-        assert_eq!(run(&Policy::Reactive { target: 0.7 }, &level(100.0, 180), &calm).changes_per_week, 0.0);
+        assert_eq!(
+            run_known(&Policy::Reactive { target: 0.7 }, &level(100.0, 180), &calm).changes_per_week,
+            0.0
+        );
     }
 
     #[test]
     fn replicas_that_boot_serve_nobody_and_are_paid_for() {
         let slow = Fleet { least: 1, ..FLEET };
-        let outcome = run(&Policy::Reactive { target: 0.7 }, &level(20.0, 5), &slow);
+        let outcome = run_known(&Policy::Reactive { target: 0.7 }, &level(20.0, 5), &slow);
         // Twice what one replica serves: until the second is there, after 240 of 300 seconds, half is lost but what may wait.
         assert!(outcome.lost > 0.35 && outcome.lost < 0.45, "{}", outcome.lost);
         assert!(outcome.average_replicas > 1.9, "{}", outcome.average_replicas);
@@ -336,7 +367,7 @@ mod tests {
         let dip = |minutes: usize| {
             let mut per_minute = vec![100.0; 60];
             per_minute[30..30 + minutes].fill(10.0);
-            run(&Policy::Reactive { target: 0.7 }, &Rates { per_minute }, &Fleet { least: 1, ..FLEET })
+            run_known(&Policy::Reactive { target: 0.7 }, &Rates { per_minute }, &Fleet { least: 1, ..FLEET })
         };
         assert_eq!(dip(4).hourly_replicas.len(), 1);
         assert!(dip(4).average_replicas > dip(12).average_replicas);
@@ -348,7 +379,7 @@ mod tests {
         // Monday at nine ten times as much comes within a minute.
         let spike = Burst { minute: 9 * 60, ramp: 0, lasts: 120, factor: 10.0 };
         let rates = Shape::GlobalFlat.week(20.0).with(&spike);
-        let (outcomes, best) = choose(&usual_policies(), &rates, &FLEET, 0.0001);
+        let (outcomes, best) = choose(&usual_policies(), &rates, &rates, &FLEET, 0.0001);
         assert_eq!(outcomes[best].policy.name(), "scheduled", "{outcomes:#?}");
         let [fixed, reactive, scheduled, _] = [0, 1, 2, 3].map(|index| &outcomes[index]);
         assert!(reactive.lost > 0.001 && scheduled.lost == 0.0);
@@ -358,7 +389,7 @@ mod tests {
     #[test]
     fn a_gentle_day_is_followed_without_a_schedule() {
         let rates = Shape::BusinessHours.week(100.0);
-        let (outcomes, best) = choose(&usual_policies(), &rates, &FLEET, 0.0001);
+        let (outcomes, best) = choose(&usual_policies(), &rates, &rates, &FLEET, 0.0001);
         assert_ne!(outcomes[best].policy.name(), "fixed");
         assert!(outcomes[1].lost <= 0.0001, "{outcomes:#?}");
         assert!(outcomes[best].monthly_cost < 0.6 * outcomes[0].monthly_cost);
@@ -371,7 +402,7 @@ mod tests {
         ) {
             let fleet = Fleet { least, most: least + more, ..FLEET };
             for policy in usual_policies() {
-                let outcome = run(&policy, &Rates { per_minute: rates.clone() }, &fleet);
+                let outcome = run_known(&policy, &Rates { per_minute: rates.clone() }, &fleet);
                 prop_assert!(outcome.most_replicas <= fleet.most);
                 prop_assert!(outcome.average_replicas >= f64::from(fleet.least) - 1e-9);
                 prop_assert!((0.0..=1.0).contains(&outcome.lost), "{}", outcome.lost);

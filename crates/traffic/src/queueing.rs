@@ -79,7 +79,8 @@ impl Queue {
     /// The fewest servers with which this share of requests waits no longer than that; the most that a number can say for a load that
     /// is beyond all servers, or no number.
     pub fn servers_for(self, share: f64, seconds: f64) -> u32 {
-        if !(self.load() < f64::from(u32::MAX / 4)) {
+        let load = self.load();
+        if load.is_nan() || load >= f64::from(u32::MAX / 4) {
             return u32::MAX;
         }
         let enough = |servers: u32| Self { servers, ..self }.wait_at(share).is_ok_and(|wait| wait <= seconds);

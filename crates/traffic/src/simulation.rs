@@ -90,12 +90,13 @@ pub struct Served {
 /// Serves requests that come at random by replicas that hold up to the last point's number of sequences, each slower the more it
 /// holds. A request goes to the replica that holds the fewest; where all are full it waits for the first place.
 ///
-/// A sequence keeps the pace that it started with, so that a run takes one step per request. `points` ascend by sequences.
+/// A sequence keeps the pace that it started with, so that a run takes one step per request. `points` ascend by sequences; `lengths`
+/// draws how long a prompt is, as a multiple of the one that the points' first tokens are for, and the tokens of its answer.
 pub fn serve_batches(
     rate: f64,
     replicas: usize,
     points: &[BatchPoint],
-    tokens: impl Fn(&mut Rng) -> f64,
+    lengths: impl Fn(&mut Rng) -> (f64, f64),
     requests: usize,
     seed: u64,
 ) -> Served {
@@ -118,8 +119,9 @@ pub fn serve_batches(
             starts = f64::from_bits(end).max(starts);
         }
         let pace = pace(points, emptiest.len() + 1);
-        let first = pace.first_token;
-        let whole = first + pace.each_token * (tokens(&mut rng) - 1.0).max(0.0);
+        let (prompt, tokens) = lengths(&mut rng);
+        let first = pace.first_token * prompt;
+        let whole = first + pace.each_token * (tokens - 1.0).max(0.0);
         emptiest.push(Reverse((starts + whole).to_bits()));
         firsts.push(starts - now + first);
         answers.push(starts - now + whole);
@@ -204,7 +206,7 @@ mod tests {
             BatchPoint { sequences: 1, first_token: 0.1, each_token: 0.01 },
             BatchPoint { sequences: 64, first_token: 0.4, each_token: 0.03 },
         ];
-        let served = serve_batches(8.0, 2, &points, |_| 200.0, 40_000, 3);
+        let served = serve_batches(8.0, 2, &points, |_| (1.0, 200.0), 40_000, 3);
         // Little's law over the whole run; few enough run for nobody to wait.
         let expected = 8.0 * served.answer.mean / 2.0;
         assert!((served.running / expected - 1.0).abs() < 0.02, "{} {expected}", served.running);
@@ -214,8 +216,8 @@ mod tests {
     #[test]
     fn full_replicas_make_requests_wait_for_their_first_token() {
         let points = [BatchPoint { sequences: 4, first_token: 0.1, each_token: 0.01 }];
-        let calm = serve_batches(1.0, 1, &points, |_| 100.0, 20_000, 3);
-        let full = serve_batches(3.5, 1, &points, |_| 100.0, 20_000, 3);
+        let calm = serve_batches(1.0, 1, &points, |_| (1.0, 100.0), 20_000, 3);
+        let full = serve_batches(3.5, 1, &points, |_| (1.0, 100.0), 20_000, 3);
         assert!(full.first_token.at(0.95) > 2.0 * calm.first_token.at(0.95));
     }
 }

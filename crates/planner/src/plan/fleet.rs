@@ -88,6 +88,7 @@ pub(super) fn enter(
     spec: &Spec<'_>,
     capacity: &Capacity,
     week: &Rates,
+    usual_week: &Rates,
 ) -> Option<FleetPlan> {
     let peak = sheet.value("capacity.peak_requests_per_second")?;
     let (input, output) = (sheet.value("traffic.input_tokens")?, sheet.value("traffic.output_tokens")?);
@@ -110,7 +111,7 @@ pub(super) fn enter(
         let each = enter_times(sheet, capacity, option);
         enter_replicas(sheet, spec, capacity, &workload, option, &each);
         enter_price(sheet, spec, &catalogue, option);
-        plan.scaling = scale(sheet, spec, week);
+        plan.scaling = scale(sheet, spec, week, usual_week);
         let replicas = sheet.value("sizing.replicas").unwrap_or(LEAST_REPLICAS);
         plan.at_peak = at_peak(model, &workload, &catalogue, option, replicas);
     }
@@ -351,7 +352,11 @@ fn at_peak(
         workload.peak_requests_per_second * part / replicas.max(1.0),
         part as usize,
         &points,
-        |rng| (middle + spread * simulation::normal(rng)).exp(),
+        |rng| {
+            let length = |rng: &mut _, middle: f64| (middle + spread * simulation::normal(rng)).exp();
+            // Prompts vary around their mean, which the paces are for.
+            (length(rng, -spread * spread / 2.0), length(rng, middle))
+        },
         SIMULATED,
         1,
     );
@@ -365,7 +370,7 @@ fn at_peak(
 }
 
 /// Runs the policies against the week and enters what the chosen one saves.
-fn scale(sheet: &mut Sheet, spec: &Spec<'_>, week: &Rates) -> Option<Scaling> {
+fn scale(sheet: &mut Sheet, spec: &Spec<'_>, week: &Rates, usual_week: &Rates) -> Option<Scaling> {
     let value = |name: &str| sheet.value(name);
     let headroom = value("planning.headroom")?;
     let replicas = value("sizing.replicas")?;
@@ -382,7 +387,8 @@ fn scale(sheet: &mut Sheet, spec: &Spec<'_>, week: &Rates) -> Option<Scaling> {
         hourly: value("sizing.gpu_price")? * value("sizing.gpus_per_replica")?,
     };
     let may_lose = spec.slo.errors.rate.map_or(autoscaling::USUAL_LOSS, |rate| rate.as_f64());
-    let (outcomes, chosen) = autoscaling::choose(&autoscaling::usual_policies(), week, &fleet, may_lose);
+    let policies = autoscaling::usual_policies();
+    let (outcomes, chosen) = autoscaling::choose(&policies, week, usual_week, &fleet, may_lose);
     let share = (outcomes[chosen].average_replicas / replicas).min(1.0);
     let why = format!("the week's load with {} scaling", outcomes[chosen].policy.name());
     let share = Input::assumed(share, why).between((share * 0.9).min(1.0), (share * 1.2).min(1.0));

@@ -9,7 +9,7 @@ mod money;
 
 use mainstay_economics::ApiPrice;
 use mainstay_formula::{Sheet, Simulation};
-use mainstay_traffic::arrivals::{Rates, Shape as Arrivals};
+use mainstay_traffic::arrivals::{Burst, Rates, Shape as Arrivals};
 
 use crate::requirements::{Audience, Constraints, Planning, Shape, Slo, Traffic};
 pub use contradictions::{Contradiction, FASTEST_BURN, Kind};
@@ -46,8 +46,10 @@ pub struct Plan {
     pub sheet: Sheet,
     /// What many draws of the uncertain inputs made of them.
     pub simulation: Simulation,
-    /// Requests in a second over a week.
+    /// Requests in a second over a week, with the bursts that the file names.
     pub week: Rates,
+    /// The same without bursts: what a schedule can know.
+    pub usual_week: Rates,
     /// A fleet for a model of one's own; none where the catalogue has no such model.
     pub fleet: Option<FleetPlan>,
     /// Costs ahead.
@@ -74,13 +76,32 @@ pub fn plan(spec: &Spec<'_>) -> Option<Plan> {
     let capacity = capacity::enter(&mut sheet, spec.traffic, spec.audience, &peak, spec.with_passages)?;
     capacity::enter_storage(&mut sheet, &capacity, spec.planning, spec.dimensions);
     capacity::enter_streams(&mut sheet, &capacity, spec.slo);
-    let week = shape.week(sheet.value("capacity.average_requests_per_second")?);
-    let fleet = fleet::enter(&mut sheet, spec, &capacity, &week);
+    let usual_week = shape.week(sheet.value("capacity.average_requests_per_second")?);
+    let week = with_bursts(&usual_week, spec.traffic.burst_requests_per_second);
+    let fleet = fleet::enter(&mut sheet, spec, &capacity, &week, &usual_week);
     money::enter(&mut sheet, spec, &capacity);
     let simulation = sheet.simulate(DRAWS, SEED);
     let contradictions = contradictions::find(spec, &sheet, &simulation, fleet.as_ref());
     let money = Money::ahead(spec, &sheet);
-    Some(Plan { sheet, simulation, week, fleet, money, contradictions })
+    Some(Plan { sheet, simulation, week, usual_week, fleet, money, contradictions })
+}
+
+/// Minutes until a burst is at its height, and at it.
+const BURST_MINUTES: (usize, usize) = (2, 15);
+
+/// A week with a burst up to this rate in the busiest minute of every day: at the worst time there is.
+fn with_bursts(usual: &Rates, most: Option<f64>) -> Rates {
+    const DAY: usize = 1_440;
+    let Some(most) = most else { return usual.clone() };
+    let days = usual.per_minute.chunks(DAY).enumerate();
+    days.fold(usual.clone(), |week, (day, rates)| {
+        let busiest = rates.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        let Some((minute, rate)) = busiest.filter(|(_, rate)| **rate > 0.0 && **rate < most) else {
+            return week;
+        };
+        let (ramp, lasts) = BURST_MINUTES;
+        week.with(&Burst { minute: day * DAY + minute, ramp, lasts, factor: most / rate })
+    })
 }
 
 /// What the file says of the load's shape, else what is usual for the audience.

@@ -77,20 +77,20 @@ pub(super) fn autoscaling(args: &ScalingArgs, config_path: Option<&Path>) -> any
         most: args.most.or(planned_most).unwrap_or(MOST).max(least),
     };
     let may_lose = args.may_lose.or(scaling.map(|scaling| scaling.may_lose)).unwrap_or(USUAL_LOSS);
-    let (rates, warnings) = match &args.trace {
+    let (rates, usual, warnings) = match &args.trace {
         Some(path) => {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("{} cannot be read", path.display()))?;
             let trace =
                 read_trace(&text).map_err(|error| BadInput(format!("{}: {error}", path.display())))?;
-            (trace.rates, trace.warnings)
+            (trace.rates.clone(), trace.rates, trace.warnings)
         }
-        None => (
-            plan.as_ref().map(|plan| plan.week.clone()).expect("without a trace there is a plan"),
-            Vec::new(),
-        ),
+        None => {
+            let plan = plan.as_ref().expect("without a trace there is a plan");
+            (plan.week.clone(), plan.usual_week.clone(), Vec::new())
+        }
     };
-    let (outcomes, chosen) = choose(&usual_policies(), &rates, &fleet, may_lose);
+    let (outcomes, chosen) = choose(&usual_policies(), &rates, &usual, &fleet, may_lose);
     if args.json {
         let answer = json!({
             "average_requests_per_second": rates.average(),

@@ -77,7 +77,7 @@ impl VllmArgs {
         };
         let mut file = fs::OpenOptions::new().append(true).create(true).open(rows)?;
         let head = if known { String::new() } else { format!("{HEADER}\n") };
-        write!(file, "{head}{row}\n").with_context(|| format!("{} cannot be written", rows.display()))?;
+        writeln!(file, "{head}{row}").with_context(|| format!("{} cannot be written", rows.display()))?;
         terminal::complain(format_args!("added to {}: {row}", rows.display()));
         Ok(())
     }
