@@ -4,7 +4,6 @@
 //! [`forecast`] looks ahead month by month, [`trend`] at what a ledger says. Amounts are floats: they are estimates, and nothing
 //! is booked from them.
 
-pub mod break_even;
 mod costs;
 pub mod forecast;
 pub mod levers;

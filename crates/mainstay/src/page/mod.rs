@@ -24,6 +24,16 @@ pub(crate) fn document(title: &str, body: &str) -> String {
     )
 }
 
+/// The same, with what stands between backticks as code.
+pub(crate) fn with_code(text: &str) -> String {
+    // Without a partner a backtick is a backtick.
+    if text.matches('`').count() % 2 == 1 {
+        return escaped(text);
+    }
+    let pieces = text.split('`').map(escaped).enumerate();
+    pieces.map(|(at, piece)| if at % 2 == 1 { format!("<code>{piece}</code>") } else { piece }).collect()
+}
+
 /// Text as a page shows it.
 pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -69,5 +79,7 @@ mod tests {
     #[test]
     fn what_others_wrote_cannot_become_markup() {
         assert_eq!(escaped("<script>&'\"\u{1b}\n"), "&lt;script&gt;&amp;&#39;&quot;\u{fffd} ");
+        assert_eq!(with_code("see `a < b` & go on"), "see <code>a &lt; b</code> &amp; go on");
+        assert_eq!(with_code("one ` alone"), "one ` alone");
     }
 }

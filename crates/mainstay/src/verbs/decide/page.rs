@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use mainstay_decisions::{Choice, State};
 
 use super::{Decided, state_word};
-use crate::page::{document, escaped, facts};
+use crate::page::{document, escaped, facts, with_code};
 
 /// A page with every decision.
 pub(super) fn page(product: &str, decided: &[Decided], measured: bool) -> String {
@@ -64,7 +64,7 @@ fn card(html: &mut String, decided: &Decided) {
         escaped(card.title),
         escaped(card.question),
         escaped(decision.choice.name),
-        escaped(decision.why),
+        with_code(decision.why),
         id = card.id,
     );
     if let Some((option, because)) = &decided.pin {
@@ -107,7 +107,7 @@ fn gates(html: &mut String, decided: &Decided) {
             html,
             "<li class=\"{class}\">{}<br><span class=\"note\">If not: {}</span></li>",
             escaped(&words),
-            escaped(standing.premise.otherwise)
+            with_code(standing.premise.otherwise)
         );
     }
     html.push_str("</ul>\n");
@@ -140,7 +140,7 @@ fn application(html: &mut String, choice: &Choice) {
 }
 
 fn list(html: &mut String, title: Option<&str>, items: impl Iterator<Item = String>) {
-    let items: Vec<String> = items.map(|item| format!("<li>{}</li>\n", escaped(&item))).collect();
+    let items: Vec<String> = items.map(|item| format!("<li>{}</li>\n", with_code(&item))).collect();
     if items.is_empty() {
         return;
     }
