@@ -394,8 +394,9 @@ impl Admission {
     pub fn note_search(&self, took: Duration) {
         let mut state = self.state();
         let now = self.now();
-        let took = took.as_secs_f64();
-        let before = state.searches_lately(now).unwrap_or(took);
+        // One search that takes long, the first one perhaps, is no sign: it begins at nothing, and none counts without bound.
+        let took = took.min(4 * self.settings.search_target).as_secs_f64();
+        let before = state.searches_lately(now).unwrap_or(0.0);
         state.searches = Some((before + SEARCH_WEIGHT * (took - before), now));
     }
 
