@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::App;
 use crate::error::{Failure, HttpError};
-use crate::extract::query_of;
+use crate::extract::{number_of, query_of};
 use crate::guard::Visit;
 use crate::json::Json;
 
@@ -40,7 +40,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Value>, Failure> {
     let Visit { tenant, tag, .. } = &visit;
     let query: ListQuery = query_of(request.uri()).map_err(|error| tag.fail(error))?;
-    let days = days_of(query.days).map_err(|error| tag.fail(error))?;
+    let days = number_of("days", query.days, USUAL_DAYS, MOST_DAYS).map_err(|error| tag.fail(error))?;
     let by = query.by.unwrap_or(Dimension::Model);
     let today = app.clock.now().as_micros().div_euclid(DAY_MICROS) * DAY_MICROS;
     let from = Timestamp::from_micros(today - days * DAY_MICROS);
@@ -62,15 +62,6 @@ pub(crate) async fn list(
 /// Whose costs are meant.
 fn scope_of(tenant: &TenantId) -> HistoryScope {
     if tenant.is_operator() { HistoryScope::Everyone } else { HistoryScope::Tenant(tenant.clone()) }
-}
-
-fn days_of(wanted: Option<i64>) -> Result<i64, HttpError> {
-    let days = wanted.unwrap_or(USUAL_DAYS);
-    if (1..=MOST_DAYS).contains(&days) {
-        return Ok(days);
-    }
-    let message = format!("days is {days}; it must be from 1 to {MOST_DAYS}");
-    Err(HttpError::Invalid { message, param: Some("days".to_owned()) })
 }
 
 /// One entry per value, the dearest first, with the days that had any turn.

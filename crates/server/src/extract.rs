@@ -1,5 +1,7 @@
 //! What the address of a request says, with errors in the shape of the API.
 
+use std::fmt::Display;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query};
 use http::Uri;
@@ -46,12 +48,22 @@ pub(crate) fn corpus_named(name: Option<String>) -> Result<CorpusName, HttpError
 
 /// A number of results that a caller asked for, from 1 to `most`.
 pub(crate) fn limit_of(wanted: Option<usize>, default: usize, most: usize) -> Result<usize, HttpError> {
-    let limit = wanted.unwrap_or(default);
-    if limit == 0 || limit > most {
-        let message = format!("limit is {limit}; it must be from 1 to {most}");
-        return Err(HttpError::Invalid { message, param: Some("limit".to_owned()) });
+    number_of("limit", wanted, default, most)
+}
+
+/// The number that a parameter of a request says, from 1 to `most`, or what is meant where it is not there.
+pub(crate) fn number_of<N: Copy + PartialOrd + Display + From<u8>>(
+    param: &str,
+    wanted: Option<N>,
+    default: N,
+    most: N,
+) -> Result<N, HttpError> {
+    let number = wanted.unwrap_or(default);
+    if number < N::from(1) || number > most {
+        let message = format!("{param} is {number}; it must be from 1 to {most}");
+        return Err(HttpError::Invalid { message, param: Some(param.to_owned()) });
     }
-    Ok(limit)
+    Ok(number)
 }
 
 #[cfg(test)]
