@@ -9,12 +9,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use mainstay_decisions::measured::{Reading, Samples, Series};
 use mainstay_domain::Clock;
 
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::compose;
 use crate::terminal::{self, BadInput};
 
@@ -101,6 +101,13 @@ impl VllmArgs {
         let base = url.trim_end_matches('/').trim_end_matches("/metrics");
         let client = Client::new(base, "", None);
         let clock = Clock::system();
+        // What the client says is about a Mainstay; only its last cause is about this.
+        let unread = |error: ClientError| {
+            anyhow!(
+                "no vLLM tells its metrics at {base}/metrics: {}",
+                anyhow::Error::from(error).root_cause()
+            )
+        };
         let pause = Duration::from_secs(self.seconds) / (READINGS - 1);
         compose::runtime()?.block_on(async {
             let mut texts = Vec::new();
@@ -108,7 +115,7 @@ impl VllmArgs {
                 if reading > 0 {
                     clock.sleep(pause).await;
                 }
-                texts.push(client.get_text("/metrics").await?);
+                texts.push(client.get_text("/metrics").await.map_err(unread)?);
             }
             Ok(texts)
         })
