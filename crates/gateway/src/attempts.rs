@@ -1,9 +1,9 @@
 //! What the attempts at an answer cost: each is entered into the turn before it is made, and those that fail are booked
 //! apart from the one that answers.
 
+use mainstay_domain::Usage;
 use mainstay_domain::port::Prices;
 use mainstay_domain::usage::UsageSource;
-use mainstay_domain::{ModelErrorKind, Usage};
 use mainstay_models::Note;
 use mainstay_ops::{Turn, measure};
 
@@ -28,17 +28,23 @@ pub(crate) fn enter(turn: &mut Turn, prices: &dyn Prices, prompt: Usage, note: &
                 (None, true) => estimate,
                 (None, false) => Usage::default(),
             };
-            failed(turn, prices, *kind, billed);
+            failed(turn, prices, kind.code(), billed);
+        }
+        // Which of both will be dropped nobody knows yet; the prompt of each is the same.
+        Note::Hedged => {
+            failed(turn, prices, "hedged", prompt);
+            let model = turn.so_far().answered_model.clone().unwrap_or_default();
+            charge(turn, prices, &model, prompt, UsageSource::Estimated);
         }
         Note::Resumed { .. } => {}
     }
 }
 
-/// The call that was announced last has failed and has used this.
-pub(crate) fn failed(turn: &mut Turn, prices: &dyn Prices, kind: ModelErrorKind, billed: Usage) {
+/// The call that was announced last has failed, for the reason of this code, and has used this.
+pub(crate) fn failed(turn: &mut Turn, prices: &dyn Prices, code: &'static str, billed: Usage) {
     let model = turn.so_far().answered_model.clone().unwrap_or_default();
     let cost = prices.cost(&model, &billed).map(|(cost, _)| cost).unwrap_or_default();
-    measure::attempt_failed(&model, kind.code(), cost);
+    measure::attempt_failed(&model, code, cost);
     turn.attempt_failed(cost);
     // What the turn itself used is what the call uses that answers.
     charge(turn, prices, &model, Usage::default(), UsageSource::Estimated);

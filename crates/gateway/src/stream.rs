@@ -198,6 +198,7 @@ impl AnswerStream {
                 self.tally = Usage::default();
                 self.reported = false;
             }
+            Note::Hedged => {}
             Note::Resumed { replayed } => {
                 if !self.reported {
                     self.tally.completion += replayed;

@@ -88,7 +88,7 @@ metric_table! {
     RERANK_FAILURES = "mainstay_rerank_failures_total", Counter, None, ["model", "code"],
         "Searches that a reranker failed, so that the order of the fusion stood.";
     FAILED_ATTEMPTS = "mainstay_failed_attempts_total", Counter, None, ["model", "code"],
-        "Calls of models that failed on the way to an answer, whether another one answered or not.";
+        "Calls of models that failed on the way to an answer, whether another one answered or not; `hedged`: the slower of two that were made at once.";
     FAILED_COST = "mainstay_failed_attempts_cost_nano_dollars_total", Counter, None, ["model"],
         "What providers charge for such calls, in 10⁻⁹ US dollars; the cost of turns does not contain it.";
     BREAKER_STATE = "mainstay_breaker_state", Gauge, None, ["upstream"],

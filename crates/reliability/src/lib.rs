@@ -8,6 +8,7 @@ mod breaker;
 mod degradation;
 mod fair_queue;
 mod gradient;
+mod hedging;
 mod pressure;
 mod rate;
 mod retry;
@@ -21,6 +22,7 @@ pub use self::fair_queue::{
     Arrival, BurstBudget, Decision, FairQueue, QueuePolicy, ShedReason, Ticket, TierPolicy,
 };
 pub use self::gradient::{GradientLimit, GradientPolicy};
+pub use self::hedging::Hedging;
 pub use self::pressure::{Level, Pressure, PressureGauge, PressurePolicy, Signal};
 pub use self::rate::{Allowance, Bucket, Rate, RateTable, Wait};
 pub use self::retry::{Failure, Retries, RetryPolicy};

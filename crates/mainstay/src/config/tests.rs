@@ -261,6 +261,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("reliability.breaker.failures", "0"),
     ("reliability.breaker.error_rate", "\"0%\""),
     ("reliability.breaker.window", "\"0s\""),
+    ("reliability.hedge_share", "\"some\""),
     ("reliability.breaker.min_calls", "0"),
     ("reliability.breaker.recovery", "\"0s\""),
     ("reliability.breaker.longest_recovery", "\"1s\""),

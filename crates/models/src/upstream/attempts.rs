@@ -39,6 +39,8 @@ pub(super) struct Attempt {
     /// Given back at the end; that of a probe when its answer begins, so that the next one need not wait for all of it.
     permit: Option<Permit>,
     deadline: Deadline,
+    /// When it was begun; where it is the second of a hedged call, when the first was.
+    since: Duration,
 }
 
 /// A wait that another upstream is worth more than.
@@ -114,7 +116,13 @@ impl Attempts {
                             self.call.deadline
                         };
                         let upstreams = self.upstreams.clone();
-                        return Ok(Attempt { upstreams, candidate, permit: Some(permit), deadline });
+                        return Ok(Attempt {
+                            upstreams,
+                            candidate,
+                            permit: Some(permit),
+                            deadline,
+                            since: now,
+                        });
                     }
                     Err(wait) => self.pass_over(unavailable(&candidate.name, wait)),
                 },
@@ -141,6 +149,24 @@ impl Attempts {
                 && self.made == 0
                 && !self.candidates.iter().filter(is_remote).any(can_answer);
             is_only_hope.then(|| candidate.health.admit_early(now)).flatten().ok_or(wait)
+        })
+    }
+
+    /// The call of the attempt once more, beside it, where there is a call left for that beside those that are kept for
+    /// other models.
+    pub(super) fn hedge(&mut self, attempt: &Attempt) -> Option<Attempt> {
+        if self.most.saturating_sub(self.made) <= self.others() {
+            return None;
+        }
+        let permit = attempt.candidate.health.hedge(self.upstreams.now())?;
+        self.made += 1;
+        self.made_here += 1;
+        Some(Attempt {
+            upstreams: self.upstreams.clone(),
+            candidate: attempt.candidate.clone(),
+            permit: Some(permit),
+            deadline: attempt.deadline,
+            since: attempt.since,
         })
     }
 
@@ -323,8 +349,14 @@ impl Attempt {
         &self.candidate
     }
 
+    /// A streamed call is made: after how long it may be made a second time.
+    pub(super) fn hedge_after(&self) -> Option<Duration> {
+        self.candidate.health.hedge_after()
+    }
+
     /// The first content has come. A probe has then seen what it was for.
     pub(super) fn began(&mut self) {
+        self.candidate.health.began_after(self.upstreams.now().saturating_sub(self.since));
         if let Some(permit) = self.permit.take_if(|permit| permit.is_probe()) {
             self.candidate.health.record(self.upstreams.now(), permit, CallResult::Succeeded);
         }

@@ -4,7 +4,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mainstay_domain::{ModelErrorKind, TimeoutPhase};
-use mainstay_reliability::{Breaker, BreakerSettings, BreakerState, CallResult, Permit, RetryBudget};
+use mainstay_reliability::{
+    Breaker, BreakerSettings, BreakerState, CallResult, Hedging, Permit, RetryBudget,
+};
 
 use crate::assistant::ModelName;
 
@@ -17,6 +19,7 @@ pub struct Health {
 struct State {
     breaker: Breaker,
     budget: RetryBudget,
+    hedging: Hedging,
     /// Until when the provider has asked to be left alone.
     busy_until: Duration,
 }
@@ -38,10 +41,11 @@ pub struct HealthReport {
 const LONGEST_BUSY: Duration = Duration::from_secs(60);
 
 impl Health {
-    pub(super) fn new(name: ModelName, breaker: BreakerSettings, retry_share: f64) -> Self {
+    pub(super) fn new(name: ModelName, breaker: BreakerSettings, retry_share: f64, hedge_share: f64) -> Self {
         let state = State {
             breaker: Breaker::new(breaker),
             budget: RetryBudget::new(retry_share),
+            hedging: Hedging::new(hedge_share),
             busy_until: Duration::ZERO,
         };
         Self { name, state: Mutex::new(state) }
@@ -79,6 +83,24 @@ impl Health {
     /// Whether one more call of the same request fits into the budget; if so it counts.
     pub(super) fn may_repeat(&self, now: Duration) -> bool {
         self.state().budget.withdraw(now)
+    }
+
+    /// A streamed call is made. After how long it may be made a second time.
+    pub(super) fn hedge_after(&self) -> Option<Duration> {
+        self.state().hedging.call()
+    }
+
+    /// Whether a call that takes long may be made a second time; if so it counts. Not while anything is wrong: what is slow
+    /// because it fails or is asked too much is not helped by more.
+    pub(super) fn hedge(&self, now: Duration) -> Option<Permit> {
+        let mut state = self.state();
+        let is_well = state.breaker.state(now) == BreakerState::Closed && state.busy_until <= now;
+        (is_well && state.hedging.withdraw()).then(|| state.breaker.admit(now).ok()).flatten()
+    }
+
+    /// How long the first content of a stream took.
+    pub(super) fn began_after(&self, time: Duration) {
+        self.state().hedging.took(time);
     }
 
     pub(crate) fn record(&self, now: Duration, permit: Permit, result: CallResult) {

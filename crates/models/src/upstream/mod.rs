@@ -3,11 +3,12 @@
 //!
 //! [`Upstreams`] knows how each upstream fares; [`Upstreams::complete`] and [`Upstreams::stream`] answer one request over
 //! its candidates. What an attempt is, and what follows its failure, is decided in [`attempts`]; an answer that broke off
-//! in its midst is continued in [`stream`].
+//! in its midst is continued in [`stream`]; one that is slow to begin is asked for twice in [`race`].
 
 mod ability;
 mod attempts;
 mod health;
+mod race;
 mod splice;
 mod stream;
 #[cfg(test)]
@@ -41,6 +42,9 @@ pub struct CallPolicy {
     pub retries: RetryPolicy,
     /// What of the traffic to an upstream may be repetition, 0 to 1.
     pub retry_share: f64,
+    /// What of the streams of an upstream may be asked for a second time because their first content takes longer than
+    /// that of 95 of 100, 0 to 1. The one that begins first is the answer; the other is dropped.
+    pub hedge_share: f64,
     /// When an upstream that fails is not called any more.
     pub breaker: BreakerSettings,
     /// How long the first content of a stream is held back, so that an answer that breaks off at once can be begun anew
@@ -51,11 +55,12 @@ pub struct CallPolicy {
 }
 
 impl Default for CallPolicy {
-    /// Three calls, a fifth of the traffic, nothing held back, refusals reported.
+    /// Three calls, a fifth of the traffic, none made twice for their slowness, nothing held back, refusals reported.
     fn default() -> Self {
         Self {
             retries: RetryPolicy::default(),
             retry_share: 0.2,
+            hedge_share: 0.0,
             breaker: BreakerSettings::default(),
             hold_back: Duration::ZERO,
             refusals_fall_back: false,
@@ -101,6 +106,9 @@ pub enum Note {
         /// Whether the provider had accepted the call, so that it may charge for it.
         may_be_billed: bool,
     },
+    /// The call that was announced last takes long and is made a second time. One of both will be dropped, and its prompt
+    /// is charged.
+    Hedged,
     /// The call that was announced last goes on where one before it broke off. So many tokens of its answer, as an
     /// estimate, were not passed on, because the caller has them.
     Resumed {
@@ -144,7 +152,8 @@ impl Upstreams {
             known.retain(|_, health| Arc::strong_count(health) > 1 || !health.is_well(now));
         }
         let breaker = self.breakers.get(name).copied().unwrap_or(self.policy.breaker);
-        let health = Arc::new(Health::new(name.clone(), breaker, self.policy.retry_share));
+        let health =
+            Arc::new(Health::new(name.clone(), breaker, self.policy.retry_share, self.policy.hedge_share));
         if known.len() < REMEMBERED {
             known.insert(name.clone(), health.clone());
         }

@@ -5,19 +5,19 @@
 //! says word for word what was said. Everything else ends with an error, and never looks finished.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use mainstay_domain::chat::{ChatEvent, ChoiceDelta, Message, Role};
-use mainstay_domain::port::{ChatStream, ModelCall};
+use mainstay_domain::port::ModelCall;
 use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{ModelError, ModelErrorKind, TimeoutPhase, Usage};
 
 use super::Note;
 use super::ability::Prefill;
 use super::attempts::{Attempt, Attempts};
+use super::race::{Open, Race, Raced, Wait};
 use super::splice::{Diverged, Sent, Splice, is_seen};
 use super::tools::{self, Arguments};
 
@@ -49,26 +49,26 @@ pub struct AttemptedStream {
     has_diverged: bool,
 }
 
-type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Open = Pin<Box<dyn Future<Output = Result<ChatStream, ModelError>> + Send>>;
-
 enum State {
     Begin,
     Waiting(Wait),
-    Opening {
-        open: Open,
-        attempt: Attempt,
-        splice: Option<Splice>,
-    },
+    Opening(Opening),
     Reading(Reading),
     /// Nothing comes after what is in the queue but this.
     Failing(ModelError),
     Ended,
 }
 
+/// An attempt that no provider has accepted yet.
+struct Opening {
+    race: Race,
+    attempt: Attempt,
+    splice: Option<Splice>,
+}
+
 /// An attempt whose answer comes.
 struct Reading {
-    stream: ChatStream,
+    race: Race,
     attempt: Attempt,
     splice: Option<Splice>,
     /// Runs until the first content, where another candidate is worth more than waiting longer.
@@ -135,21 +135,63 @@ impl AttemptedStream {
                 (self.call_of(&attempt), None)
             };
             self.steps.push_back(Step::Note(Note::Began(attempt.name().clone())));
-            let (model, clock) = (attempt.model().clone(), self.attempts.upstreams().clock);
-            let within = self.attempts.first_content_within();
-            let provider = attempt.name().provider.to_string();
-            let open = async move {
-                let opening = model.stream(call);
-                match within {
-                    None => opening.await,
-                    Some(within) => match clock.timeout(within, opening).await {
-                        Some(opened) => opened,
-                        None => Err(too_slow(provider, TimeoutPhase::Headers)),
-                    },
-                }
-            };
-            self.state = State::Opening { open: Box::pin(open), attempt, splice };
+            let open = self.open(&attempt, call);
+            // What is gone on with is asked for once: a second try would be another answer.
+            let due = if splice.is_none() { attempt.hedge_after() } else { None };
+            let clock = self.attempts.upstreams().clock;
+            let due = due.map(|after| Box::pin(async move { clock.sleep(after).await }) as Wait);
+            self.state = State::Opening(Opening { race: Race::new(open, due), attempt, splice });
             return;
+        }
+    }
+
+    /// The call of an attempt until its provider accepts it.
+    fn open(&self, attempt: &Attempt, call: ModelCall) -> Open {
+        let (model, clock) = (attempt.model().clone(), self.attempts.upstreams().clock);
+        let within = self.attempts.first_content_within();
+        let provider = attempt.name().provider.to_string();
+        Box::pin(async move {
+            let opening = model.stream(call);
+            match within {
+                None => opening.await,
+                Some(within) => match clock.timeout(within, opening).await {
+                    Some(opened) => opened,
+                    None => Err(too_slow(provider, TimeoutPhase::Headers)),
+                },
+            }
+        })
+    }
+
+    /// Makes the call that is under way a second time, where that may be.
+    fn hedge(&mut self) {
+        let attempt = match &self.state {
+            State::Opening(opening) => &opening.attempt,
+            State::Reading(reading) => &reading.attempt,
+            _ => return,
+        };
+        let Some(rival) = self.attempts.hedge(attempt) else { return };
+        let open = self.open(&rival, self.call_of(&rival));
+        match &mut self.state {
+            State::Opening(opening) => opening.race.hedge(open, rival),
+            State::Reading(reading) => reading.race.hedge(open, rival),
+            _ => return,
+        }
+        self.steps.push_back(Step::Note(Note::Hedged));
+    }
+
+    /// The second call is the answer now.
+    fn overtaken(&mut self, winner: Attempt, failed: Option<ModelError>) {
+        let attempt = match &mut self.state {
+            State::Opening(opening) => &mut opening.attempt,
+            State::Reading(reading) => {
+                reading.reported = None;
+                &mut reading.attempt
+            }
+            _ => return,
+        };
+        let loser = std::mem::replace(attempt, winner);
+        if let Some(error) = failed {
+            loser.failed(&self.attempts.blame(error));
         }
     }
 
@@ -181,7 +223,14 @@ impl AttemptedStream {
         Some((call, Splice::after_prefix(beginning.len())))
     }
 
-    fn opened(&mut self, stream: ChatStream, attempt: Attempt, splice: Option<Splice>) {
+    fn opened(&mut self) {
+        let Opening { race, attempt, splice } = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Opening(opening) => opening,
+            other => {
+                self.state = other;
+                return;
+            }
+        };
         if !self.accepted {
             self.accepted = true;
             self.steps.push_back(Step::Accepted);
@@ -192,7 +241,7 @@ impl AttemptedStream {
             .first_content_within()
             .map(|within| Box::pin(async move { clock.sleep(within).await }) as Wait);
         self.state = State::Reading(Reading {
-            stream,
+            race,
             attempt,
             splice,
             patience,
@@ -201,6 +250,18 @@ impl AttemptedStream {
             has_begun: false,
             arguments: Arguments::default(),
         });
+    }
+
+    /// Takes what comes of the attempt under way.
+    fn came(&mut self, raced: Result<Option<Raced>, ModelError>) {
+        match raced {
+            Ok(Some(Raced::Opened)) => self.opened(),
+            Ok(Some(Raced::Event(event))) => self.take(event),
+            Ok(Some(Raced::Due)) => self.hedge(),
+            Ok(Some(Raced::Overtaken(attempt, failed))) => self.overtaken(attempt, failed),
+            Ok(None) => self.finished(),
+            Err(error) => self.failed(error),
+        }
     }
 
     /// Takes a piece of the attempt under way.
@@ -286,7 +347,7 @@ impl AttemptedStream {
     fn failed(&mut self, error: ModelError) {
         let (attempt, reported, completion) = match std::mem::replace(&mut self.state, State::Ended) {
             State::Reading(reading) => (reading.attempt, reading.reported, reading.completion),
-            State::Opening { attempt, .. } => (attempt, None, 0),
+            State::Opening(Opening { attempt, .. }) => (attempt, None, 0),
             _ => return,
         };
         let error = self.attempts.blame(error);
@@ -386,20 +447,12 @@ impl Stream for AttemptedStream {
                     ready!(wait.as_mut().poll(cx));
                     this.state = State::Begin;
                 }
-                State::Opening { open, .. } => match ready!(open.as_mut().poll(cx)) {
-                    Ok(stream) => {
-                        if let State::Opening { attempt, splice, .. } =
-                            std::mem::replace(&mut this.state, State::Ended)
-                        {
-                            this.opened(stream, attempt, splice);
-                        }
-                    }
-                    Err(error) => this.failed(error),
-                },
-                State::Reading(reading) => match reading.stream.as_mut().poll_next(cx) {
-                    Poll::Ready(Some(Ok(event))) => this.take(event),
-                    Poll::Ready(Some(Err(error))) => this.failed(error),
-                    Poll::Ready(None) => this.finished(),
+                State::Opening(opening) => {
+                    let raced = ready!(opening.race.poll_next(cx));
+                    this.came(raced);
+                }
+                State::Reading(reading) => match reading.race.poll_next(cx) {
+                    Poll::Ready(raced) => this.came(raced),
                     Poll::Pending => {
                         let Some(patience) = &mut reading.patience else { return Poll::Pending };
                         ready!(patience.as_mut().poll(cx));

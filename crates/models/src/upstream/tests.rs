@@ -33,6 +33,10 @@ enum Act {
     Break(usize, ModelErrorKind),
     /// Accepts and never says anything.
     Hang,
+    /// Accepts after so many milliseconds and says all of it.
+    Late(u64),
+    /// Accepts at once, says nothing for so many milliseconds, then fails.
+    FailLate(u64),
     /// Says these pieces and breaks off.
     BreakAfter(Vec<ChoiceDelta>),
     /// Says these pieces and nothing more.
@@ -151,6 +155,18 @@ impl ChatModel for Scripted {
                 Box::pin(stream::iter(begin.chain(say(&ANSWER[..after])).chain(broken).collect::<Vec<_>>()))
             }
             Act::Hang => Box::pin(stream::iter(begin.collect::<Vec<_>>()).chain(stream::pending())),
+            Act::Late(after) => {
+                Clock::system().sleep(Duration::from_millis(after)).await;
+                Box::pin(stream::iter(begin.chain(say(ANSWER)).chain(end).collect::<Vec<_>>()))
+            }
+            Act::FailLate(after) => {
+                let broken = Err(self.error(ModelErrorKind::Provider, None));
+                let late = stream::once(async move {
+                    Clock::system().sleep(Duration::from_millis(after)).await;
+                    broken
+                });
+                Box::pin(stream::iter(begin.collect::<Vec<_>>()).chain(Box::pin(late)))
+            }
             Act::CutTool(_) => unreachable!("a whole answer is not streamed"),
             Act::HangAfter(pieces) => {
                 let begun = begin.chain(pieces.into_iter().map(piece)).collect::<Vec<_>>();
@@ -672,4 +688,97 @@ async fn a_breaker_counts_answers_that_break_off_one_after_the_other() {
         assert_eq!(world.stream().await.1, Err(ModelErrorKind::Truncated));
     }
     assert_eq!(world.stream().await.1, Err(ModelErrorKind::Unavailable));
+}
+
+/// A model that has answered twenty streams within 100 ms each and then does this, asked so that a twentieth may be asked
+/// for twice.
+async fn usually_quick(then: &[Act]) -> (World, Arc<Scripted>) {
+    let usual = vec![Act::Late(100); 20];
+    let model = Scripted::new("a", usual.into_iter().chain(then.iter().cloned()));
+    let policy = CallPolicy { hedge_share: 0.05, ..CallPolicy::default() };
+    let world = World::new(policy, &[&model]);
+    for _ in 0..20 {
+        assert_eq!(world.stream().await.1, Ok(()));
+    }
+    assert_eq!(model.calls(), 20);
+    (world, model)
+}
+
+fn hedged(steps: &[Step]) -> usize {
+    steps.iter().filter(|step| **step == Step::Note(Note::Hedged)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_slow_to_begin_is_asked_for_twice_and_the_first_to_begin_is_the_answer() {
+    let (world, model) = usually_quick(&[Act::Hang, Act::Late(50)]).await;
+    let began = world.clock.instant();
+    let (text, end, steps) = world.stream_call(world.call()).await;
+    assert_eq!((text.as_str(), end), (ANSWER, Ok(())));
+    assert_eq!((model.calls(), hedged(&steps)), (22, 1));
+    assert_eq!(world.clock.instant() - began, Duration::from_millis(150), "the p95, then the second's time");
+    let began = |step: &&Step| matches!(step, Step::Note(Note::Began(_)));
+    assert_eq!(steps.iter().filter(began).count(), 1, "it is one announcement and one answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_call_wins_where_it_begins_before_the_second() {
+    for slow in [Act::Late(120), Act::Late(199)] {
+        let (world, model) = usually_quick(&[slow, Act::Hang]).await;
+        let (text, end, steps) = world.stream_call(world.call()).await;
+        assert_eq!((text.as_str(), end), (ANSWER, Ok(())));
+        assert_eq!((model.calls(), hedged(&steps)), (22, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_two_calls_that_fails_leaves_the_answer_to_the_other() {
+    let cases =
+        [[Act::FailLate(150), Act::Late(300)], [Act::Late(400), Act::FailLate(50)], [Act::Late(400), DOWN]];
+    for acts in cases {
+        let (world, model) = usually_quick(&acts).await;
+        let (text, end, steps) = world.stream_call(world.call()).await;
+        assert_eq!((text.as_str(), end), (ANSWER, Ok(())));
+        assert_eq!((model.calls(), hedged(&steps)), (22, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_both_fail_there_is_another_attempt() {
+    let (world, model) = usually_quick(&[Act::FailLate(150), Act::FailLate(150), Act::Say]).await;
+    let (text, end, steps) = world.stream_call(world.call()).await;
+    assert_eq!((text.as_str(), end), (ANSWER, Ok(())));
+    let failed = |step: &&Step| matches!(step, Step::Note(Note::Failed { .. }));
+    assert_eq!((model.calls(), hedged(&steps), steps.iter().filter(failed).count()), (23, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_call_is_one_of_the_calls_of_its_request_and_a_twentieth_of_all() {
+    // Twenty calls have saved up one; the next twenty slow ones save up another.
+    let slow = vec![Act::Late(150); 21];
+    let (world, model) = usually_quick(&slow).await;
+    let mut twice = 0;
+    for _ in 0..20 {
+        twice += hedged(&world.stream_call(world.call()).await.2);
+    }
+    assert_eq!((twice, model.calls()), (1, 41));
+
+    // One call is all that this request may have.
+    let policy = CallPolicy { hedge_share: 1.0, ..CallPolicy::default() };
+    let policy = CallPolicy { retries: RetryPolicy { attempts: 1, ..policy.retries }, ..policy };
+    let model = Scripted::new("a", vec![Act::Late(100); 20].into_iter().chain([Act::Late(900)]));
+    let world = World::new(policy, &[&model]);
+    for _ in 0..21 {
+        assert_eq!(world.stream().await.1, Ok(()));
+    }
+    assert_eq!(model.calls(), 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_for_twice_unless_it_is_configured() {
+    let model = Scripted::new("a", vec![Act::Late(10); 30].into_iter().chain([Act::Late(900)]));
+    let world = world(&[&model]);
+    for _ in 0..31 {
+        assert_eq!(world.stream().await.1, Ok(()));
+    }
+    assert_eq!(model.calls(), 31);
 }

@@ -24,6 +24,10 @@ pub(crate) struct RawReliability {
     /// What of the calls of a model may be repetitions.
     #[schemars(example = "20%")]
     retry_share: Option<Ratio>,
+    /// What of the streams of a model may be asked for a second time because their first content takes longer than that of
+    /// 95 of 100; the one that begins first is the answer.
+    #[schemars(example = "5%")]
+    hedge_share: Option<Ratio>,
     /// How long the first content of a stream is held back, so that an answer that breaks off at once begins anew unseen.
     #[schemars(example = "200ms")]
     hold_back: Option<HumanDuration>,
@@ -77,6 +81,7 @@ impl RawReliability {
         CallPolicy {
             retries,
             retry_share: self.retry_share.map_or(defaults.retry_share, Ratio::as_f64),
+            hedge_share: self.hedge_share.map_or(defaults.hedge_share, Ratio::as_f64),
             breaker: self.breaker.check(defaults.breaker, &at.key("breaker"), findings),
             hold_back: self.hold_back.map_or(defaults.hold_back, |HumanDuration(time)| time),
             refusals_fall_back: self.refusals_fall_back.unwrap_or(defaults.refusals_fall_back),
