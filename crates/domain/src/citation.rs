@@ -96,6 +96,8 @@ pub struct PassageScore {
     pub sparse: Option<f32>,
     /// BM25 of its parent.
     pub parent: Option<f32>,
+    /// BM25 of its runs of characters, where the corpus is searched by them.
+    pub grams: Option<f32>,
     /// Cosine similarity of the second, better vectors, where the corpus has them.
     pub upgraded: Option<f32>,
     /// The mean of those of the passages of its document that were found, where a transformer made them.
@@ -113,6 +115,8 @@ pub struct ChannelRanks {
     pub sparse: Option<usize>,
     /// By the words of its parent.
     pub parent: Option<usize>,
+    /// By its runs of characters.
+    pub grams: Option<usize>,
     /// By the second, better vectors.
     pub upgraded: Option<usize>,
 }

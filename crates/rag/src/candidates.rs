@@ -7,7 +7,7 @@ use mainstay_domain::{ChunkId, CorpusName, DocumentId};
 
 use crate::fusion::{Fusion, fuse};
 use crate::library::Library;
-use crate::search::{DenseWeights, Found, failed, plan};
+use crate::search::{ChannelWeights, Found, failed, plan};
 
 /// How what the channels find is brought into one order: the settings of a corpus that can be changed without indexing it
 /// again.
@@ -29,6 +29,8 @@ pub struct Candidates {
     first_weight: Option<f32>,
     /// What of the share of the first vectors their documents count.
     document_share: f32,
+    /// What of the share of the words their runs of characters count.
+    grams_weight: f32,
     limit: usize,
 }
 
@@ -40,8 +42,8 @@ impl Candidates {
             Some(first) => (first, ranking.dense_weight),
             None => (ranking.dense_weight, 0.0),
         };
-        let documents_of_first = self.document_share;
-        let channels = self.found.weighted(DenseWeights { first, second, documents_of_first });
+        let (documents_of_first, grams) = (self.document_share, self.grams_weight);
+        let channels = self.found.weighted(ChannelWeights { first, second, documents_of_first, grams });
         let chunks = fuse(ranking.fusion, &channels);
         let visible = chunks.iter().filter_map(|(chunk, _)| self.documents.get(chunk)).take(self.limit);
         let mut seen = HashSet::new();
@@ -59,7 +61,7 @@ impl Library {
         let view = open.searchable_view().map_err(failed)?;
         let upgrade = open.upgrade().filter(|upgrade| upgrade.share() > 0.0);
         let first_weight = upgrade.as_ref().map(|_| view.dense_weight);
-        let document_share = view.document_share;
+        let (document_share, grams_weight) = (view.document_share, view.grams_weight);
         let plan = plan(&view, upgrade, query).await?;
         if let Some(error) = plan.not_embedded {
             // Rankings are compared: one without vectors would be another question's.
@@ -73,7 +75,7 @@ impl Library {
             .await
             .map_err(|error| failed(error.into()))?;
         let documents = rows.into_iter().map(|row| (row.chunk, row.doc_id)).collect();
-        Ok(Candidates { found, documents, first_weight, document_share, limit: query.limit })
+        Ok(Candidates { found, documents, first_weight, document_share, grams_weight, limit: query.limit })
     }
 
     /// How a corpus ranks, as configured.

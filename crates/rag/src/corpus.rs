@@ -37,6 +37,8 @@ pub struct CorpusSettings {
     /// What of that the document counts instead of the chunk, 0 to 1: [`crate::search::DOCUMENT_SHARE`] where a
     /// transformer makes the vectors, else nothing.
     pub document_share: f32,
+    /// What runs of characters count of the share of the keywords, 0 to 1. With 0 the index has none.
+    pub grams_weight: f32,
     /// What makes a second, better vector of each chunk in the background, if anything does.
     pub upgrade: Option<UpgradeSettings>,
     /// What has a second look at the best passages; `None` where nothing does.
@@ -80,6 +82,7 @@ pub(crate) struct View {
     pub(crate) fusion: Fusion,
     pub(crate) dense_weight: f32,
     pub(crate) document_share: f32,
+    pub(crate) grams_weight: f32,
     pub(crate) weights: Weights,
     /// By whose rules the words of its documents were analysed, most documents first.
     pub(crate) languages: Vec<Language>,
@@ -121,6 +124,9 @@ struct Recipe {
     average_length: f32,
     /// The same of their parents.
     average_parent_length: f32,
+    /// How many runs of characters a chunk had on average; nothing where the index has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    average_grams: Option<f32>,
     /// Counts the rebuilds: each has a namespace of its own, so that the old index answers until the new is complete.
     generation: u32,
 }
@@ -152,7 +158,7 @@ impl OpenCorpus {
         for document in first {
             lengths.add(&pieces_of(document));
         }
-        let recipe = Recipe::new(lengths, 0);
+        let recipe = Recipe::new(lengths, &settings, 0);
         let embedder = &settings.embedder;
         let value = with_judged(recipe.to_json(), &Judge::new(settings.quality));
         let corpus = library
@@ -214,7 +220,9 @@ impl OpenCorpus {
             return Ok(open);
         }
         let view = open.view();
-        let outdated = recipe.analysis != ANALYSIS_VERSION || recipe.fields != FIELDS_VERSION;
+        let outdated = recipe.analysis != ANALYSIS_VERSION
+            || recipe.fields != FIELDS_VERSION
+            || recipe.average_grams.is_some() != (settings.grams_weight > 0.0);
         match library.index.open(&view.namespace, &view.index_settings()).await {
             Ok(checkpoint) if !outdated => open.catch_up(library, checkpoint).await?,
             Ok(_) | Err(IndexError::Damaged { .. } | IndexError::OtherSettings { .. }) => {
@@ -516,7 +524,7 @@ impl OpenCorpus {
     ) -> Result<u64, LibraryError> {
         let mut writer = self.writer.lock().await;
         let old = self.view();
-        let recipe = self.measure(library, old.generation() + 1).await?;
+        let recipe = self.measure(library, &settings, old.generation() + 1).await?;
         let view = View::new(&self.tenant, &self.name, recipe, &settings, None);
         // What an interrupted rebuild left under this name is not complete.
         library.index.drop_namespace(&view.namespace).await?;
@@ -568,7 +576,12 @@ impl OpenCorpus {
     }
 
     /// The recipe for the chunks that the corpus has now.
-    async fn measure(&self, library: &Library, generation: u32) -> Result<Recipe, LibraryError> {
+    async fn measure(
+        &self,
+        library: &Library,
+        settings: &CorpusSettings,
+        generation: u32,
+    ) -> Result<Recipe, LibraryError> {
         let mut lengths = Lengths::default();
         let mut after = None;
         loop {
@@ -579,7 +592,7 @@ impl OpenCorpus {
                 lengths.add(&pieces_of_stored(document, &searchables_of(document)));
             }
         }
-        Ok(Recipe::new(lengths, generation))
+        Ok(Recipe::new(lengths, settings, generation))
     }
 
     /// Learns the languages, the fields and the number of chunks of the documents that there are now; returns the last.
@@ -646,7 +659,8 @@ impl View {
             fusion: settings.fusion,
             dense_weight: settings.dense_weight,
             document_share: settings.document_share,
-            weights: Weights::new(recipe.average_length, recipe.average_parent_length),
+            weights: Weights::new(recipe.average_length, recipe.average_parent_length, recipe.average_grams),
+            grams_weight: settings.grams_weight,
             languages: Vec::new(),
             parents_keep_to_headings: settings.chunking.mode == ChunkMode::Clauses,
             fields: CorpusFields::new([]),
@@ -661,6 +675,7 @@ impl View {
             fusion: self.fusion,
             dense_weight: self.dense_weight,
             document_share: self.document_share,
+            grams_weight: self.grams_weight,
             weights: self.weights,
             languages: self.languages.clone(),
             parents_keep_to_headings: self.parents_keep_to_headings,
@@ -678,18 +693,19 @@ impl View {
         IndexSettings {
             embedder: self.embedder.model().to_owned(),
             dimension: self.embedder.dimension(),
-            channels: Weights::CHANNELS.to_vec(),
+            channels: self.weights.channels(),
         }
     }
 }
 
 impl Recipe {
-    fn new(lengths: Lengths, generation: u32) -> Self {
+    fn new(lengths: Lengths, settings: &CorpusSettings, generation: u32) -> Self {
         Self {
             analysis: ANALYSIS_VERSION,
             fields: FIELDS_VERSION,
             average_length: lengths.of_chunks(),
             average_parent_length: lengths.of_parents(),
+            average_grams: (settings.grams_weight > 0.0).then(|| lengths.of_grams()),
             generation,
         }
     }
@@ -701,7 +717,14 @@ impl Recipe {
 
     /// Of a corpus whose recipe cannot be read: its index is built anew.
     fn unknown() -> Self {
-        Self { analysis: 0, fields: 0, average_length: 0.0, average_parent_length: 0.0, generation: 0 }
+        Self {
+            analysis: 0,
+            fields: 0,
+            average_length: 0.0,
+            average_parent_length: 0.0,
+            average_grams: None,
+            generation: 0,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! From chunks to the points of an index: the words of each chunk, weighed, and with the first chunk of each parent the words
-//! of the parent.
+//! of the parent. Where a corpus is searched by runs of characters, those of each chunk too.
 
 use std::sync::Arc;
 
@@ -10,22 +10,37 @@ use mainstay_text::{Bm25, Terms};
 use mainstay_vectors::{Fields, Point, SparseChannel, SparseVector};
 
 use crate::library::PreparedDocument;
-use crate::prepare::Searchable;
+use crate::prepare::{Searchable, grams};
 
 /// How the words of a corpus are weighed.
 #[derive(Clone, Copy)]
 pub(crate) struct Weights {
     chunks: Bm25,
     parents: Bm25,
+    /// `None` where points carry none.
+    grams: Option<Bm25>,
 }
 
 impl Weights {
     /// The channels that points carry.
-    pub(crate) const CHANNELS: [SparseChannel; 2] = [SparseChannel::Bm25, SparseChannel::Parent];
+    pub(crate) fn channels(&self) -> Vec<SparseChannel> {
+        let grams = self.grams.map(|_| SparseChannel::Grams);
+        [SparseChannel::Bm25, SparseChannel::Parent].into_iter().chain(grams).collect()
+    }
 
-    /// For chunks and parents of these average lengths.
-    pub(crate) fn new(average_length: f32, average_parent_length: f32) -> Self {
-        Self { chunks: Bm25::new(average_length), parents: Bm25::new(average_parent_length) }
+    /// For chunks and parents of these average lengths, and chunks of so many runs of characters, where those are searched.
+    pub(crate) fn new(average_length: f32, average_parent_length: f32, average_grams: Option<f32>) -> Self {
+        Self {
+            chunks: Bm25::new(average_length),
+            parents: Bm25::new(average_parent_length),
+            grams: average_grams.map(Bm25::new),
+        }
+    }
+
+    /// The runs of characters of a question, where those are searched.
+    pub(crate) fn question_grams(&self, question: &str) -> Option<SparseVector> {
+        let weighted = self.grams?.query_vector(&grams(question));
+        Some(weighted.into_iter().map(|(term, weight)| (term.0, weight)).collect())
     }
 
     /// The words of a question, for either channel.
@@ -48,7 +63,10 @@ impl Weights {
         });
         let words = pieces.iter().zip(parents).map(|(piece, parent)| {
             let own = (SparseChannel::Bm25, sparse(&self.chunks, &piece.searchable.terms()));
-            std::iter::once(own).chain(parent.map(|parent| (SparseChannel::Parent, parent))).collect()
+            let grams =
+                self.grams.map(|weights| (SparseChannel::Grams, sparse(&weights, &piece.searchable.grams())));
+            let parent = parent.map(|parent| (SparseChannel::Parent, parent));
+            std::iter::once(own).chain(parent).chain(grams).collect()
         });
         let ids = pieces.iter().map(|piece| ChunkId(first.0 + piece.ordinal));
         let points = ids.zip(words).zip(vectors);
@@ -102,6 +120,8 @@ fn parents<'a>(pieces: &[Piece<'a>]) -> impl Iterator<Item = (&'a Searchable, Ve
 pub(crate) struct Lengths {
     chunks: Mean,
     parents: Mean,
+    /// Runs of characters of a chunk.
+    grams: Mean,
 }
 
 #[derive(Default)]
@@ -120,6 +140,8 @@ impl Lengths {
         Self {
             chunks: mean(f64::from(chunking.target_words)),
             parents: mean(f64::from(chunking.parent_words) * 0.6),
+            // A word of a text has about six characters with the space after it, each the first of a run.
+            grams: mean(f64::from(chunking.target_words) * 6.0),
         }
     }
 
@@ -127,6 +149,7 @@ impl Lengths {
     pub(crate) fn add(&mut self, pieces: &[Piece<'_>]) {
         for piece in pieces {
             self.chunks.add(piece.searchable.terms().length());
+            self.grams.add(piece.searchable.grams().length());
         }
         for (first, rest) in parents(pieces) {
             self.parents.add(first.together_with(&rest).length());
@@ -136,6 +159,11 @@ impl Lengths {
     /// The average of chunks.
     pub(crate) fn of_chunks(&self) -> f32 {
         self.chunks.get()
+    }
+
+    /// The average number of runs of characters of a chunk.
+    pub(crate) fn of_grams(&self) -> f32 {
+        self.grams.get()
     }
 
     /// The average of parents.

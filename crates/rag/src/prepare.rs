@@ -9,7 +9,7 @@ use mainstay_domain::metadata::MetadataFault;
 use mainstay_domain::{ByteRange, DocumentId, Metadata, UserId};
 use mainstay_embed::StaticEmbedder;
 use mainstay_store::documents::{Finding, Fingerprint};
-use mainstay_text::{Analyzer, Language, Terms, detect_reliably};
+use mainstay_text::{Analyzer, Language, Terms, character_grams, detect_reliably};
 
 /// A document as it arrives.
 #[derive(Clone, Debug)]
@@ -98,6 +98,11 @@ impl Searchable {
         &self.dense_text[self.text_start..]
     }
 
+    /// The runs of characters of what is embedded, which find a word that is written or inflected a little differently.
+    pub(crate) fn grams(&self) -> Terms {
+        grams(&self.dense_text)
+    }
+
     /// What keyword search sees: the text under the title and headings that say what it is about.
     pub(crate) fn terms(&self) -> Terms {
         self.together_with(&[])
@@ -111,6 +116,11 @@ impl Searchable {
         }
         terms
     }
+}
+
+/// The runs of characters of a text, by the same rules for questions and documents of any language.
+pub(crate) fn grams(text: &str) -> Terms {
+    character_grams(text, Language::ENGLISH)
 }
 
 /// By what an unchanged document is recognised: everything that its index entries depend on, the way it is cut included.

@@ -69,7 +69,8 @@ const MOST_ATTEMPTS: usize = 5;
 
 /// What the indexes of a corpus are asked.
 pub(crate) struct Plan {
-    /// The dense search, the keywords of chunks, the keywords of parents.
+    /// The dense search, the keywords of chunks, the keywords of parents, and where the corpus has them the runs of
+    /// characters.
     searches: Vec<Search>,
     /// The index of the second vectors, and what it is asked.
     upgraded: Option<(Arc<Upgrade>, Search)>,
@@ -83,6 +84,7 @@ pub(crate) struct Found {
     sparse: Vec<Hit>,
     dense: Vec<Hit>,
     parents: Vec<Hit>,
+    grams: Vec<Hit>,
     upgraded: Vec<Hit>,
     /// The same with the chunks whose second vectors are still to be made, by their first ones.
     filled: Vec<Hit>,
@@ -92,30 +94,34 @@ pub(crate) struct Found {
     share: f32,
 }
 
-/// How much the vectors of a corpus count; the words count the rest.
+/// How much the channels of a corpus count: its vectors, and the words the rest.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct DenseWeights {
+pub(crate) struct ChannelWeights {
     /// The first vectors', while they are the only ones.
     pub(crate) first: f32,
     /// The second vectors', once every chunk has one.
     pub(crate) second: f32,
     /// What of the share of the first vectors their documents count.
     pub(crate) documents_of_first: f32,
+    /// What of the share of the words their runs of characters count.
+    pub(crate) grams: f32,
 }
 
 impl Found {
     /// The chunks that any channel has found.
     pub(crate) fn chunks(&self) -> HashSet<ChunkId> {
-        let lists = [&self.sparse, &self.dense, &self.parents, &self.upgraded];
+        let lists = [&self.sparse, &self.dense, &self.parents, &self.grams, &self.upgraded];
         lists.into_iter().flatten().map(|hit| hit.chunk).collect()
     }
 
     /// The channels with what each counts: the first vectors give way to the second as those come, and the words count the
     /// rest.
-    pub(crate) fn weighted(&self, weights: DenseWeights) -> [Channel; 5] {
+    pub(crate) fn weighted(&self, weights: ChannelWeights) -> [Channel; 6] {
         let first = weights.first * (1.0 - self.share);
         let second = weights.second * self.share;
-        let words = 1.0 - first - second;
+        let all_words = 1.0 - first - second;
+        let grams = all_words * weights.grams;
+        let words = all_words - grams;
         let documents =
             if self.share > 0.0 { second * DOCUMENT_SHARE } else { first * weights.documents_of_first };
         let (first, second) =
@@ -127,6 +133,7 @@ impl Found {
             channel(&self.parents, words * PARENT_SHARE),
             channel(&self.filled, second),
             channel(&self.documents, documents),
+            channel(&self.grams, grams),
         ]
     }
 }
@@ -141,8 +148,12 @@ impl Library {
         depth: usize,
     ) -> Result<(Vec<Passage>, BTreeSet<ChunkId>), RetrievalError> {
         let second = plan.upgraded.as_ref().map_or(0.0, |(upgrade, _)| upgrade.weight_for(&query.text));
-        let weights =
-            DenseWeights { first: view.dense_weight, second, documents_of_first: view.document_share };
+        let weights = ChannelWeights {
+            first: view.dense_weight,
+            second,
+            documents_of_first: view.document_share,
+            grams: view.grams_weight,
+        };
         let found = self.find(view, plan, query).await?;
         let channels = found.weighted(weights);
         let mut ranked = fuse(view.fusion, &channels);
@@ -164,12 +175,14 @@ impl Library {
             sparse: score_in(&found.sparse, chunk),
             dense: score_in(&found.dense, chunk),
             parent: score_in(&found.parents, chunk),
+            grams: score_in(&found.grams, chunk),
             upgraded: score_in(&found.upgraded, chunk),
             document: score_in(&found.documents, chunk).filter(|_| channels[4].weight > 0.0),
             ranks: ChannelRanks {
                 sparse: rank_in(&found.sparse, chunk),
                 dense: rank_in(&found.dense, chunk),
                 parent: rank_in(&found.parents, chunk),
+                grams: rank_in(&found.grams, chunk),
                 upgraded: rank_in(&found.upgraded, chunk),
             },
         };
@@ -189,7 +202,8 @@ impl Library {
     ) -> Result<Found, RetrievalError> {
         let found = self.index.search(&view.namespace, plan.searches.clone()).await;
         let found = found.map_err(|error| failed(error.into()))?;
-        let [dense, sparse, parents] = <[Vec<Hit>; 3]>::try_from(found).unwrap_or_default();
+        let mut found = found.into_iter();
+        let [dense, sparse, parents, grams] = [(); 4].map(|()| found.next().unwrap_or_default());
         let (upgraded, share) = match &plan.upgraded {
             Some((upgrade, search)) => {
                 let found = self.index.search(&upgrade.namespace, vec![search.clone()]).await;
@@ -197,21 +211,21 @@ impl Library {
             }
             None => (Vec::new(), 0.0),
         };
-        let places = self.places(query, [&dense, &upgraded, &sparse, &parents]).await?;
+        let places = self.places(query, [&dense, &upgraded, &sparse, &parents, &grams]).await?;
         let parents = surroundings::of_parents(&places, &parents);
         let filled = match &plan.upgraded {
             Some((upgrade, _)) => filled(&upgraded, &dense, |chunk| upgrade.is_missing(chunk)),
             None => Vec::new(),
         };
         let documents = surroundings::of_documents(&places, if share > 0.0 { &filled } else { &dense });
-        Ok(Found { sparse, dense, parents, upgraded, filled, documents, share })
+        Ok(Found { sparse, dense, parents, grams, upgraded, filled, documents, share })
     }
 
     /// Where the chunks stand that any channel has found.
     async fn places(
         &self,
         query: &RetrievalQuery,
-        channels: [&[Hit]; 4],
+        channels: [&[Hit]; 5],
     ) -> Result<HashMap<ChunkId, ParentId>, RetrievalError> {
         let mut chunks: Vec<ChunkId> = channels.into_iter().flatten().map(|hit| hit.chunk).collect();
         chunks.sort_unstable();
@@ -270,7 +284,7 @@ fn depth_of(query: &RetrievalQuery) -> usize {
     DEPTH.max(query.limit)
 }
 
-/// The dense search, the keywords of chunks, the keywords of parents; and why the question has no vector, if it has none.
+/// The dense search, the keywords of chunks, the keywords of parents, the runs of characters; and why the question has no vector, if it has none.
 async fn first_searches(
     view: &View,
     query: &RetrievalQuery,
@@ -298,7 +312,8 @@ async fn first_searches(
         (words(SparseChannel::Bm25, sparse.clone()), words(SparseChannel::Parent, sparse));
     let limit = depth_of(query);
     let search = |query| Search { query, limit, filter: filter.clone() };
-    Ok(([dense, chunks, parents].into_iter().map(search).collect(), not_embedded))
+    let grams = view.weights.question_grams(&query.text).map(|grams| words(SparseChannel::Grams, grams));
+    Ok(([dense, chunks, parents].into_iter().chain(grams).map(search).collect(), not_embedded))
 }
 
 fn passage(view: &View, score: PassageScore, row: ChunkRow) -> Passage {

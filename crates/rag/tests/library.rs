@@ -34,21 +34,31 @@ impl Site {
     }
 
     async fn open_as(folder: &Path, fusion: Fusion, mode: ChunkMode) -> Self {
+        Self::open_by(folder, |corpus| CorpusSettings {
+            fusion,
+            chunking: ChunkOptions { mode, ..ChunkOptions::default() },
+            ..corpus
+        })
+        .await
+    }
+
+    async fn open_by(folder: &Path, set: impl FnOnce(CorpusSettings) -> CorpusSettings) -> Self {
         let clock = Clock::system();
         let store = EmbeddedStore::open(DataDir::open(folder).unwrap(), clock).await.unwrap();
         let index =
             EmbeddedIndex::new(store.folder().subfolder("index").unwrap(), EmbeddedOptions::default())
                 .unwrap();
-        let corpus = CorpusSettings {
+        let corpus = set(CorpusSettings {
             embedder: Arc::new(StaticEmbedder::builtin()) as Arc<dyn Embedder>,
-            chunking: ChunkOptions { mode, ..ChunkOptions::default() },
-            fusion,
+            chunking: ChunkOptions::default(),
+            fusion: Fusion::Convex,
             dense_weight: 0.2,
             document_share: 0.0,
+            grams_weight: 0.0,
             upgrade: None,
             rerank: None,
             quality: QualitySettings::default(),
-        };
+        });
         let settings = LibrarySettings {
             corpora: HashMap::from([(CorpusName::new(CORPUS), corpus.clone())]),
             unnamed: corpus,
@@ -182,6 +192,41 @@ async fn a_passage_comes_with_its_exact_bytes_and_the_scores_of_every_channel() 
         passages.iter().find(|one| one.parent_range == best.parent_range && one.chunk != best.chunk);
     assert_eq!(sibling.unwrap().score.parent, best.score.parent, "chunks of one parent share its score");
     site.close().await;
+}
+
+#[tokio::test]
+async fn runs_of_characters_find_what_is_written_differently_once_the_corpus_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let documents = [
+        ("rope", "Belaying pins of the windjammer are oiled before each passage."),
+        ("lamp", "The lamp of the lighthouse is wound by hand."),
+        ("bread", "Bread rises overnight in the cellar."),
+    ];
+    // Neither word is one of the first document's.
+    let misspelt = "windjamer belayng";
+    let grams_of = |passages: &[Passage]| {
+        let rope = passages.iter().find(|passage| passage.document.as_str() == "rope");
+        rope.and_then(|passage| passage.score.grams)
+    };
+    let site = Site::open(folder.path()).await;
+    site.add(&documents).await;
+    assert_eq!(grams_of(&site.search(misspelt).await), None);
+    site.close().await;
+    // Turned on, the index is built anew; turned off again, too.
+    for (grams_weight, has) in [(0.5, true), (0.5, true), (0.0, false)] {
+        let site = Site::open_by(folder.path(), |corpus| CorpusSettings { grams_weight, ..corpus }).await;
+        let passages = site.search(misspelt).await;
+        assert_eq!(grams_of(&passages).is_some(), has, "{grams_weight}");
+        if has {
+            assert_eq!(passages[0].document.as_str(), "rope");
+            assert_eq!(passages[0].score.ranks.grams, Some(1));
+            assert!(passages[0].score.sparse.is_none());
+            site.add(&[("later", "The windjammers sail on Monday.")]).await;
+            let found = site.search("windjamer").await;
+            assert!(found.iter().any(|one| one.document.as_str() == "later" && one.score.grams.is_some()));
+        }
+        site.close().await;
+    }
 }
 
 #[tokio::test]

@@ -68,6 +68,7 @@ impl Site {
             fusion: Fusion::Convex,
             dense_weight: 0.2,
             document_share: 0.0,
+            grams_weight: 0.0,
             upgrade: upgraded.then_some(upgrade),
             rerank: None,
             quality,

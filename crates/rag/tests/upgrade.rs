@@ -158,6 +158,7 @@ impl Site {
             fusion: Fusion::Convex,
             dense_weight: 0.2,
             document_share: 0.0,
+            grams_weight: 0.0,
             rerank: None,
             quality: QualitySettings::default(),
             upgrade: wise.map(|wise| UpgradeSettings {

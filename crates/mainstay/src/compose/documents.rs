@@ -75,6 +75,7 @@ pub(super) async fn open_library(
                 .dense_weight
                 .filter(|_| upgrade.is_none())
                 .map_or_else(|| default_dense_weight(&corpus.embedder), |weight| weight as f32),
+            grams_weight: corpus.grams_weight as f32,
             document_share: if runs_here(&corpus.embedder) { 0.0 } else { DOCUMENT_SHARE },
             upgrade,
             rerank: rerankers.settings(&corpus.rerank),

@@ -335,6 +335,7 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("corpora.*.rerank_timeout", "\"0s\""),
     ("corpora.*.rerank_clear_lead", "\"far\""),
     ("corpora.*.quality.unreadable", "\"remove\""),
+    ("corpora.*.grams_weight", "\"some\""),
     ("corpora.*.quality.outliers", "\"hide\""),
     ("corpora.*.quality.least_words", "\"few\""),
     ("corpora.*.quality.most_words", "0"),

@@ -57,7 +57,11 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
         }
         let reranked = answer["reranking"]["reranked"] == true;
         let is_upgraded = results.iter().any(|result| result["scores"]["upgraded"].is_number());
+        let has_grams = results.iter().any(|result| result["scores"]["grams"].is_number());
         let mut columns = vec!["", "score", "dense", "bm25", "parent", "document", "bytes", "text"];
+        if has_grams {
+            columns.insert(5, "grams");
+        }
         if is_upgraded {
             columns.insert(3, "upgraded");
         }
@@ -79,6 +83,9 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
                 format!("{}–{}", result["start_byte"], result["end_byte"]),
                 excerpt(result["text"].as_str().unwrap_or_default()),
             ];
+            if has_grams {
+                row.insert(5, number(&result["scores"]["grams"]));
+            }
             if is_upgraded {
                 row.insert(3, number(&result["scores"]["upgraded"]));
             }

@@ -45,7 +45,7 @@ const MOST_PASSAGES: usize = 100;
 
 pub(crate) async fn search(State(app): State<Arc<App>>, visit: Visit, request: Request<Body>) -> Response {
     if let Err(error) = visit.accessed(&app, "documents.search", "chunks", json!({ "page": "search" })) {
-        return refused(&error.into());
+        return refused(&app, &error.into());
     }
     let Visit { context, tenant, .. } = visit;
     let banner = layout::banner(app.gateway.level_of(&context.caller));
@@ -271,6 +271,7 @@ fn scores(place: usize, score: &PassageScore, best: &PassageScore) -> Markup {
         Row { channel: "Meaning", rank: score.ranks.dense, score: score.dense, best: best.dense },
         Row { channel: "Words", rank: score.ranks.sparse, score: score.sparse, best: best.sparse },
         Row { channel: "Words around it", rank: score.ranks.parent, score: score.parent, best: best.parent },
+        Row { channel: "Characters", rank: score.ranks.grams, score: score.grams, best: best.grams },
         Row {
             channel: "Better vectors",
             rank: score.ranks.upgraded,
@@ -355,6 +356,7 @@ fn best_of(one: PassageScore, other: PassageScore) -> PassageScore {
         dense: larger(one.dense, other.dense),
         sparse: larger(one.sparse, other.sparse),
         parent: larger(one.parent, other.parent),
+        grams: larger(one.grams, other.grams),
         upgraded: larger(one.upgraded, other.upgraded),
         document: larger(one.document, other.document),
         ranks: one.ranks,

@@ -47,6 +47,10 @@ pub(crate) struct RawCorpus {
     /// What the vector search counts, the keyword search the rest; without it, what was measured to fit the embedder.
     #[schemars(example = 0.3)]
     dense_weight: Option<Ratio>,
+    /// What runs of four characters count of the keyword search: they find words that are written or inflected a little
+    /// differently. Without it nothing, and the index has none.
+    #[schemars(example = 0.2)]
+    grams_weight: Option<Ratio>,
     /// What has a second look at the best passages: none, or a reranking model of a provider.
     reranker: Option<RerankerName>,
     /// How many of the best passages it reads.
@@ -114,6 +118,8 @@ pub(crate) struct Corpus {
     pub(crate) fusion: Fusion,
     /// What the vector search counts, from 0 to 1; `None` for what was measured to fit the embedder.
     pub(crate) dense_weight: Option<f64>,
+    /// What runs of characters count of the keyword search, from 0 to 1.
+    pub(crate) grams_weight: f64,
     /// What has a second look at the best passages.
     pub(crate) rerank: Rerank,
     /// What becomes of chunks with which something is odd.
@@ -135,6 +141,7 @@ impl Default for Corpus {
             parent_words: chunking.parent_words as usize,
             fusion: Fusion::default(),
             dense_weight: None,
+            grams_weight: 0.0,
             rerank: Rerank::default(),
             quality: QualitySettings::default(),
             documents: Vec::new(),
@@ -166,6 +173,7 @@ impl RawCorpus {
             parent_words: words(self.parent_words, defaults.parent_words),
             fusion: self.fusion.unwrap_or(defaults.fusion),
             dense_weight: self.dense_weight.map(Ratio::as_f64),
+            grams_weight: self.grams_weight.map_or(defaults.grams_weight, Ratio::as_f64),
             rerank: RawRerank {
                 reranker: self.reranker,
                 candidates: self.rerank_candidates,
