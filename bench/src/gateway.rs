@@ -125,6 +125,7 @@ impl Load {
             seconds: self.seconds,
             answers: self.answers,
             rate: self.rate,
+            vary: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The load generator: a number of connections, each sending its next request when its last was answered, or at a steady
 //! rate. It prints what it saw as one line of JSON.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -22,9 +23,12 @@ pub(crate) struct LoadArgs {
     /// The server, as `http://host:port`.
     #[arg(long)]
     pub(crate) url: String,
-    /// Its API key.
+    /// Its API key; several, separated by commas, or `@` and a file with one a line, take turns.
     #[arg(long)]
     pub(crate) key: String,
+    /// Asks something else each time, so that no answer can be given again.
+    #[arg(long)]
+    pub(crate) vary: bool,
     /// The model to ask.
     #[arg(long)]
     pub(crate) model: String,
@@ -93,10 +97,31 @@ impl LoadArgs {
         option("connections", self.connections.to_string());
         option("seconds", self.seconds.to_string());
         option("answers", self.answers.name().to_owned());
+        if self.vary {
+            words.push("--vary".to_owned());
+        }
+        let mut option = |name: &str, value: String| words.extend([format!("--{name}"), value]);
         if let Some(rate) = self.rate {
             option("rate", rate.to_string());
         }
         words
+    }
+}
+
+impl LoadArgs {
+    /// The keys that take turns; never none.
+    fn keys(&self) -> anyhow::Result<Vec<String>> {
+        let keys: Vec<String> = match self.key.strip_prefix('@') {
+            Some(file) => {
+                let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
+                text.lines().map(str::to_owned).collect()
+            }
+            None => self.key.split(',').map(str::to_owned).collect(),
+        };
+        if keys.is_empty() {
+            bail!("there is no key in {}", self.key);
+        }
+        Ok(keys)
     }
 }
 
@@ -107,8 +132,9 @@ pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
     let seen = runtime.block_on(async {
         let started = now();
         let mut connections = JoinSet::new();
-        for _ in 0..args.connections {
-            connections.spawn(Connection::work(args.clone()));
+        let keys = Arc::new(args.keys()?);
+        for number in 0..args.connections {
+            connections.spawn(Connection::work(number, args.clone(), keys.clone()));
         }
         let mut samples = Samples::default();
         while let Some(result) = connections.join_next().await {
@@ -160,19 +186,22 @@ struct Connection {
 }
 
 impl Connection {
-    async fn work(args: LoadArgs) -> anyhow::Result<Samples> {
+    /// `number`: which of the connections it is, from 0.
+    async fn work(number: usize, args: LoadArgs, keys: Arc<Vec<String>>) -> anyhow::Result<Samples> {
         let host = host_of(&args.url)?;
         let stream = TcpStream::connect(host).await.with_context(|| format!("cannot connect to {host}"))?;
         stream.set_nodelay(true)?;
-        let body = json!({
-            "model": args.model,
-            "messages": [
-                { "role": "system", "content": "You answer questions about appliances, shortly." },
-                { "role": "user", "content": "How long does the warranty of the washing machine last, and does it cover the battery?" },
-            ],
-            "stream": args.answers != Answers::Whole,
-        });
-        let request = request("/v1/chat/completions", host, &args.key, &body.to_string());
+        let body = |model: &str| {
+            json!({
+                "model": args.model,
+                "messages": [
+                    { "role": "system", "content": "You answer questions about appliances, shortly." },
+                    { "role": "user", "content": format!("How long does the warranty of the washing machine {model} last, and does it cover the battery?") },
+                ],
+                "stream": args.answers != Answers::Whole,
+            })
+        };
+        let fixed = body("").to_string();
         let mut connection = Self {
             stream,
             answers: args.answers,
@@ -182,7 +211,17 @@ impl Connection {
         let started = now();
         let length = Duration::from_secs_f64(args.seconds);
         let mut next = Duration::ZERO;
+        // Connections begin at different keys, so that all of them are used.
+        let mut turn = number * keys.len() / args.connections.max(1);
         while started.elapsed() < length {
+            let key = &keys[turn % keys.len()];
+            let request = if args.vary {
+                let body = body(&format!("{number}-{turn}")).to_string();
+                request("/v1/chat/completions", host, key, &body)
+            } else {
+                request("/v1/chat/completions", host, key, &fixed)
+            };
+            turn += 1;
             connection.ask(&request).await?;
             if let Some(rate) = args.rate {
                 next += Duration::from_secs_f64(1.0 / rate);

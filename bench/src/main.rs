@@ -10,6 +10,7 @@
 )]
 
 mod gateway;
+mod protection;
 mod streaming;
 
 mod ingest;
@@ -42,6 +43,8 @@ struct Cli {
 enum Measure {
     /// CPU per request, added latency, throughput, memory and time to ready, of chat without streaming.
     Gateway(gateway::GatewayArgs),
+    /// What limits, queues, breakers, budgets, hedging and a cache that misses cost, by the number of tenants.
+    Protection(protection::ProtectionArgs),
     /// Added time to first token, added gap between chunks, CPU per stream and streams per second.
     Streaming(streaming::StreamingArgs),
     /// How fast text becomes searchable.
@@ -72,6 +75,7 @@ struct Common {
 fn main() -> ExitCode {
     let result = match Cli::parse().measure {
         Measure::Gateway(args) => gateway::run(&args),
+        Measure::Protection(args) => protection::run(&args),
         Measure::Streaming(args) => streaming::run(&args),
         Measure::Ingest(args) => ingest::run(&args),
         Measure::Search(args) => search::run(&args),

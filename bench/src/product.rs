@@ -38,11 +38,17 @@ pub(crate) struct Site {
 impl Site {
     /// Writes a configuration that names the upstream, where there is one.
     pub(crate) fn new(binary: &Path, upstream: Option<&str>) -> anyhow::Result<Self> {
+        Self::with(binary, upstream, "")
+    }
+
+    /// The same with more in the configuration.
+    pub(crate) fn with(binary: &Path, upstream: Option<&str>, more: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
         let config = upstream.map_or_else(String::new, |url| {
             format!("[providers.{PROVIDER}]\nkind = \"openai-compatible\"\nbase_url = \"{url}/v1\"\n")
         });
-        std::fs::write(folder.path().join("mainstay.toml"), config).context("cannot write mainstay.toml")?;
+        std::fs::write(folder.path().join("mainstay.toml"), config + more)
+            .context("cannot write mainstay.toml")?;
         std::fs::create_dir(folder.path().join("nothing")).context("cannot create a folder")?;
         Ok(Self { binary: binary.to_owned(), folder })
     }

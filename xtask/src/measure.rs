@@ -41,7 +41,7 @@ pub(crate) fn run(workspace: &Workspace, args: &MeasureArgs) -> anyhow::Result<(
     }
     let program = |name: &str| Command::new(workspace.target.join("release").join(name));
     if args.only != Some(Part::Quality) {
-        for measure in ["gateway", "streaming"] {
+        for measure in ["gateway", "streaming", "protection"] {
             steps.run(measure, || run_program(program("mainstay-bench").arg(measure)));
         }
         for measure in ["ingest", "search"] {
