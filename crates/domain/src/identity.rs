@@ -28,6 +28,17 @@ pub struct Caller {
     pub via: Via,
     /// From when on what was shown is worthless, where that is known and cannot change.
     pub expires_at: Option<Timestamp>,
+    /// Which token was shown, where it was one.
+    pub token: Option<Arc<TokenMark>>,
+}
+
+/// What tells a token from others of its holder, for who looks whether it was revoked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TokenMark {
+    /// Its own id (`jti`), where it has one.
+    pub id: Option<Arc<str>>,
+    /// When it was issued, where it says so.
+    pub issued_at: Option<Timestamp>,
 }
 
 impl Caller {
@@ -44,6 +55,7 @@ impl Caller {
             models: None,
             via: Via::Key,
             expires_at: None,
+            token: None,
         }
     }
 

@@ -14,7 +14,7 @@ use mainstay_ops::Unrecorded;
 use mainstay_ops::trail::{self, Trail};
 use mainstay_rag::{Library, LibraryError};
 use mainstay_security::tenants::TenantState;
-use mainstay_security::{KeyRing, KeyRingError, TenantChange, Tenants, TenantsError};
+use mainstay_security::{KeyRing, KeyRingError, Revocations, TenantChange, Tenants, TenantsError};
 use mainstay_store::{EmbeddingCache, ErasureJob, JournalLedger, SqliteErasures, StorageError};
 use mainstay_vault::TenantKeys;
 use mainstay_vectors::folder_name;
@@ -38,6 +38,8 @@ pub struct Stores {
     pub ledger: Arc<JournalLedger>,
     /// The API keys.
     pub keys: Arc<KeyRing>,
+    /// The tokens that are refused, where there are identity providers.
+    pub revocations: Option<Arc<Revocations>>,
     /// The tenants.
     pub tenants: Arc<Tenants>,
     /// The audit trail, and whom its pseudonyms stand for.
@@ -239,6 +241,14 @@ impl Eraser {
         Ok(())
     }
 
+    pub(crate) const fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// Refuses to delete or replace documents that are held.
     pub async fn expect_not_held(
         &self,
@@ -325,6 +335,14 @@ impl Eraser {
             Subject::Document { .. } => 0,
         };
         done("keys", keys, "API keys that were made worthless, and their names forgotten");
+        if let (Some(revocations), Some(user)) = (&stores.revocations, user) {
+            revocations.revoke_user(tenant, user).await?;
+            done(
+                "tokens",
+                0,
+                "tokens of identity providers that were issued until now are refused; nobody is named for that",
+            );
+        }
         match subject {
             Subject::User { user } => stores.library.bar(tenant, Some(user)),
             Subject::Tenant => stores.library.bar(tenant, None),

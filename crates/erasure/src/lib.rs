@@ -9,6 +9,7 @@
 
 mod certificate;
 mod eraser;
+mod expiry;
 mod plan;
 mod search;
 mod subject;

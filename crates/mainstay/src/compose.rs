@@ -49,7 +49,7 @@ use crate::compose::budgets::open_budgets;
 use crate::compose::documents::{embedding_cache, open_library};
 use crate::compose::encryption::{open_store, seal_what_is_plain};
 use crate::compose::engines::{Engines, watch_engines};
-use crate::compose::identity::open_access;
+use crate::compose::identity::{logins, open_access};
 use crate::compose::metrics::{install_metrics, render_metrics};
 pub(crate) use crate::compose::providers::prices;
 use crate::compose::providers::{remote_embedder, remote_providers};
@@ -96,7 +96,9 @@ impl Instance {
         let (keys, process_key) = KeyRing::open(store.keys(), clock).await?;
         let local_key = process_key.text.expose().to_owned();
         let tenants = Arc::new(Tenants::open(store.tenants(), clock).await?);
-        let access = Arc::new(open_access(&config, keys.table(), tenants.clone(), clock)?);
+        let revocations = store.revocations();
+        let access = open_access(&config, keys.table(), tenants.clone(), revocations, clock).await?;
+        let access = Arc::new(access);
 
         let trail = open_trail(&config.storage.data_dir, &config.audit, clock)?;
         background.spawn(trail.clone().keep(stop_background.clone()));
@@ -153,6 +155,7 @@ impl Instance {
             answers: answers.clone(),
             ledger: store.ledger(),
             keys: keys.clone(),
+            revocations: access.tokens.as_ref().map(|tokens| tokens.revocations.clone()),
             tenants: tenants.clone(),
             trail: trail.clone(),
             tenant_keys: store.tenant_keys(),
@@ -166,6 +169,8 @@ impl Instance {
                 tracing::error!(%error, "an erasure that was interrupted is still not finished");
             }
         });
+        let expiring = (eraser.clone(), stop_background.clone());
+        background.spawn(async move { expiring.0.keep_expiring(expiring.1).await });
         let service = Service::new(config.service.clone(), admission.tiers().count(), clock);
         let watching = service.clone().watch(admission.clone(), upstreams.clone(), stop_background.clone());
         background.spawn(watching);
@@ -213,6 +218,7 @@ impl Instance {
             budgets: budgets.clone(),
             history: store.ledger(),
             sessions: Sessions::new(clock),
+            logins: logins(&config, clock)?,
             settings: settings(&config),
             clock,
             metrics: Box::new(render_metrics(

@@ -13,7 +13,7 @@ use mainstay_audit::{
     AppendError, AuditLog, Category, Durability, Outcome, Pseudonym, Pseudonyms, Record, SYNC_INTERVAL,
 };
 use mainstay_domain::ledger::TurnRecord;
-use mainstay_domain::{Caller, Clock, CorpusName, DocumentId, RequestId, TenantId, UserId};
+use mainstay_domain::{Caller, Clock, CorpusName, DocumentId, RequestId, TenantId, Timestamp, UserId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -173,6 +173,18 @@ impl Trail {
         let record = changed(record.with_resource(part, name), old.into(), new.into());
         // Nothing is done that would have to be left undone.
         let _ = self.append(&record, Durability::Buffered);
+    }
+
+    /// A document was deleted because its tenant keeps none that was changed last before a moment. `alias`: what stands for it
+    /// among people.
+    pub fn expired(&self, tenant: &TenantId, alias: &UserId, before: Timestamp) -> Result<(), Unrecorded> {
+        let mut record = Record::new(Category::DataAccess, "documents.expire", Outcome::Succeeded)
+            .with_detail("changed_before", before.as_seconds());
+        record.tenant = Some(tenant.clone());
+        if let Some(pseudonym) = self.pseudonym(tenant, alias) {
+            record = record.with_resource("document", pseudonym.to_string());
+        }
+        self.append(&record, Durability::Buffered)
     }
 
     /// A turn has ended: what it took, and nothing of what was said.

@@ -15,9 +15,11 @@ use mainstay_policy::{
 use mainstay_store::tenants::TenantState;
 
 use crate::keys::{IdentityError, KeyTable};
+use crate::logins::IdToken;
 use crate::residency::Residency;
+use crate::revocations::Revocations;
 use crate::tenants::Tenants;
-use crate::tokens::{TokenIdentity, TokenVerifier, looks_like_token};
+use crate::tokens::{TokenError, TokenIdentity, TokenVerifier, looks_like_token};
 
 /// Who may come in, and to what.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub struct Access {
     /// The tenants.
     pub tenants: Arc<Tenants>,
     /// The identity providers whose tokens are accepted, where there are any.
-    pub tokens: Option<TokenVerifier>,
+    pub tokens: Option<Tokens>,
     /// Who may do what.
     pub policies: Policies,
     /// What this Mainstay is for.
@@ -36,6 +38,15 @@ pub struct Access {
     pub residency: Residency,
     /// Time.
     pub clock: Clock,
+}
+
+/// The tokens that are accepted.
+#[derive(Debug)]
+pub struct Tokens {
+    /// Tells good ones from others.
+    pub verifier: TokenVerifier,
+    /// The good ones that were taken away.
+    pub revocations: Arc<Revocations>,
 }
 
 /// Why somebody who is known may not do what they ask for.
@@ -61,10 +72,37 @@ impl Access {
     /// Who shows this credential: an API key, or a token of an identity provider.
     pub async fn identify(&self, presented: Option<&str>) -> Result<Caller, IdentityError> {
         let caller = match (&self.tokens, presented) {
-            (Some(tokens), Some(shown)) if looks_like_token(shown) => caller_of(tokens.verify(shown).await?),
+            (Some(tokens), Some(shown)) if looks_like_token(shown) => {
+                return self.admit_person(tokens.verifier.verify(shown).await?);
+            }
             _ => self.keys.identify(presented, self.clock.now())?,
         };
         self.admit_tenant(caller)
+    }
+
+    /// Who has signed in with this, and how they are known from then on.
+    pub async fn sign_in(&self, token: &IdToken) -> Result<(Caller, TokenIdentity), IdentityError> {
+        let tokens = self.tokens.as_ref().ok_or(TokenError::UnknownIssuer)?;
+        let identity = tokens.verifier.verify_id_token(token).await?;
+        Ok((self.admit_person(identity.clone())?, identity))
+    }
+
+    /// The caller whom an identity provider has named, where their tokens were not taken away.
+    pub fn admit_person(&self, identity: TokenIdentity) -> Result<Caller, IdentityError> {
+        let caller = caller_of(identity);
+        if self.is_token_revoked(&caller) {
+            return Err(TokenError::Revoked.into());
+        }
+        self.admit_tenant(caller)
+    }
+
+    fn is_token_revoked(&self, caller: &Caller) -> bool {
+        match (&self.tokens, &caller.user, &caller.token) {
+            (Some(tokens), Some(user), Some(token)) => {
+                tokens.revocations.is_revoked(&caller.tenant, user, token)
+            }
+            _ => false,
+        }
     }
 
     /// The caller with what its tenant says, where the tenant is served, here.
@@ -197,7 +235,7 @@ impl Access {
         let now = self.clock.now();
         let shown = match caller.via {
             Via::Key | Via::Process => self.keys.is_valid(&caller.key, now),
-            Via::Token => caller.expires_at.is_none_or(|end| now < end),
+            Via::Token => caller.expires_at.is_none_or(|end| now < end) && !self.is_token_revoked(caller),
         };
         shown && self.tenants.is_active(&caller.tenant)
     }
@@ -213,6 +251,7 @@ fn caller_of(identity: TokenIdentity) -> Caller {
         region: identity.region,
         via: Via::Token,
         expires_at: Some(identity.expires_at),
+        token: Some(identity.token),
         ..Caller::of(identity.tenant, key)
     }
 }

@@ -172,6 +172,7 @@ impl KeyTable {
             models: None,
             via: if entry.transient { Via::Process } else { Via::Key },
             expires_at: None,
+            token: None,
         })
     }
 }

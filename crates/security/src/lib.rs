@@ -2,7 +2,9 @@
 
 pub mod access;
 pub mod keys;
+pub mod logins;
 pub mod residency;
+pub mod revocations;
 pub mod ring;
 pub mod sessions;
 pub mod tenants;
@@ -11,9 +13,11 @@ pub mod tokens;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use access::{Access, Denied};
+pub use access::{Access, Denied, Tokens};
 pub use keys::{IdentityError, KeyTable};
+pub use logins::{LoginError, LoginSettings, Logins};
 pub use residency::{Residency, WrongRegion};
+pub use revocations::Revocations;
 pub use ring::{KeyOrder, KeyRing, KeyRingError, KeySummary, NewKey};
 pub use sessions::Sessions;
 pub use tenants::{TenantChange, TenantOrder, Tenants, TenantsError};

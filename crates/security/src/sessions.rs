@@ -1,10 +1,12 @@
-//! Browsers that have signed in: a random token for the browser stands for the key, which stays here.
+//! Browsers that have signed in: a random token for the browser stands for the key, or for the person whom an identity
+//! provider has named. Both stay here.
 //!
-//! The key is shown once, at sign-in; every request is then identified by it anew, so that a revoked key ends its sessions.
+//! What was shown is shown once, at sign-in; every request is then identified by it anew, so that a revoked key, a revoked
+//! user and a suspended tenant end their sessions.
 //! Sessions live in memory: after a restart people sign in again.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mainstay_domain::config::Secret;
@@ -12,15 +14,16 @@ use mainstay_domain::{Clock, Timestamp};
 
 use crate::keys::hash;
 use crate::ring::{later, random_text};
+use crate::tokens::TokenIdentity;
 
 /// How long a session lasts, however much it is used: a working day.
 pub const LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Most sessions of one key at once, enough for a team that shares it. One more ends the one of them that would end first, and
-/// nobody else's.
-const MOST_PER_KEY: usize = 100;
+/// Most sessions of one holder at once, enough for a team that shares a key. One more ends the one of them that would end
+/// first, and nobody else's.
+const MOST_PER_HOLDER: usize = 100;
 
-/// Most sessions at once. One more ends the one that would end first of the key that has most.
+/// Most sessions at once. One more ends the one that would end first of the holder who has most.
 const MOST: usize = 1_000;
 
 /// All sessions.
@@ -30,9 +33,33 @@ pub struct Sessions {
     clock: Clock,
 }
 
+/// By what a browser has signed in.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// An API key.
+    Key(Secret),
+    /// What an identity provider has said.
+    Person(Arc<TokenIdentity>),
+}
+
 struct Session {
-    key: Secret,
+    credential: Credential,
+    /// Whose it is, as a hash.
+    holder: [u8; 32],
     ends_at: Timestamp,
+}
+
+impl Credential {
+    /// The same for all sessions of a key, and for all of a person.
+    fn holder(&self) -> [u8; 32] {
+        match self {
+            Self::Key(key) => hash(key.expose()),
+            // No name has a line break in it that would make two of them one.
+            Self::Person(person) => {
+                hash(&format!("{:?}\n{:?}\n{:?}", person.issuer, person.tenant, person.user))
+            }
+        }
+    }
 }
 
 impl Sessions {
@@ -41,24 +68,29 @@ impl Sessions {
         Self { open: Mutex::default(), clock }
     }
 
-    /// Begins a session with this key, which was found to be valid; answers its token, 64 hexadecimal digits.
-    pub fn begin(&self, key: &str) -> Secret {
+    /// Begins a session by what was found to be valid; answers its token, 64 hexadecimal digits.
+    pub fn begin(&self, credential: Credential) -> Secret {
         let token = random_text(32);
         let now = self.clock.now();
+        let holder = credential.holder();
         let mut open = self.lock();
         open.retain(|_, session| session.ends_at > now);
-        make_room(&mut open, key);
-        open.insert(hash(&token), Session { key: Secret::new(key), ends_at: later(now, LIFETIME) });
+        make_room(&mut open, holder);
+        let ends_at = match &credential {
+            Credential::Key(_) => later(now, LIFETIME),
+            Credential::Person(person) => person.expires_at,
+        };
+        open.insert(hash(&token), Session { credential, holder, ends_at });
         Secret::new(&token)
     }
 
-    /// The key of a session; `None` where there is none or it has ended.
-    pub fn key(&self, token: &str) -> Option<Secret> {
+    /// By what a session was begun; `None` where there is none or it has ended.
+    pub fn find(&self, token: &str) -> Option<Credential> {
         let now = self.clock.now();
         self.lock()
             .get(&hash(token))
             .filter(|session| session.ends_at > now)
-            .map(|session| session.key.clone())
+            .map(|session| session.credential.clone())
     }
 
     /// Ends a session, if there is one.
@@ -71,21 +103,21 @@ impl Sessions {
     }
 }
 
-/// Ends a session where one more of this key would be too many.
-fn make_room(open: &mut BTreeMap<[u8; 32], Session>, key: &str) {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+/// Ends a session where one more of this holder would be too many.
+fn make_room(open: &mut BTreeMap<[u8; 32], Session>, holder: [u8; 32]) {
+    let mut counts: BTreeMap<[u8; 32], usize> = BTreeMap::new();
     for session in open.values() {
-        *counts.entry(session.key.expose()).or_default() += 1;
+        *counts.entry(session.holder).or_default() += 1;
     }
-    let crowded = if counts.get(key).is_some_and(|count| *count >= MOST_PER_KEY) {
-        Some(key)
+    let crowded = if counts.get(&holder).is_some_and(|count| *count >= MOST_PER_HOLDER) {
+        Some(holder)
     } else if open.len() >= MOST {
-        counts.into_iter().max_by_key(|(_, count)| *count).map(|(key, _)| key)
+        counts.into_iter().max_by_key(|(_, count)| *count).map(|(holder, _)| holder)
     } else {
         None
     };
     let Some(crowded) = crowded else { return };
-    let its_own = open.iter().filter(|(_, session)| session.key.expose() == crowded);
+    let its_own = open.iter().filter(|(_, session)| session.holder == crowded);
     if let Some(first) = its_own.min_by_key(|(_, session)| session.ends_at).map(|(token, _)| *token) {
         open.remove(&first);
     }
@@ -95,15 +127,22 @@ fn make_room(open: &mut BTreeMap<[u8; 32], Session>, key: &str) {
 mod tests {
     use super::*;
 
+    fn begin(sessions: &Sessions, key: &str) -> Secret {
+        sessions.begin(Credential::Key(Secret::new(key)))
+    }
+
     fn key(sessions: &Sessions, token: &Secret) -> Option<String> {
-        sessions.key(token.expose()).map(|key| key.expose().to_owned())
+        match sessions.find(token.expose())? {
+            Credential::Key(key) => Some(key.expose().to_owned()),
+            Credential::Person(_) => None,
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_session_gives_its_key_until_it_ends() {
         let clock = Clock::starting_at(Timestamp::from_micros(0));
         let sessions = Sessions::new(clock);
-        let (one, other) = (sessions.begin("msk_1"), sessions.begin("msk_2"));
+        let (one, other) = (begin(&sessions, "msk_1"), begin(&sessions, "msk_2"));
         assert_ne!(one.expose(), other.expose());
         assert_eq!(key(&sessions, &one).as_deref(), Some("msk_1"));
         assert_eq!(key(&sessions, &Secret::new("msk_1")), None);
@@ -117,33 +156,33 @@ mod tests {
     async fn a_key_that_signs_in_again_and_again_ends_its_own_sessions_alone() {
         let clock = Clock::starting_at(Timestamp::from_micros(0));
         let sessions = Sessions::new(clock);
-        let other = sessions.begin("msk_other");
+        let other = begin(&sessions, "msk_other");
         clock.sleep(Duration::from_secs(1)).await;
-        let first = sessions.begin("msk_busy");
+        let first = begin(&sessions, "msk_busy");
         clock.sleep(Duration::from_secs(1)).await;
-        let second = sessions.begin("msk_busy");
+        let second = begin(&sessions, "msk_busy");
         // Of those that began at the same moment any may go first.
         clock.sleep(Duration::from_secs(1)).await;
         for _ in 2..=MOST {
-            sessions.begin("msk_busy");
+            begin(&sessions, "msk_busy");
         }
         assert_eq!([&first, &second].map(|token| key(&sessions, token)), [None, None]);
         assert_eq!(key(&sessions, &other).as_deref(), Some("msk_other"));
-        assert_eq!(sessions.lock().len(), MOST_PER_KEY + 1);
+        assert_eq!(sessions.lock().len(), MOST_PER_HOLDER + 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn where_there_is_no_room_for_all_the_key_with_most_sessions_loses_its_oldest() {
         let clock = Clock::starting_at(Timestamp::from_micros(0));
         let sessions = Sessions::new(clock);
-        let alone = sessions.begin("msk_alone");
-        let first = sessions.begin("msk_0");
+        let alone = begin(&sessions, "msk_alone");
+        let first = begin(&sessions, "msk_0");
         clock.sleep(Duration::from_secs(1)).await;
-        for _ in 1..MOST_PER_KEY {
-            sessions.begin("msk_0");
+        for _ in 1..MOST_PER_HOLDER {
+            begin(&sessions, "msk_0");
         }
-        for number in 0..MOST - MOST_PER_KEY {
-            sessions.begin(&format!("msk_{}", 1 + number / 50));
+        for number in 0..MOST - MOST_PER_HOLDER {
+            begin(&sessions, &format!("msk_{}", 1 + number / 50));
         }
         assert_eq!(sessions.lock().len(), MOST);
         assert_eq!(key(&sessions, &first), None);

@@ -48,6 +48,8 @@ pub struct TenantChange {
     pub region: Option<Option<RegionName>>,
     /// What its callers may name.
     pub models: Option<Option<Vec<String>>>,
+    /// For how many days its documents are kept.
+    pub keep_documents_days: Option<Option<u32>>,
 }
 
 /// Why tenants could not be read or changed.
@@ -176,6 +178,9 @@ impl Tenants {
                 tier: change.tier.unwrap_or_else(|| before.settings.tier.clone()),
                 region: change.region.unwrap_or_else(|| before.settings.region.clone()),
                 models: change.models.unwrap_or_else(|| before.settings.models.clone()),
+                keep_documents_days: change
+                    .keep_documents_days
+                    .unwrap_or(before.settings.keep_documents_days),
             },
             created_at: before.created_at,
             changed_at: self.clock.now(),

@@ -8,7 +8,7 @@ use mainstay_erasure::Eraser;
 use mainstay_gateway::Gateway;
 use mainstay_ops::{Budgets, Trail};
 use mainstay_rag::Library;
-use mainstay_security::{Access, KeyRing, Sessions, Tenants};
+use mainstay_security::{Access, KeyRing, Logins, Sessions, Tenants};
 use mainstay_store::ledger::TurnHistory;
 use mainstay_store::{SqliteAnchors, SqliteApprovals};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,8 @@ pub struct App {
     pub history: Arc<dyn TurnHistory>,
     /// The browsers that have signed in.
     pub sessions: Sessions,
+    /// Where people sign in.
+    pub logins: Logins,
     /// Limits.
     pub settings: ServerSettings,
     /// Time.

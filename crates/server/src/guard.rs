@@ -13,6 +13,7 @@ use mainstay_audit::{Category, Outcome, Record};
 use mainstay_domain::{Caller, Permission, RequestId, TenantId};
 use mainstay_gateway::Context;
 use mainstay_ops::{Unrecorded, measure, trail};
+use mainstay_security::sessions::Credential;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
@@ -108,9 +109,13 @@ pub(crate) struct Post {
 pub(crate) async fn pass(State(post): State<Post>, mut request: Request<Body>, next: Next) -> Response {
     let id = RequestId::generate(&post.app.clock);
     // A body cannot be shared between threads, so that nothing of the request is held while its caller is looked for.
-    let credential = credential_of(&post.app, &request);
+    let shown = shown_by(&post.app, &request);
     let address = address_of(&post.app, &request);
-    let caller = post.app.access.identify(credential.as_deref()).await;
+    let caller = match shown {
+        Shown::Text(text) => post.app.access.identify(text.as_deref()).await,
+        Shown::Session(Credential::Key(key)) => post.app.access.identify(Some(key.expose())).await,
+        Shown::Session(Credential::Person(person)) => post.app.access.admit_person((*person).clone()),
+    };
     let caller = caller.inspect_err(|error| {
         let route = route_of(&request);
         post.app.trail.refused_entry(address, &id, error.code(), &route);
@@ -127,12 +132,12 @@ pub(crate) async fn pass(State(post): State<Post>, mut request: Request<Body>, n
                     request.extensions_mut().insert(visit);
                     finish(&post, request, next).await
                 }
-                Err(error) => refuse(id, &path, error),
+                Err(error) => refuse(&post.app, id, &path, error),
             }
         }
         Err(error) => {
             metrics::counter!(measure::REJECTED, "code" => error.code()).increment(1);
-            refuse(id, request.uri().path(), error)
+            refuse(&post.app, id, request.uri().path(), error)
         }
     }
 }
@@ -215,19 +220,27 @@ fn unreadable_tenant(what: &str) -> HttpError {
     }
 }
 
-/// What the request shows of its caller: a key or a token; of a page of the console also the session of its browser.
-fn credential_of(app: &App, request: &Request<Body>) -> Option<String> {
-    let shown = presented_key(request.headers());
-    if shown.is_some() || !is_page(request.uri().path()) {
-        return shown;
+/// What the request shows of its caller.
+enum Shown {
+    /// A key, a token, or nothing.
+    Text(Option<String>),
+    /// The session of a browser.
+    Session(Credential),
+}
+
+/// What the request shows: a key or a token; of a page of the console also the session of its browser.
+fn shown_by(app: &App, request: &Request<Body>) -> Shown {
+    let text = presented_key(request.headers());
+    if text.is_some() || !is_page(request.uri().path()) {
+        return Shown::Text(text);
     }
-    console::session_key(app, request.headers())
+    console::session_of(app, request.headers()).map_or(Shown::Text(None), Shown::Session)
 }
 
 /// The answer to a request that is not let in, in the shape of its route.
-fn refuse(id: RequestId, path: &str, error: HttpError) -> Response {
+fn refuse(app: &App, id: RequestId, path: &str, error: HttpError) -> Response {
     if is_page(path) {
-        return console::refused(&error);
+        return console::refused(app, &error);
     }
     Tag::of(&id).shaped(shape_of(path)).fail(error).into_response()
 }

@@ -34,6 +34,7 @@ mod stalled;
 mod limits;
 pub mod listen;
 pub mod tls;
+mod tokens;
 
 pub use app::{App, Readiness, ServerSettings};
 pub use listen::serve;

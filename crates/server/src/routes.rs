@@ -15,7 +15,7 @@ use mainstay_domain::Permission::{
 use crate::guard::{self, Gate, Post};
 use crate::{
     App, admin, anthropic, approvals, audit, console, costs, documents, erasures, keys, openai, operations,
-    policies, quality, search, service, tenants,
+    policies, quality, search, service, tenants, tokens,
 };
 
 /// A way to a handler.
@@ -49,6 +49,7 @@ fn routes() -> Vec<Route> {
         post("/admin/keys", Allowed(KeysManage), keys::create),
         get("/admin/keys", Allowed(KeysManage), keys::list),
         delete("/admin/keys/{id}", Allowed(KeysManage), keys::revoke),
+        post("/admin/tokens/revoke", Allowed(KeysManage), tokens::revoke),
         post("/admin/keys/{id}/rotate", Allowed(KeysManage), keys::rotate),
         post("/admin/tenants", OfOperator(TenantsManage), tenants::create),
         get("/admin/tenants", OfOperator(TenantsRead), tenants::list),
@@ -83,6 +84,8 @@ fn routes() -> Vec<Route> {
         get("/console/style.css", Open, console::style),
         post("/console/session", Open, console::sign_in),
         post("/console/session/end", Open, console::sign_out),
+        get("/console/login", Open, console::log_in),
+        get("/console/login/callback", Open, console::logged_in),
         get("/console/search", Allowed(DocumentsRead), console::search),
         get("/console/search/document", Allowed(DocumentsRead), console::document),
         // Operations
@@ -172,6 +175,8 @@ mod tests {
             "/console/style.css",
             "/console/session",
             "/console/session/end",
+            "/console/login",
+            "/console/login/callback",
             "/healthz",
             "/readyz",
             "/metrics",

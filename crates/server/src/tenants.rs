@@ -28,6 +28,7 @@ struct NewTenant {
     tier: Option<TierName>,
     region: Option<RegionName>,
     models: Option<Vec<String>>,
+    keep_documents_days: Option<u32>,
 }
 
 /// What is to be different; what is absent stays, and `null` takes away.
@@ -43,6 +44,8 @@ struct Change {
     region: Option<Option<RegionName>>,
     #[serde(default, deserialize_with = "said")]
     models: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "said")]
+    keep_documents_days: Option<Option<u32>>,
 }
 
 /// The states that an administrator may wish for. Deleting is erasing, which has its own route.
@@ -68,7 +71,12 @@ pub(crate) async fn create(
     let tag = &visit.tag;
     let body = read_body(&app, request).await.map_err(|error| tag.fail(error))?;
     let wanted: NewTenant = parse_json(&body).map_err(|error| tag.fail(error))?;
-    let settings = TenantSettings { tier: wanted.tier, region: wanted.region, models: wanted.models };
+    let settings = TenantSettings {
+        tier: wanted.tier,
+        region: wanted.region,
+        models: wanted.models,
+        keep_documents_days: wanted.keep_documents_days,
+    };
     check(&app, &wanted.id, &settings).map_err(|error| tag.fail(error))?;
     let audience = wanted.audience.unwrap_or(Audience::Enterprise);
     let order = TenantOrder { id: wanted.id, name: wanted.name, audience, settings };
@@ -172,6 +180,7 @@ pub(crate) async fn change(
         tier: wanted.tier.clone().flatten(),
         region: wanted.region.clone().flatten(),
         models: wanted.models.clone().flatten(),
+        keep_documents_days: wanted.keep_documents_days.flatten(),
     };
     check(&app, &id, &said).map_err(|error| tag.fail(error))?;
     let state = wanted.state.map(|state| match state {
@@ -185,6 +194,7 @@ pub(crate) async fn change(
         tier: wanted.tier,
         region: wanted.region,
         models: wanted.models,
+        keep_documents_days: wanted.keep_documents_days,
     };
     let (before, after) = app.tenants.change(&id, change).await.map_err(|error| tag.fail(error))?;
     record(&app, &visit, "tenants.change", &id, known(&before), known(&after)).await?;
@@ -230,6 +240,12 @@ fn check_region(app: &App, id: &TenantId, region: Option<&RegionName>) -> Result
 fn check(app: &App, id: &TenantId, settings: &TenantSettings) -> Result<(), HttpError> {
     check_tier(app, settings.tier.as_ref())?;
     check_region(app, id, settings.region.as_ref())?;
+    if settings.keep_documents_days == Some(0) {
+        let message = "documents that are kept for 0 days could not be searched; leave keep_documents_days out to keep \
+                       them for ever"
+            .to_owned();
+        return Err(HttpError::Invalid { message, param: Some("keep_documents_days".to_owned()) });
+    }
     if settings.models.as_ref().is_some_and(|models| models.len() > MOST_MODELS) {
         let message = format!("models names more than {MOST_MODELS}");
         return Err(HttpError::Invalid { message, param: Some("models".to_owned()) });
@@ -257,6 +273,7 @@ fn describe(tenant: &TenantRecord) -> Value {
         "tier": tenant.settings.tier,
         "region": tenant.settings.region,
         "models": tenant.settings.models,
+        "keep_documents_days": tenant.settings.keep_documents_days,
         "created_at": tenant.created_at.as_seconds(),
         "changed_at": tenant.changed_at.as_seconds(),
     })

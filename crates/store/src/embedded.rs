@@ -15,6 +15,7 @@ use crate::erasures::SqliteErasures;
 use crate::error::StorageError;
 use crate::keys::SqliteKeys;
 use crate::ledger::{JournalLedger, LedgerDrain};
+use crate::revocations::SqliteRevocations;
 use crate::sealing::Sealing;
 use crate::sqlite::{Database, Migration};
 use crate::tenants::SqliteTenants;
@@ -22,13 +23,14 @@ use crate::tenants::SqliteTenants;
 /// The database of documents, events, tenants and keys.
 const MAIN_FILE: &str = "mainstay.db";
 
-const MAIN_MIGRATIONS: [Migration; 6] = [
+const MAIN_MIGRATIONS: [Migration; 7] = [
     Migration { version: 1, sql: include_str!("sqlite/schema/main_1.sql") },
     Migration { version: 2, sql: include_str!("sqlite/schema/main_2.sql") },
     Migration { version: 3, sql: include_str!("sqlite/schema/main_3.sql") },
     Migration { version: 4, sql: include_str!("sqlite/schema/main_4.sql") },
     Migration { version: 5, sql: include_str!("sqlite/schema/main_5.sql") },
     Migration { version: 6, sql: include_str!("sqlite/schema/main_6.sql") },
+    Migration { version: 7, sql: include_str!("sqlite/schema/main_7.sql") },
 ];
 
 /// Everything that Mainstay remembers, in one data folder.
@@ -137,6 +139,11 @@ impl EmbeddedStore {
     /// Changes that need a second person.
     pub fn approvals(&self) -> SqliteApprovals {
         SqliteApprovals::new(self.main.clone())
+    }
+
+    /// Tokens that are not accepted any more.
+    pub fn revocations(&self) -> SqliteRevocations {
+        SqliteRevocations::new(self.main.clone())
     }
 
     /// Heads of the audit chain.

@@ -7,8 +7,7 @@ use anyhow::Context;
 use mainstay_domain::Clock;
 use mainstay_domain::port::Embedder;
 use mainstay_providers::{
-    Billing, EmbeddingOptions, Price, PriceTable, Provider, ProviderKind, ProviderOptions, ProviderSettings,
-    Rates,
+    Billing, EmbeddingOptions, Price, PriceTable, Provider, ProviderOptions, ProviderSettings, Rates,
 };
 
 use crate::config::{Checked, Surroundings, sections};
@@ -16,7 +15,7 @@ use crate::config::{Checked, Surroundings, sections};
 /// The providers of the configuration, ready to be called.
 pub(super) fn remote_providers(config: &Checked, clock: Clock) -> anyhow::Result<BTreeMap<String, Provider>> {
     let secrets = Surroundings::of(&config.folder);
-    let network = Arc::new(mainstay_providers::http::Network::new());
+    let network = Arc::new(mainstay_providers::http::Network::new(config.security.outbound.clone()));
     let mut providers = BTreeMap::new();
     for (name, section) in &config.providers {
         let options = provider_options(name, section, &secrets)?;
@@ -26,26 +25,13 @@ pub(super) fn remote_providers(config: &Checked, clock: Clock) -> anyhow::Result
     Ok(providers)
 }
 
-fn kind_of(kind: sections::providers::ProviderKind) -> ProviderKind {
-    use sections::providers::ProviderKind as Section;
-    match kind {
-        Section::Openai => ProviderKind::OpenAi,
-        Section::Anthropic => ProviderKind::Anthropic,
-        Section::Gemini => ProviderKind::Gemini,
-        Section::OpenaiCompatible => ProviderKind::OpenAiCompatible,
-        Section::Cohere => ProviderKind::Cohere,
-        Section::Jina => ProviderKind::Jina,
-        Section::Tei => ProviderKind::Tei,
-    }
-}
-
 fn provider_options(
     name: &str,
     section: &sections::providers::Provider,
     secrets: &Surroundings,
 ) -> anyhow::Result<ProviderOptions> {
     use sections::providers::HeaderText;
-    let kind = kind_of(section.kind);
+    let kind = section.kind.into();
     let secret = |place: &mainstay_domain::config::SecretRef| {
         place.resolve(secrets).with_context(|| format!("the provider \"{name}\" cannot be used"))
     };
@@ -93,10 +79,8 @@ pub(crate) fn prices(config: &Checked) -> PriceTable {
         let effective = "mainstay.toml".to_owned();
         (model.clone(), Price { rates, long_context: None, search: price.search, effective })
     });
-    let listed = config
-        .providers
-        .iter()
-        .map(|(name, provider)| (name.clone(), Billing::Listed(kind_of(provider.kind))));
+    let listed =
+        config.providers.iter().map(|(name, provider)| (name.clone(), Billing::Listed(provider.kind.into())));
     let builtin = std::iter::once(("builtin".to_owned(), Billing::Free));
     PriceTable::new(listed.chain(builtin), overrides)
 }

@@ -44,7 +44,7 @@ use sections::prices::{Price, RawPrice};
 use sections::providers::{HeaderText, Provider, RawProvider};
 use sections::reliability::RawReliability;
 use sections::residency::{RawResidency, keep_documents_here};
-use sections::security::{RawSecurity, Security};
+use sections::security::{RawSecurity, Security, keep_within};
 use sections::server::{RawServer, Server};
 use sections::service::RawService;
 use sections::storage::{RawStorage, Storage};
@@ -276,6 +276,7 @@ impl RawConfig {
             corpora,
             prices,
         };
+        keep_within(&checked.security.outbound, &checked.providers, &checked.issuers, findings);
         if checked.assistants.is_empty() {
             let answers_from = checked.default_corpus().clone();
             checked

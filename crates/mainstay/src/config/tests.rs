@@ -181,10 +181,15 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("identity.issuers.*.claims.region", "\".\""),
     ("identity.issuers.*.roles.*", "7"),
     ("identity.issuers.*.default_role", "7"),
+    ("identity.issuers.*.login.client_id", "\"\""),
+    ("identity.issuers.*.login.client_secret", "\"hunter2\""),
+    ("identity.issuers.*.login.redirect_url", "\"https://m.example/\""),
+    ("identity.issuers.*.login.scopes", "[\"two words\"]"),
     ("security.environment", "\"testing\""),
     ("security.policies", "\"\""),
     ("security.replace_roles", "\"yes\""),
     ("security.two_person", "[\"everything\"]"),
+    ("security.outbound", "[\"https://api.openai.com\"]"),
     ("limits.concurrency", "0"),
     ("limits.adaptive", "\"yes\""),
     ("limits.max_waiting", "-1"),
@@ -256,12 +261,12 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("reliability.backoff", "\"0s\""),
     ("reliability.longest_backoff", "\"long\""),
     ("reliability.retry_share", "\"some\""),
+    ("reliability.hedge_share", "\"some\""),
     ("reliability.hold_back", "\"short\""),
     ("reliability.refusals_fall_back", "\"yes\""),
     ("reliability.breaker.failures", "0"),
     ("reliability.breaker.error_rate", "\"0%\""),
     ("reliability.breaker.window", "\"0s\""),
-    ("reliability.hedge_share", "\"some\""),
     ("reliability.breaker.min_calls", "0"),
     ("reliability.breaker.recovery", "\"0s\""),
     ("reliability.breaker.longest_recovery", "\"1s\""),
@@ -330,12 +335,12 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("corpora.*.parent_words", "50"),
     ("corpora.*.fusion", "\"rff\""),
     ("corpora.*.dense_weight", "\"heavy\""),
+    ("corpora.*.grams_weight", "\"some\""),
     ("corpora.*.reranker", "\"best\""),
     ("corpora.*.rerank_candidates", "1"),
     ("corpora.*.rerank_timeout", "\"0s\""),
     ("corpora.*.rerank_clear_lead", "\"far\""),
     ("corpora.*.quality.unreadable", "\"remove\""),
-    ("corpora.*.grams_weight", "\"some\""),
     ("corpora.*.quality.outliers", "\"hide\""),
     ("corpora.*.quality.least_words", "\"few\""),
     ("corpora.*.quality.most_words", "0"),
@@ -589,6 +594,29 @@ headers = { Host = "x", "X Y" = "z", X-Api-Key = "hunter2", X-Org = "42" }
     let lines: Vec<String> =
         found.iter().map(|p| format!("{}: {} | {}", p.path, p.message, p.hint)).collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn what_may_not_be_connected_to_is_refused_at_the_start() {
+    let config = |outbound: &str| {
+        format!(
+            "[security]\noutbound = [{outbound}]\n[providers.openai]\napi_key = \"env:K\"\n\
+             engine_metrics = \"http://10.0.0.7:8000/metrics\"\n\
+             [identity.issuers.login]\nissuer = \"https://login.test/\"\naudiences = [\"m\"]\n\
+             jwks_url = \"https://keys.test/k\"\ntenant = \"default\"\nlogin.client_id = \"m\"\n\
+             login.redirect_url = \"https://m.test/console/login/callback\"\n"
+        )
+    };
+    let all = ["api.openai.com", "10.0.0.7:8000", "keys.test", "login.test"];
+    let list =
+        |places: &[&str]| places.iter().map(|place| format!("{place:?}")).collect::<Vec<_>>().join(", ");
+    assert!(check(&config(&list(&all))).is_ok());
+    for missing in all {
+        let others: Vec<&str> = all.into_iter().filter(|place| *place != missing).collect();
+        let Err(diagnostics) = check(&config(&list(&others))) else { panic!("{missing} is not needed") };
+        let shown = diagnostics.to_string();
+        assert!(shown.contains(missing) && shown.contains("security.outbound"), "{shown}");
+    }
 }
 
 #[test]

@@ -30,6 +30,9 @@ pub(crate) enum KeysVerb {
     /// Makes a key worthless at once.
     #[command(after_help = "Example: mainstay keys revoke 3f9a1c04be77d215")]
     Revoke(RevokeArgs),
+    /// Has tokens of identity providers refused that were issued until now, and ends the console's sessions of their holder.
+    #[command(after_help = "Example: mainstay keys revoke-tokens --user ada")]
+    RevokeTokens(RevokeTokensArgs),
 }
 
 #[derive(Args)]
@@ -89,6 +92,18 @@ pub(crate) struct RevokeArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct RevokeTokensArgs {
+    /// Whose tokens: the user as the identity provider names them.
+    #[arg(long, value_name = "USER", required_unless_present = "token_id", conflicts_with = "token_id")]
+    user: Option<String>,
+    /// Which token alone: its `jti`.
+    #[arg(long, value_name = "ID")]
+    token_id: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
 struct Output {
     /// Prints JSON.
     #[arg(long)]
@@ -126,6 +141,16 @@ pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitC
                 terminal::say(answer)?;
             } else {
                 print_list(&answer)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }),
+        KeysVerb::RevokeTokens(args) => session::with_client(&args.output.target, config, async |client| {
+            let body = json!({ "user": args.user, "token_id": args.token_id });
+            let answer = client.post("/admin/tokens/revoke", &body).await?;
+            if args.output.json {
+                terminal::say(answer)?;
+            } else {
+                terminal::say("Refused from now on. What is issued later is accepted again.")?;
             }
             Ok(ExitCode::SUCCESS)
         }),

@@ -52,6 +52,9 @@ struct Settings {
     /// The assistants and models that its callers may name, separated by commas; all where nothing is said.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     models: Option<Vec<String>>,
+    /// For how many days after its last change a document is kept; for ever where nothing is said.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    keep_documents_days: Option<u32>,
 }
 
 #[derive(Args)]
@@ -158,6 +161,7 @@ impl Settings {
             ("tier", json!(self.tier)),
             ("region", json!(self.region)),
             ("models", json!(self.models)),
+            ("keep_documents_days", json!(self.keep_documents_days)),
         ];
         fields
             .into_iter()
@@ -180,7 +184,7 @@ fn change(output: &Output, config: Option<&Path>, id: &str, body: Value) -> anyh
 }
 
 fn print_list(tenants: &[Value]) -> Result<(), OutputError> {
-    let columns = ["id", "name", "audience", "state", "tier", "region", "models"];
+    let columns = ["id", "name", "audience", "state", "tier", "region", "models", "keep_documents_days"];
     let mut table = terminal::table(&columns);
     for tenant in tenants {
         let field = |name: &str| match &tenant[name] {
@@ -188,6 +192,7 @@ fn print_list(tenants: &[Value]) -> Result<(), OutputError> {
                 let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
                 printable::line(&items.join(", ")).into_owned()
             }
+            Value::Number(number) => number.to_string(),
             value => printable::line(value.as_str().unwrap_or_default()).into_owned(),
         };
         table.add_row(columns.map(field));

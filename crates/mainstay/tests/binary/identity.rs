@@ -440,7 +440,7 @@ fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A token signed with a shared secret.
-fn token(claims: &Value) -> String {
+pub(crate) fn token(claims: &Value) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -450,7 +450,7 @@ fn token(claims: &Value) -> String {
     format!("{signed}.{signature}")
 }
 
-const SECRET: &str = "a secret of the provider and us, long enough";
+pub(crate) const SECRET: &str = "a secret of the provider and us, long enough";
 
 #[test]
 fn people_come_in_with_tokens_and_two_of_them_change_what_takes_two() {

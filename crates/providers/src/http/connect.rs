@@ -16,6 +16,8 @@ use mainstay_domain::Clock;
 use rustls::{ClientConfig, RootCertStore};
 use tower::Service;
 
+use super::outbound::Outbound;
+
 /// Something that opens connections: the network, or a pipe to a stand-in within the process.
 pub trait Dial: Send + Sync {
     /// Opens a connection to the host and port of `target`, with TLS where its scheme is `https`.
@@ -76,6 +78,7 @@ pub fn connector(roots: Option<Arc<RootCertStore>>) -> Connector {
 #[derive(Clone)]
 pub struct Network {
     connector: Connector,
+    outbound: Outbound,
 }
 
 impl Network {
@@ -86,8 +89,9 @@ impl Network {
     /// How long a connection rests before the kernel asks whether the other side is still there.
     const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 
-    /// The network. One is enough for all providers: they share the store of TLS sessions.
-    pub fn new() -> Self {
+    /// The network, of which `outbound` may be reached. One is enough for all providers: they share the store of TLS
+    /// sessions.
+    pub fn new(outbound: Outbound) -> Self {
         let mut tcp = HttpConnector::new();
         // Without it small writes wait for the other side's delayed acknowledgement: 40 ms.
         tcp.set_nodelay(true);
@@ -100,18 +104,25 @@ impl Network {
             .with_webpki_roots()
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Self { connector: HttpsConnector::from((tcp, tls)) }
+        Self { connector: HttpsConnector::from((tcp, tls)), outbound }
     }
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self::new()
+        Self::new(Outbound::default())
     }
 }
 
 impl Dial for Network {
     fn dial(&self, target: Uri) -> Dialling {
+        if !self.outbound.allows(&target) {
+            let message = format!(
+                "security.outbound of mainstay.toml does not name {}",
+                target.authority().map_or("it", |authority| authority.as_str())
+            );
+            return Box::pin(async { Err(io::Error::new(io::ErrorKind::PermissionDenied, message)) });
+        }
         let mut connector = self.connector.clone();
         Box::pin(async move {
             std::future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(io::Error::other)?;

@@ -4,6 +4,7 @@
 mod body;
 mod connect;
 mod error;
+mod outbound;
 mod pool;
 mod retry_after;
 mod timer;
@@ -25,6 +26,7 @@ use timer::PhaseTimer;
 pub use body::AnswerBody;
 pub use connect::{Connector, Dial, Dialling, Link, Network, connector};
 pub use error::TransportError;
+pub use outbound::{NoHost, Outbound};
 pub use retry_after::retry_after;
 pub use timer::Timeouts;
 

@@ -75,7 +75,7 @@ async fn over_tcp_the_provider_sees_that_the_caller_went_away() {
             let address = stand_in.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
             stand_in.fail_next([moment.parse().unwrap()]);
             let settings = crate::support::settings(kind, &format!("http://{address}"), |_| {});
-            let provider = Provider::new(settings, Arc::new(Network::new()), Clock::system());
+            let provider = Provider::new(settings, Arc::new(Network::default()), Clock::system());
             let bench = Bench::new(kind);
             let call = provider.chat().expect("the kind answers");
             let call = call.complete(bench.call(question("Hello")));
@@ -96,7 +96,7 @@ async fn over_tcp_a_reset_before_and_within_an_answer_is_told_apart() {
     let address = stand_in.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     for kind in CHAT_KINDS {
         let settings = crate::support::settings(kind, &format!("http://{address}"), |_| {});
-        let chat = Provider::new(settings, Arc::new(Network::new()), Clock::system())
+        let chat = Provider::new(settings, Arc::new(Network::default()), Clock::system())
             .chat()
             .expect("the kind answers");
         let bench = Bench::new(kind);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mainstay_domain::identity::TokenMark;
 use mainstay_domain::{RegionName, RoleName, TenantId, TierName, Timestamp, UserId};
 use serde_json::{Map, Value};
 
@@ -27,8 +28,8 @@ pub struct TokenIdentity {
     pub region: Option<RegionName>,
     /// When the token ends by its own word. It is accepted for the leeway longer.
     pub expires_at: Timestamp,
-    /// The token's own id (`jti`), where it has one.
-    pub token_id: Option<Arc<str>>,
+    /// Which token it was.
+    pub token: Arc<TokenMark>,
 }
 
 /// Longest text that names somebody or something, in bytes.
@@ -58,11 +59,14 @@ pub(super) fn identity(
         tier: optional(&names.tier, Claim::Tier)?.map(TierName::from),
         region: optional(&names.region, Claim::Region)?.map(RegionName::from),
         expires_at: moment(times.ends),
-        token_id: match claims.get("jti") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(id)) if is_name(id) => Some(Arc::from(id.as_str())),
-            Some(_) => return Err(TokenError::ClaimInvalid(Claim::TokenId)),
-        },
+        token: Arc::new(TokenMark {
+            id: match claims.get("jti") {
+                None | Some(Value::Null) => None,
+                Some(Value::String(id)) if is_name(id) => Some(Arc::from(id.as_str())),
+                Some(_) => return Err(TokenError::ClaimInvalid(Claim::TokenId)),
+            },
+            issued_at: times.issued.map(moment),
+        }),
     })
 }
 

@@ -40,6 +40,12 @@ pub enum TokenError {
     /// It is over.
     #[error("the token has expired; get a new one from the identity provider")]
     Expired,
+    /// It was taken away from whoever has it.
+    #[error("the token was revoked; sign in anew at the identity provider")]
+    Revoked,
+    /// It is of another sign-in.
+    #[error("the token is not of this sign-in (`nonce`); begin again")]
+    AnotherSignIn,
     /// It counts only later, or it was issued in the future.
     #[error(
         "the token is not valid yet (`nbf` or `iat`): compare the clocks of this machine and of the identity provider"
@@ -140,6 +146,7 @@ impl TokenError {
         match self {
             Self::Missing => "missing_token",
             Self::Expired => "expired_token",
+            Self::Revoked => "revoked_token",
             Self::KeysUnavailable => "identity_provider_unavailable",
             _ => "invalid_token",
         }

@@ -6,7 +6,7 @@
 //! keys and addresses of keys inside a token (`jwk`, `jku`, `x5u`, `x5c`) are never looked at, and what can be read in two
 //! ways (a name twice in an object, base64 that is not canonical, a time with a fraction) is refused.
 //!
-//! The keys come through a port, [`KeySetSource`]: nothing here speaks HTTP. They are kept per issuer; see `remote` for how
+//! The keys come through a port, [`IssuerClient`]: nothing here speaks HTTP. They are kept per issuer; see `remote` for how
 //! they stay fresh without a fetch per request.
 //!
 //! # Why not the `jsonwebtoken` crate
@@ -37,7 +37,8 @@ pub use claims::TokenIdentity;
 pub use error::{Claim, Malformation, TokenError};
 pub use key::Algorithm;
 pub use key_set::KeySetFault;
-pub use remote::{KeySetError, KeySetSource};
+pub use remote::{IssuerClient, IssuerError};
+pub(crate) use settings::is_protected;
 pub use settings::{
     ClaimNames, ClaimPath, ClaimPathFault, IssuerFault, IssuerSettings, KeyRefresh, KeySource, PublicKeys,
     RoleRules, TenantRule,

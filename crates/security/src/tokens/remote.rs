@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mainstay_domain::Clock;
+use mainstay_domain::config::Secret;
 use mainstay_reliability::{Breaker, BreakerSettings, CallResult, Permit};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -23,25 +24,34 @@ use tokio_util::task::TaskTracker;
 use super::key_set::{KeySet, KeySetFault};
 use super::settings::KeyRefresh;
 
-/// What fetches key sets.
+/// What speaks with identity providers.
 #[async_trait]
-pub trait KeySetSource: Send + Sync {
+pub trait IssuerClient: Send + Sync {
     /// The body that a GET of the address answers with status 200. Reads at most 1 MiB and follows no redirect to another
     /// host or to plain `http`. Dropping the future cancels the request.
-    async fn fetch(&self, url: &str) -> Result<Vec<u8>, KeySetError>;
+    async fn fetch(&self, url: &str) -> Result<Vec<u8>, IssuerError>;
+
+    /// The body that a POST of a form (`application/x-www-form-urlencoded`) answers with status 200, under the same rules.
+    /// `authorization`: the header of that name.
+    async fn exchange(
+        &self,
+        url: &str,
+        form: &Secret,
+        authorization: Option<&Secret>,
+    ) -> Result<Vec<u8>, IssuerError>;
 }
 
-/// Why a key set could not be fetched.
+/// Why an identity provider gave nothing that can be used.
 #[derive(Debug, thiserror::Error)]
-pub enum KeySetError {
+pub enum IssuerError {
     /// The provider could not be reached, or did not finish its answer.
-    #[error("the identity provider could not be asked for its keys: {0}")]
+    #[error("the identity provider could not be asked: {0}")]
     Unreachable(String),
     /// It answered something else.
-    #[error("the identity provider answered with status {0} when it was asked for its keys")]
+    #[error("the identity provider answered with status {0}")]
     Status(u16),
     /// It did not answer in time.
-    #[error("the identity provider did not answer within {} s when it was asked for its keys", .0.as_secs())]
+    #[error("the identity provider did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
     /// It answered with something that is no key set.
     #[error("what the identity provider answered cannot be used: {0}")]
@@ -66,14 +76,14 @@ const BREAKER: BreakerSettings = BreakerSettings {
 /// The fetches of all issuers.
 #[derive(Clone)]
 pub(super) struct Fetches {
-    source: Arc<dyn KeySetSource>,
+    source: Arc<dyn IssuerClient>,
     clock: Clock,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Fetches {
-    pub(super) fn new(source: Arc<dyn KeySetSource>, clock: Clock) -> Self {
+    pub(super) fn new(source: Arc<dyn IssuerClient>, clock: Clock) -> Self {
         Self { source, clock, tasks: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
@@ -251,9 +261,9 @@ impl RemoteKeys {
         Some(flight)
     }
 
-    async fn fetch(&self) -> Result<KeySet, KeySetError> {
+    async fn fetch(&self) -> Result<KeySet, IssuerError> {
         let fetched = self.clock.timeout(LONGEST_FETCH, self.fetches.source.fetch(&self.url)).await;
-        let bytes = fetched.ok_or(KeySetError::TimedOut(LONGEST_FETCH))??;
+        let bytes = fetched.ok_or(IssuerError::TimedOut(LONGEST_FETCH))??;
         Ok(KeySet::read(&bytes)?)
     }
 

@@ -72,6 +72,7 @@ mod tests {
     use std::time::Duration;
 
     use mainstay_domain::Clock;
+    use mainstay_domain::identity::TokenMark;
 
     use super::*;
 
@@ -84,7 +85,7 @@ mod tests {
             tier: None,
             region: None,
             expires_at: Timestamp::default(),
-            token_id: None,
+            token: Arc::new(TokenMark { id: None, issued_at: None }),
         };
         let known_until = now + Duration::from_secs(60);
         Verified { identity, issuer: 0, keys: 0, accepted_until: Timestamp::default(), known_until, era }

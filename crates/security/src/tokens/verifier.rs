@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use mainstay_domain::Clock;
 use ring::hmac;
+use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
 use super::claims::{self, Times, TokenIdentity};
@@ -13,9 +14,12 @@ use super::compact::{self, Compact};
 use super::error::TokenError;
 use super::key::Algorithm;
 use super::key_set::KeySet;
-use super::remote::{Fetches, KeySetSource, NoKeys, RemoteKeys, Search};
+use super::remote::{Fetches, IssuerClient, NoKeys, RemoteKeys, Search};
 use super::settings::{IssuerFault, IssuerSettings, KeySource, PublicKeys};
 use super::verified::{Verified, VerifiedTokens};
+use crate::logins::IdToken;
+use crate::ring::later;
+use crate::sessions;
 
 /// Verifies tokens of the configured identity providers.
 pub struct TokenVerifier {
@@ -55,7 +59,7 @@ impl TokenVerifier {
     /// is down does not keep Mainstay from starting.
     pub fn new(
         settings: Vec<IssuerSettings>,
-        source: Arc<dyn KeySetSource>,
+        source: Arc<dyn IssuerClient>,
         clock: Clock,
     ) -> Result<Self, IssuerFault> {
         let fetches = Fetches::new(source, clock);
@@ -110,10 +114,27 @@ impl TokenVerifier {
         Ok(identity)
     }
 
+    /// Verifies a token that a provider gave for the code of a sign-in, and that it is of this one. Such a token says who
+    /// somebody is and is over in minutes; who signed in by it stays for a session, and at most for as long as a token of
+    /// that provider may count.
+    pub async fn verify_id_token(&self, token: &IdToken) -> Result<TokenIdentity, TokenError> {
+        let mut identity = self.verify(token.text.expose()).await?;
+        let longest = self.issuers.iter().find(|issuer| issuer.name == identity.issuer);
+        let longest = longest.map_or(sessions::LIFETIME, |issuer| issuer.settings.longest_lifetime);
+        identity.expires_at = later(self.clock.now(), longest.min(sessions::LIFETIME));
+        let claims = Compact::read(token.text.expose())?.claims;
+        let nonce = claims.get("nonce").and_then(|nonce| nonce.as_str()).unwrap_or_default();
+        let is_of_this = bool::from(nonce.as_bytes().ct_eq(token.nonce.as_bytes()));
+        if is_of_this && *identity.issuer == *token.provider {
+            Ok(identity)
+        } else {
+            Err(TokenError::AnotherSignIn)
+        }
+    }
+
     /// Forgets all verified tokens: each is verified anew when it is shown next.
     ///
-    /// This takes nobody's token away. Whoever revokes users or tokens keeps a list of them and looks into it after
-    /// [`verify`](Self::verify), by user and `token_id`.
+    /// This takes nobody's token away: that is what [`Revocations`](crate::Revocations) are for.
     pub fn forget(&self) {
         self.verified.forget();
     }

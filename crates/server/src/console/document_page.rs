@@ -46,7 +46,7 @@ pub(crate) async fn document(State(app): State<Arc<App>>, visit: Visit, request:
     let shown = show(&app, &visit.tenant, request.uri()).await;
     let what = json!({ "page": "document", "shown": shown.is_ok() });
     if let Err(error) = visit.accessed(&app, "documents.get", "document", what) {
-        return refused(&error.into());
+        return refused(&app, &error.into());
     }
     match shown {
         Ok(markup) => page(StatusCode::OK, markup),

@@ -30,11 +30,14 @@ pub(super) fn banner(level: ServiceLevel) -> Option<&'static str> {
     }
 }
 
-/// The page to sign in, with what went wrong the last time.
-pub(super) fn sign_in(problem: Option<&str>) -> Markup {
+/// The page to sign in, with what went wrong the last time. `providers`: the identity providers at which people can.
+pub(super) fn sign_in<'a>(problem: Option<&str>, providers: impl Iterator<Item = &'a str>) -> Markup {
     let content = html! {
         h2 { "Sign in" }
         @if let Some(problem) = problem { p.error role="alert" { (problem) } }
+        @for provider in providers {
+            p { a.provider href=(address("/console/login", &[("provider", provider)])) { "Sign in with " (provider) } }
+        }
         form.sign-in method="post" action="/console/session" {
             label { "API key"
                 input name="key" type="password" autocomplete="current-password" placeholder="msk_…" required autofocus;
@@ -47,6 +50,15 @@ pub(super) fn sign_in(problem: Option<&str>) -> Markup {
         }
     };
     whole("Sign in", &html! {}, &content)
+}
+
+/// The page of somebody who comes back from an identity provider.
+pub(super) fn welcome(home: &str) -> Markup {
+    let content = html! {
+        h2 { "Signed in" }
+        p { a href=(home) { "Go on to the console" } }
+    };
+    whole("Signed in", &html! {}, &content)
 }
 
 /// A page that says what went wrong.

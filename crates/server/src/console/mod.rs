@@ -10,7 +10,7 @@ pub(crate) use document_page::document;
 pub(crate) use search_page::search;
 #[cfg(test)]
 pub(crate) use session::COOKIE;
-pub(crate) use session::{refused, session_key, sign_in, sign_out};
+pub(crate) use session::{log_in, logged_in, refused, session_of, sign_in, sign_out};
 
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};

@@ -1,4 +1,5 @@
-//! Signing in and out: a form takes the API key once, and a cookie that no script can read stands for it.
+//! Signing in and out: a form takes the API key once, or an identity provider says who it is, and a cookie that no script can
+//! read stands for that.
 
 use std::sync::Arc;
 
@@ -7,8 +8,11 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use mainstay_audit::{Category, Outcome};
-use mainstay_domain::RequestId;
-use mainstay_security::{IdentityError, sessions};
+use mainstay_domain::config::Secret;
+use mainstay_domain::{Caller, RequestId};
+use mainstay_security::logins::LOGIN_LIFETIME;
+use mainstay_security::sessions::{self, Credential};
+use mainstay_security::{IdentityError, LoginError};
 
 use super::{layout, page, protect};
 use crate::App;
@@ -17,6 +21,9 @@ use crate::error::HttpError;
 
 /// The cookie.
 pub(crate) const COOKIE: &str = "mainstay_session";
+
+/// What a browser keeps while it is at an identity provider.
+const LOGIN_COOKIE: &str = "mainstay_login";
 
 /// Most bytes of the form: a key has about 90.
 const LONGEST_FORM: usize = 4 << 10;
@@ -27,15 +34,15 @@ const HOME: &str = "/console/search";
 /// `POST /console/session`: signs a browser in.
 pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     if !comes_from_here(request.headers()) {
-        return refuse_foreign();
+        return refuse_foreign(&app);
     }
     let is_secure = arrived_encrypted(&request);
-    let former = token_of(request.headers()).map(str::to_owned);
+    let former = cookie_of(request.headers(), COOKIE).map(str::to_owned);
     let address = address_of(&app, &request);
     let body = match read_body_within(&app, request, LONGEST_FORM).await {
         Ok(body) => body,
         Err(error) => {
-            return page(error.status(), layout::sign_in(Some("The form did not arrive. Try again.")));
+            return sign_in_page(&app, error.status(), Some("The form did not arrive. Try again."));
         }
     };
     let key = form_urlencoded::parse(&body).find(|(name, _)| name == "key").map(|(_, value)| value);
@@ -43,43 +50,144 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
     let id = RequestId::generate(&app.clock);
     match app.access.identify(Some(key)).await {
         Ok(caller) => {
-            let record = app.trail.record_of(
-                &caller,
-                &id,
-                &caller.tenant,
-                Category::Authentication,
-                "session.begin",
-                Outcome::Succeeded,
-            );
-            if let Err(error) = app.trail.write(&record) {
-                return refused(&error.into());
+            let credential = Credential::Key(Secret::new(key));
+            match begin(&app, &caller, &id, credential, former.as_deref()) {
+                Ok(token) => {
+                    let mut response = Redirect::to(HOME).into_response();
+                    let lifetime = sessions::LIFETIME.as_secs();
+                    set_cookie(&mut response, token.expose(), lifetime, is_secure);
+                    response
+                }
+                Err(error) => refused(&app, &error),
             }
-            // The browser forgets the token of the session that it had, so that nobody could end that any more.
-            if let Some(former) = former {
-                app.sessions.end(&former);
-            }
-            let token = app.sessions.begin(key);
-            let lifetime = sessions::LIFETIME.as_secs();
-            let mut response = Redirect::to(HOME).into_response();
-            set_cookie(&mut response, token.expose(), lifetime, is_secure);
-            response
         }
         Err(IdentityError::Missing) => {
-            page(StatusCode::UNAUTHORIZED, layout::sign_in(Some("Enter an API key.")))
+            sign_in_page(&app, StatusCode::UNAUTHORIZED, Some("Enter an API key."))
         }
         Err(error) => {
             app.trail.refused_entry(address, &id, error.code(), "POST /console/session");
-            refused(&HttpError::Identity(error))
+            refused(&app, &HttpError::Identity(error))
         }
     }
+}
+
+/// Begins a session of somebody who was let in, on record.
+fn begin(
+    app: &App,
+    caller: &Caller,
+    id: &RequestId,
+    credential: Credential,
+    former: Option<&str>,
+) -> Result<Secret, HttpError> {
+    let (category, action) = (Category::Authentication, "session.begin");
+    let record = app.trail.record_of(caller, id, &caller.tenant, category, action, Outcome::Succeeded);
+    app.trail.write(&record)?;
+    // The browser forgets the token of the session that it had, so that nobody could end that any more.
+    if let Some(former) = former {
+        app.sessions.end(former);
+    }
+    Ok(app.sessions.begin(credential))
+}
+
+/// `GET /console/login`: sends a browser to an identity provider.
+pub(crate) async fn log_in(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let provider = value_of(query, "provider").unwrap_or_default();
+    let is_secure = arrived_encrypted(&request);
+    match app.logins.begin(&provider).await {
+        Ok(begun) => {
+            let mut response = Redirect::to(&begun.url).into_response();
+            // Not Strict: the browser comes back from another site.
+            let cookie = Cookie { name: LOGIN_COOKIE, path: "/console/login", same_site: "Lax" };
+            cookie.set(&mut response, begun.cookie.expose(), LOGIN_LIFETIME.as_secs(), is_secure);
+            response
+        }
+        Err(error) => sign_in_page(&app, status_of(&error), Some(&error.to_string())),
+    }
+}
+
+/// `GET /console/login/callback`: a browser comes back from an identity provider.
+pub(crate) async fn logged_in(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let is_secure = arrived_encrypted(&request);
+    let address = address_of(&app, &request);
+    let id = RequestId::generate(&app.clock);
+    let (query, headers) = (request.uri().query().unwrap_or_default().to_owned(), request.headers().clone());
+    // A body cannot be shared between threads.
+    drop(request);
+    let mut response = match person_of(&app, &query, &headers).await {
+        Ok((caller, credential)) => {
+            match begin(&app, &caller, &id, credential, cookie_of(&headers, COOKIE)) {
+                Ok(token) => {
+                    // A page and no redirect: what another site has begun, the chain of redirects included, does not get
+                    // the cookie of the session, which is Strict.
+                    let mut response = page(StatusCode::OK, layout::welcome(HOME));
+                    response
+                        .headers_mut()
+                        .insert(header::REFRESH, HeaderValue::from_static("0; url=/console/search"));
+                    set_cookie(&mut response, token.expose(), sessions::LIFETIME.as_secs(), is_secure);
+                    response
+                }
+                Err(error) => refused(&app, &error),
+            }
+        }
+        Err(refusal) => {
+            let (code, response) = match refusal {
+                Refusal::Login(error) => {
+                    (error.code(), sign_in_page(&app, status_of(&error), Some(&error.to_string())))
+                }
+                Refusal::Identity(error) => (error.code(), refused(&app, &HttpError::Identity(error))),
+            };
+            app.trail.refused_entry(address, &id, code, "GET /console/login/callback");
+            response
+        }
+    };
+    let cookie = Cookie { name: LOGIN_COOKIE, path: "/console/login", same_site: "Lax" };
+    cookie.set(&mut response, "", 0, is_secure);
+    response
+}
+
+/// Why somebody was not signed in.
+enum Refusal {
+    Login(LoginError),
+    Identity(IdentityError),
+}
+
+/// Who comes back from an identity provider.
+async fn person_of(app: &App, query: &str, headers: &HeaderMap) -> Result<(Caller, Credential), Refusal> {
+    let value = |name| value_of(query, name).unwrap_or_default();
+    if let Some(error) = value_of(query, "error") {
+        // Anybody can write such an address: what is shown of it is a code of RFC 6749 and nothing else.
+        let is_code =
+            error.len() <= 64 && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let code = if is_code { error } else { "an error without a code".to_owned() };
+        return Err(Refusal::Login(LoginError::Refused(code)));
+    }
+    let cookie = cookie_of(headers, LOGIN_COOKIE).unwrap_or_default();
+    let token = app.logins.finish(cookie, &value("state"), &value("code")).await.map_err(Refusal::Login)?;
+    let (caller, identity) = app.access.sign_in(&token).await.map_err(Refusal::Identity)?;
+    Ok((caller, Credential::Person(Arc::new(identity))))
+}
+
+fn status_of(error: &LoginError) -> StatusCode {
+    match error {
+        LoginError::NoProvider => StatusCode::NOT_FOUND,
+        LoginError::NotBegun => StatusCode::BAD_REQUEST,
+        LoginError::Refused(_) => StatusCode::UNAUTHORIZED,
+        LoginError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// A value of a query.
+fn value_of(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 /// `POST /console/session/end`: signs it out.
 pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     if !comes_from_here(request.headers()) {
-        return refuse_foreign();
+        return refuse_foreign(&app);
     }
-    if let Some(token) = token_of(request.headers()) {
+    if let Some(token) = cookie_of(request.headers(), COOKIE) {
         app.sessions.end(token);
     }
     let mut response = Redirect::to(HOME).into_response();
@@ -87,38 +195,57 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request<Body>
     response
 }
 
-/// The key of the session that the browser has, if it has one.
-pub(crate) fn session_key(app: &App, headers: &HeaderMap) -> Option<String> {
-    let key = token_of(headers).and_then(|token| app.sessions.key(token))?;
-    Some(key.expose().to_owned())
+/// By what the browser has signed in, if it has.
+pub(crate) fn session_of(app: &App, headers: &HeaderMap) -> Option<Credential> {
+    cookie_of(headers, COOKIE).and_then(|token| app.sessions.find(token))
 }
 
-/// The page of who is not let in: the one to sign in, with the reason where a key was shown.
-pub(crate) fn refused(error: &HttpError) -> Response {
+/// The page of who is not let in: the one to sign in, with the reason where something was shown.
+pub(crate) fn refused(app: &App, error: &HttpError) -> Response {
     match error {
-        HttpError::Identity(IdentityError::Missing) => page(StatusCode::UNAUTHORIZED, layout::sign_in(None)),
-        other => page(other.status(), layout::sign_in(Some(&other.to_string()))),
+        HttpError::Identity(IdentityError::Missing) => sign_in_page(app, StatusCode::UNAUTHORIZED, None),
+        other => sign_in_page(app, other.status(), Some(&other.to_string())),
     }
 }
 
-/// The token in the cookie.
-fn token_of(headers: &HeaderMap) -> Option<&str> {
+fn sign_in_page(app: &App, status: StatusCode, problem: Option<&str>) -> Response {
+    page(status, layout::sign_in(problem, app.logins.providers()))
+}
+
+/// What is in a cookie.
+fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, token)| token)
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
-/// Gives the browser a token for so many seconds; with none left, takes it away. It goes only to the console, and never
-/// along with what another site has begun. `Secure` would lose it where Mainstay answers in plain HTTP on one machine, so it
-/// is set where the browser came encrypted, to Mainstay or to the proxy before it.
+/// Gives the browser the token of its session for so many seconds; with none left, takes it away. It goes only to the
+/// console, and never along with what another site has begun.
 fn set_cookie(response: &mut Response, token: &str, seconds: u64, is_secure: bool) {
-    let secure = if is_secure { "; Secure" } else { "" };
-    let cookie =
-        format!("{COOKIE}={token}; Path=/console; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    if let Ok(value) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
+    let cookie = Cookie { name: COOKIE, path: "/console", same_site: "Strict" };
+    cookie.set(response, token, seconds, is_secure);
+}
+
+/// A cookie that no script can read.
+struct Cookie {
+    name: &'static str,
+    path: &'static str,
+    same_site: &'static str,
+}
+
+impl Cookie {
+    /// `Secure` would lose it where Mainstay answers in plain HTTP on one machine, so it is set where the browser came
+    /// encrypted, to Mainstay or to the proxy before it.
+    fn set(&self, response: &mut Response, value: &str, seconds: u64, is_secure: bool) {
+        let Self { name, path, same_site } = self;
+        let secure = if is_secure { "; Secure" } else { "" };
+        let cookie =
+            format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}");
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+        protect(response.headers_mut());
     }
-    protect(response.headers_mut());
 }
 
 fn arrived_encrypted<B>(request: &Request<B>) -> bool {
@@ -139,9 +266,9 @@ fn comes_from_here(headers: &HeaderMap) -> bool {
     host.is_some() && host == text("host")
 }
 
-fn refuse_foreign() -> Response {
+fn refuse_foreign(app: &App) -> Response {
     let message = "This form was sent by another site. Open the console itself and try again.";
-    page(StatusCode::FORBIDDEN, layout::sign_in(Some(message)))
+    sign_in_page(app, StatusCode::FORBIDDEN, Some(message))
 }
 
 #[cfg(test)]
@@ -169,8 +296,8 @@ mod tests {
 
     #[test]
     fn the_token_is_found_among_other_cookies() {
-        assert_eq!(token_of(&headers(&[("cookie", "a=1; mainstay_session=77; b=2")])), Some("77"));
-        assert_eq!(token_of(&headers(&[("cookie", "xmainstay_session=77")])), None);
-        assert_eq!(token_of(&HeaderMap::new()), None);
+        assert_eq!(cookie_of(&headers(&[("cookie", "a=1; mainstay_session=77; b=2")]), COOKIE), Some("77"));
+        assert_eq!(cookie_of(&headers(&[("cookie", "xmainstay_session=77")]), COOKIE), None);
+        assert_eq!(cookie_of(&HeaderMap::new(), COOKIE), None);
     }
 }

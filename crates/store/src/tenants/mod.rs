@@ -96,6 +96,8 @@ pub struct TenantSettings {
     pub region: Option<RegionName>,
     /// The assistants and models that its callers may name; all where nothing is said.
     pub models: Option<Vec<String>>,
+    /// For how many days after its last change a document is kept; for ever where nothing is said.
+    pub keep_documents_days: Option<u32>,
 }
 
 /// All tenants.

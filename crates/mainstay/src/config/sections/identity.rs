@@ -63,6 +63,26 @@ pub(crate) struct RawIssuer {
     /// The role of those who have no other; without it, they are refused.
     #[schemars(example = &"customer_user", length(min = 1))]
     default_role: Option<String>,
+    /// How people sign in to the console there; without it, they do not.
+    login: Option<RawLogin>,
+}
+
+/// How people sign in to the console at an identity provider: OpenID Connect.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawLogin {
+    /// What this Mainstay is called there.
+    #[schemars(example = &"mainstay", length(min = 1))]
+    client_id: Option<String>,
+    /// Its password there, where it has one.
+    #[schemars(example = "env:LOGIN_SECRET")]
+    client_secret: Option<SecretRef>,
+    /// The address of this Mainstay's /console/login/callback, as it is registered there.
+    #[schemars(example = &"https://mainstay.example.com/console/login/callback", length(min = 1))]
+    redirect_url: Option<String>,
+    /// What is asked for beside `openid`.
+    #[schemars(example = ["profile", "groups"], extend("uniqueItems" = true), inner(length(min = 1)))]
+    scopes: Option<Vec<String>>,
 }
 
 /// Which claims mean what: names, or the names of objects one in the other with dots between.
@@ -118,6 +138,21 @@ pub(crate) struct Issuer {
     pub(crate) claims: ClaimNames,
     /// What its roles are called here.
     pub(crate) roles: RoleRules,
+    /// How people sign in to the console there.
+    pub(crate) login: Option<Login>,
+}
+
+/// How people sign in to the console at an identity provider, checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Login {
+    /// What this Mainstay is called there.
+    pub(crate) client_id: String,
+    /// Its password there.
+    pub(crate) client_secret: Option<SecretRef>,
+    /// Where browsers come back to.
+    pub(crate) redirect_url: String,
+    /// What is asked for, with blanks between.
+    pub(crate) scopes: String,
 }
 
 impl RawIssuer {
@@ -133,17 +168,17 @@ impl RawIssuer {
                 "copy `issuer` from its discovery document",
             );
         }
-        let audiences: BTreeSet<String> = audiences.unwrap_or_default().into_iter().collect();
+        let login = self.login.map(|login| login.check(&issuer, &at.key("login"), at, findings));
+        let mut audiences: BTreeSet<String> = audiences.unwrap_or_default().into_iter().collect();
         if audiences.is_empty() || audiences.contains("") {
             let hint = "For example: audiences = [\"mainstay\"]; else tokens that it makes for other services would count here";
             findings.report(&at.key("audiences"), "it is not said whom its tokens are for", hint);
         }
+        // What says who has signed in is made for whom they sign in to.
+        audiences.extend(login.as_ref().map(|login| login.client_id.clone()));
         let keys = match (jwks_url, jwks_file, secret) {
             (Some(url), None, None) => {
-                if !url.starts_with("https://")
-                    && !url.starts_with("http://127.0.0.1")
-                    && !url.starts_with("http://localhost")
-                {
+                if !is_safe_url(&url) {
                     let hint = "keys are fetched over https, or over http from this machine";
                     findings.report(
                         &at.key("jwks_url"),
@@ -227,8 +262,44 @@ impl RawIssuer {
                     .map(|roles| roles.into_iter().map(|(theirs, ours)| (theirs, role(ours.0))).collect()),
                 default: self.default_role.filter(|name| !name.is_empty()).map(role),
             },
+            login,
         }
     }
+}
+
+impl RawLogin {
+    fn check(self, issuer: &str, at: &KeyPath, of_issuer: &KeyPath, findings: &mut Findings) -> Login {
+        if !is_safe_url(issuer) {
+            let hint = "people sign in where its discovery document says, which lies at its `issuer`: an https address";
+            findings.contradiction(at, &of_issuer.key("issuer"), "nobody could sign in there", hint);
+        }
+        let client_id = self.client_id.unwrap_or_default();
+        if client_id.is_empty() {
+            let hint = "register a client at the identity provider, and name it: client_id = \"mainstay\"";
+            findings.report(&at.key("client_id"), "it is not said what this Mainstay is called there", hint);
+        }
+        let redirect_url = self.redirect_url.unwrap_or_default();
+        if !is_safe_url(&redirect_url) || !redirect_url.ends_with("/console/login/callback") {
+            findings.report(
+                &at.key("redirect_url"),
+                "it is not said where browsers come back to",
+                "For example: redirect_url = \"https://mainstay.example.com/console/login/callback\"; register the same there",
+            );
+        }
+        let mut scopes = self.scopes.unwrap_or_else(|| vec!["profile".to_owned()]);
+        if scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
+            let hint = "For example: scopes = [\"profile\", \"groups\"]";
+            findings.report(&at.key("scopes"), "a scope is one word", hint);
+        }
+        scopes.retain(|scope| scope != "openid");
+        scopes.insert(0, "openid".to_owned());
+        Login { client_id, client_secret: self.client_secret, redirect_url, scopes: scopes.join(" ") }
+    }
+}
+
+/// Whether nobody on the way can read or change what goes there.
+fn is_safe_url(url: &str) -> bool {
+    ["https://", "http://127.0.0.1", "http://localhost"].iter().any(|start| url.starts_with(start))
 }
 
 /// A role as this file writes it.

@@ -107,6 +107,20 @@ impl ProviderKind {
     }
 }
 
+impl From<ProviderKind> for mainstay_providers::ProviderKind {
+    fn from(kind: ProviderKind) -> Self {
+        match kind {
+            ProviderKind::Openai => Self::OpenAi,
+            ProviderKind::Anthropic => Self::Anthropic,
+            ProviderKind::Gemini => Self::Gemini,
+            ProviderKind::OpenaiCompatible => Self::OpenAiCompatible,
+            ProviderKind::Cohere => Self::Cohere,
+            ProviderKind::Jina => Self::Jina,
+            ProviderKind::Tei => Self::Tei,
+        }
+    }
+}
+
 /// How long to wait for each step of a call.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]

@@ -1,12 +1,17 @@
 //! `[security]`: who may do what, and what takes two people.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mainstay_domain::Permission;
-use mainstay_domain::config::{Findings, KeyPath};
+use mainstay_domain::config::{BaseUrl, Findings, KeyPath};
 use mainstay_policy::Environment;
+use mainstay_providers::http::Outbound;
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::identity::{Issuer, IssuerKeys};
+use super::providers::Provider;
 
 /// Who may do what, and what takes two people.
 #[derive(Deserialize, JsonSchema, Default)]
@@ -22,6 +27,9 @@ pub(crate) struct RawSecurity {
     /// Permissions whose use changes something only after a second person has agreed.
     #[schemars(example = ["index.rebuild", "service.manage"], extend("uniqueItems" = true), inner(length(min = 1)))]
     two_person: Option<Vec<String>>,
+    /// The hosts that this process may connect to; all where nothing is said.
+    #[schemars(example = ["api.openai.com", "*.example.com", "10.0.0.7:8000"], extend("uniqueItems" = true), inner(length(min = 1)))]
+    outbound: Option<Vec<String>>,
 }
 
 /// What a Mainstay is for.
@@ -54,6 +62,8 @@ pub(crate) struct Security {
     pub(crate) policies: TeamPolicies,
     /// What takes two people.
     pub(crate) two_person: Vec<Permission>,
+    /// Where this process may connect to.
+    pub(crate) outbound: Outbound,
 }
 
 impl RawSecurity {
@@ -109,10 +119,59 @@ impl RawSecurity {
                 "name one: [identity.issuers.<name>]",
             );
         }
+        let outbound = match &self.outbound {
+            None => Outbound::default(),
+            Some(places) => Outbound::to(places.iter().map(String::as_str)).unwrap_or_else(|error| {
+                findings.report(
+                    &at.key("outbound"),
+                    error.to_string(),
+                    "For example: outbound = [\"api.openai.com\"]",
+                );
+                Outbound::default()
+            }),
+        };
         let environment = match self.environment {
             Some(RawEnvironment::Staging) => Environment::Staging,
             Some(RawEnvironment::Production) | None => Environment::Production,
         };
-        Security { environment, policies, two_person }
+        Security { environment, policies, two_person, outbound }
+    }
+}
+
+/// Reports what is configured where it could not be reached: at the start, and not when it is first needed.
+pub(crate) fn keep_within(
+    outbound: &Outbound,
+    providers: &BTreeMap<String, Provider>,
+    issuers: &BTreeMap<String, Issuer>,
+    findings: &mut Findings,
+) {
+    let mut expect = |at: &KeyPath, address: &str| {
+        let Ok(target) = address.parse::<http::Uri>() else { return };
+        if !outbound.allows(&target) {
+            let host = target.authority().map_or(address, |authority| authority.as_str());
+            let hint = format!("name {host:?} there, or leave this out");
+            let outbound = KeyPath::root().key("security").key("outbound");
+            findings.contradiction(at, &outbound, "it may not be connected to", hint);
+        }
+    };
+    let at = KeyPath::root().key("providers");
+    for (name, provider) in providers {
+        let kind: mainstay_providers::ProviderKind = provider.kind.into();
+        let base = provider.base_url.as_ref().map(BaseUrl::as_str).or(kind.capabilities().base_url);
+        let at = at.key(name);
+        let key = if provider.base_url.is_some() { at.key("base_url") } else { at.clone() };
+        base.into_iter().for_each(|base| expect(&key, base));
+        let metrics = provider.engine_metrics.as_ref();
+        metrics.into_iter().for_each(|url| expect(&at.key("engine_metrics"), url.as_str()));
+    }
+    let at = KeyPath::root().key("identity").key("issuers");
+    for (name, issuer) in issuers {
+        let at = at.key(name);
+        if let IssuerKeys::Url(url) = &issuer.keys {
+            expect(&at.key("jwks_url"), url);
+        }
+        if issuer.login.is_some() {
+            expect(&at.key("issuer"), &issuer.issuer);
+        }
     }
 }

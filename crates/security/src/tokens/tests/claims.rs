@@ -163,7 +163,7 @@ async fn claims_are_found_where_the_settings_say() {
     assert_eq!(identity.roles, [RoleName::new("engineer"), RoleName::new("auditor")]);
     assert_eq!(identity.tier, Some(TierName::new("gold")));
     assert_eq!(identity.region, Some("eu-west-1".into()));
-    assert_eq!(identity.token_id, None);
+    assert_eq!(identity.token.id, None);
     for (change, error) in [
         (json!({"org": {"id": "globex"}}), TokenError::TenantNotAllowed),
         (json!({"org": "acme"}), TokenError::ClaimMissing(Claim::Tenant)),

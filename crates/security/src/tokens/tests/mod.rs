@@ -227,9 +227,13 @@ fn verifier_of(signers: &[&Signer], clock: Clock) -> TokenVerifier {
 struct Nowhere;
 
 #[async_trait]
-impl KeySetSource for Nowhere {
-    async fn fetch(&self, url: &str) -> Result<Vec<u8>, KeySetError> {
-        Err(KeySetError::Unreachable(format!("there is nothing at {url}")))
+impl IssuerClient for Nowhere {
+    async fn fetch(&self, url: &str) -> Result<Vec<u8>, IssuerError> {
+        Err(IssuerError::Unreachable(format!("there is nothing at {url}")))
+    }
+
+    async fn exchange(&self, _: &str, _: &Secret, _: Option<&Secret>) -> Result<Vec<u8>, IssuerError> {
+        unreachable!("nobody signs in")
     }
 }
 
@@ -281,7 +285,7 @@ async fn tokens_of_every_algorithm_identify_who_shows_them() {
         assert_eq!(identity.roles, ["engineer".into()]);
         assert_eq!((identity.tier, identity.region), (None, None));
         assert_eq!(identity.expires_at, Timestamp::from_micros((NOW + 3_600) * 1_000_000));
-        assert_eq!(identity.token_id.as_deref(), Some("t1"));
+        assert_eq!(identity.token.id.as_deref(), Some("t1"));
     }
 }
 

@@ -24,8 +24,8 @@ enum Answer {
 }
 
 #[async_trait]
-impl KeySetSource for Provider {
-    async fn fetch(&self, _: &str) -> Result<Vec<u8>, KeySetError> {
+impl IssuerClient for Provider {
+    async fn fetch(&self, _: &str) -> Result<Vec<u8>, IssuerError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let answer = self.answer.lock().unwrap().clone();
         match answer {
@@ -34,10 +34,14 @@ impl KeySetSource for Provider {
                 Clock::system().sleep(duration).await;
                 Ok(body)
             }
-            Answer::Fails => Err(KeySetError::Status(503)),
+            Answer::Fails => Err(IssuerError::Status(503)),
             Answer::Hangs => std::future::pending().await,
             Answer::Panics => panic!("a fault in whatever fetches"),
         }
+    }
+
+    async fn exchange(&self, _: &str, _: &Secret, _: Option<&Secret>) -> Result<Vec<u8>, IssuerError> {
+        unreachable!("nobody signs in")
     }
 }
 

@@ -1,0 +1,98 @@
+//! Documents that a tenant keeps for a time only.
+
+use std::time::Duration;
+
+use mainstay_domain::{CorpusName, DocumentId, TenantId, Timestamp};
+use mainstay_ops::trail::alias_of_document;
+use mainstay_security::tenants::TenantState;
+use tokio_util::sync::CancellationToken;
+
+use crate::eraser::{Eraser, ErasureError};
+
+/// How often it is looked for documents whose time is over.
+const LOOKED_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Documents that are looked at together.
+const PAGE: usize = 500;
+
+impl Eraser {
+    /// Deletes what tenants keep no longer, every hour until it is told to stop.
+    pub async fn keep_expiring(&self, stop: CancellationToken) {
+        loop {
+            match stop.run_until_cancelled(self.expire()).await {
+                None => return,
+                Some(Ok(0)) => {}
+                Some(Ok(documents)) => {
+                    tracing::info!(documents, "documents were deleted whose time was over")
+                }
+                Some(Err(error)) => {
+                    tracing::error!(%error, "documents whose time is over are not all deleted")
+                }
+            }
+            if stop.run_until_cancelled(self.clock().sleep(LOOKED_EVERY)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Deletes the documents that are older than their tenant keeps them, counted from their last change; what is held
+    /// stays. Returns how many.
+    pub async fn expire(&self) -> Result<u64, ErasureError> {
+        let mut deleted = 0;
+        for tenant in self.stores().tenants.list() {
+            let Some(days) = tenant.settings.keep_documents_days else { continue };
+            if tenant.state == TenantState::Deleted {
+                continue;
+            }
+            let kept = i64::from(days) * 24 * 60 * 60;
+            let before = self.clock().now().as_seconds().saturating_sub(kept);
+            deleted += self.expire_of(&tenant.id, before).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes a tenant's documents that were changed last before this second.
+    async fn expire_of(&self, tenant: &TenantId, before: i64) -> Result<u64, ErasureError> {
+        let library = &self.stores().library;
+        let mut deleted = 0;
+        for corpus in library.corpora(tenant).await? {
+            let corpus = corpus.corpus;
+            let mut after: Option<DocumentId> = None;
+            loop {
+                // A corpus of the configuration in which this tenant has nothing has no page.
+                let Ok(page) = library.list(tenant, &corpus, after.as_ref(), PAGE).await else { break };
+                let Some(last) = page.last() else { break };
+                after = Some(last.doc_id.clone());
+                for document in page.into_iter().filter(|document| document.updated_at < before) {
+                    deleted += u64::from(self.expire_one(tenant, &corpus, document.doc_id, before).await?);
+                }
+            }
+        }
+        Ok(deleted)
+    }
+
+    async fn expire_one(
+        &self,
+        tenant: &TenantId,
+        corpus: &CorpusName,
+        document: DocumentId,
+        before: i64,
+    ) -> Result<bool, ErasureError> {
+        match self.expect_not_held(tenant, corpus, [document.clone()]).await {
+            Err(ErasureError::Held { .. }) => return Ok(false),
+            other => other?,
+        }
+        let stores = self.stores();
+        // A newer version may have come meanwhile: that one's time is not over.
+        let current = stores.library.get(tenant, corpus, &document).await?;
+        if current.is_none_or(|current| current.updated_at >= before) {
+            return Ok(false);
+        }
+        let alias = alias_of_document(corpus, &document);
+        let deleted = stores.library.delete(tenant, corpus, &document).await?;
+        if deleted {
+            stores.trail.expired(tenant, &alias, Timestamp::from_micros(before.saturating_mul(1_000_000)))?;
+        }
+        Ok(deleted)
+    }
+}

@@ -1,0 +1,97 @@
+//! What anybody may send before it is known who they are, and where they say that they come from.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::running::{Running, send};
+
+/// Sends this and nothing more, and reads until the server has said all.
+fn say(address: &str, text: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    // Far beyond what a server may take: only a test that has failed waits for it.
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let mut piece = [0; 4_096];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(&piece[..count]),
+            // It has answered and is done with us.
+            Err(_) if !answer.is_empty() => break,
+            Err(error) => panic!("no answer: {error}"),
+        }
+        if answer.ends_with(b"}") {
+            break;
+        }
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn who_is_not_known_is_told_so_before_any_of_their_body_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    for path in ["/v1/chat/completions", "/v1/documents", "/admin/tenants"] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer msk_0_0\r\ncontent-length: 1000000\r\n\r\n",
+            running.address
+        );
+        let answer = say(&running.address, &head);
+        assert!(
+            answer.starts_with("HTTP/1.1 401 ") && answer.contains("invalid_api_key"),
+            "{path}: {answer}"
+        );
+    }
+}
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mainstay.toml"), "[server]\nbody_timeout = \"200ms\"\n").unwrap();
+    let running = Running::start(folder.path());
+    let key = running.api_key.as_deref().unwrap();
+    let head = format!(
+        "POST /v1/search HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\ncontent-length: 50\r\n\r\n{{\"query",
+        running.address
+    );
+    let answer = say(&running.address, &head);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+/// The statuses of searches from these addresses, one a minute allowed from each.
+fn searches_from(folder: &Path, behind_proxy: bool, forwarded: &[&str]) -> Vec<u16> {
+    let config = format!(
+        "[server]\nbehind_proxy = {behind_proxy}\n[limits.per_address]\nrequests_per_minute = 1\nburst_requests = 1\n"
+    );
+    std::fs::write(folder.join("mainstay.toml"), config).unwrap();
+    let running = Running::start(folder);
+    let key = running.api_key.as_deref().unwrap();
+    let body =
+        json!({ "model": "assistant", "messages": [{ "role": "user", "content": "Hello?" }] }).to_string();
+    let ask = |address: &&str| {
+        let headers = format!("content-type: application/json\r\nx-forwarded-for: {address}\r\n");
+        let path = "/v1/chat/completions";
+        let (status, _, answer) =
+            send(&running.address, key, "POST", path, &headers, body.as_bytes()).unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert!(status == 200 || answer["error"]["code"] == "rate_limit_exceeded", "{status}: {answer}");
+        status
+    };
+    forwarded.iter().map(ask).collect()
+}
+
+#[test]
+fn where_a_caller_says_to_come_from_counts_behind_a_proxy_alone_and_then_what_the_proxy_says() {
+    let folder = || tempfile::tempdir().unwrap();
+    let invented = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
+    assert_eq!(searches_from(folder().path(), false, &invented), [200, 429, 429]);
+    assert_eq!(searches_from(folder().path(), true, &invented), [200, 200, 200]);
+    // What the caller had put there stands before what the proxy adds.
+    let with_proxy = ["10.0.0.1, 192.0.2.7", "10.0.0.2, 192.0.2.7", "10.0.0.2, 192.0.2.8"];
+    assert_eq!(searches_from(folder().path(), true, &with_proxy), [200, 429, 200]);
+}
