@@ -145,6 +145,13 @@ fn make_tenants(product: &Product, tenants: usize, file: &Path) -> anyhow::Resul
     std::fs::write(file, keys.join("\n")).with_context(|| format!("cannot write {}", file.display()))
 }
 
+/// One round; through Mainstay with its CPU seconds for 1,000 requests.
+struct Round {
+    direct: Seen,
+    plain: (Seen, f64),
+    protected: (Seen, f64),
+}
+
 /// Three ways to the same upstream; of those through Mainstay, the process.
 struct Sides {
     direct: LoadArgs,
@@ -164,21 +171,25 @@ impl Sides {
         for load in [&self.direct, &self.plain.0, &self.protected.0] {
             make_load(&LoadArgs { seconds: 0.5, ..load.clone() })?;
         }
-        let mut seen: Vec<(Seen, (Seen, f64), (Seen, f64))> = Vec::new();
+        let mut seen: Vec<Round> = Vec::new();
         for round in 0..rounds {
             eprintln!("{} connections, round {} of {rounds} …", self.direct.connections, round + 1);
-            seen.push((make_load(&self.direct)?, with_cpu(&self.plain)?, with_cpu(&self.protected)?));
+            seen.push(Round {
+                direct: make_load(&self.direct)?,
+                plain: with_cpu(&self.plain)?,
+                protected: with_cpu(&self.protected)?,
+            });
         }
-        let of = |figure: &dyn Fn(&(Seen, (Seen, f64), (Seen, f64))) -> f64| median(seen.iter().map(figure));
+        let of = |figure: &dyn Fn(&Round) -> f64| median(seen.iter().map(figure));
         Ok(Measured {
             tenants,
             connections: self.direct.connections,
-            direct_ms: of(&|(direct, _, _)| direct.latency.p50),
-            plain_ms: of(&|(_, plain, _)| plain.0.latency.p50),
-            protected_ms: of(&|(_, _, protected)| protected.0.latency.p50),
-            added_ms: of(&|(_, plain, protected)| protected.0.latency.p50 - plain.0.latency.p50),
-            plain_cpu: of(&|(_, plain, _)| plain.1),
-            protected_cpu: of(&|(_, _, protected)| protected.1),
+            direct_ms: of(&|round| round.direct.latency.p50),
+            plain_ms: of(&|round| round.plain.0.latency.p50),
+            protected_ms: of(&|round| round.protected.0.latency.p50),
+            added_ms: of(&|round| round.protected.0.latency.p50 - round.plain.0.latency.p50),
+            plain_cpu: of(&|round| round.plain.1),
+            protected_cpu: of(&|round| round.protected.1),
             memory: memory(self.protected.1)?,
         })
     }

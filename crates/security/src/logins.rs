@@ -5,7 +5,7 @@
 //! memory here with sign-ins, and a code that another browser shows is worthless.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -51,9 +51,12 @@ pub struct Logins {
     providers: Vec<LoginSettings>,
     client: Arc<dyn IssuerClient>,
     /// What is known of the providers' endpoints, by name, and since when.
-    discovered: Mutex<HashMap<String, (Instant, Option<Arc<Endpoints>>)>>,
+    discovered: Mutex<Discovered>,
     clock: Clock,
 }
+
+/// By provider: since when, and its endpoints; none where it could not be asked.
+type Discovered = HashMap<String, (Instant, Option<Arc<Endpoints>>)>;
 
 /// What of a discovery document is needed.
 #[derive(Deserialize, Debug)]
@@ -230,7 +233,7 @@ impl Logins {
         Ok(Arc::new(endpoints))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, Option<Arc<Endpoints>>)>> {
+    fn lock(&self) -> MutexGuard<'_, Discovered> {
         self.discovered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

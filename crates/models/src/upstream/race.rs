@@ -132,6 +132,7 @@ impl Race {
 }
 
 /// What one call has to tell.
+#[expect(clippy::large_enum_variant, reason = "a piece of the answer is what nearly all of them are")]
 enum Told {
     Opened,
     Event(ChatEvent),
