@@ -114,6 +114,21 @@ pub(crate) async fn head(
     Ok(Json(json!({ "object": "audit.head", "head": head })))
 }
 
+/// `POST /admin/audit/key`: makes a new signing key, which the old one vouches for in the chain itself.
+pub(crate) async fn rotate_key(State(app): State<Arc<App>>, visit: Visit) -> Result<Json<Value>, Failure> {
+    let tag = &visit.tag;
+    let log = log_of(&app).map_err(|error| tag.fail(error))?;
+    let old = log.public_key();
+    let rotating = move || log.rotate_key();
+    let rotated = tokio::task::spawn_blocking(rotating).await.expect("rotating does not panic");
+    let key = rotated.map_err(|error| tag.fail(HttpError::AuditLog(error.to_string())))?;
+    visit
+        .changed(&app, "audit.rotate_key", ("key", "audit"), json!(old), json!(key))
+        .await
+        .map_err(|error| tag.fail(error))?;
+    Ok(Json(json!({ "object": "audit.key", "key": key, "former_key": old })))
+}
+
 /// `POST /admin/audit/verify`: whether the chain is whole, and what is wrong with it if not.
 pub(crate) async fn verify(
     State(app): State<Arc<App>>,

@@ -73,6 +73,7 @@ fn routes() -> Vec<Route> {
         get("/admin/audit", Allowed(AuditRead), audit::list),
         get("/admin/audit/head", OfOperator(AuditRead), audit::head),
         post("/admin/audit/verify", OfOperator(AuditRead), audit::verify),
+        post("/admin/audit/key", OfOperator(ServiceManage), audit::rotate_key),
         post("/admin/audit/resolve", Allowed(AuditRead), audit::resolve),
         post("/admin/erasures", Allowed(ErasureManage), erasures::create),
         get("/admin/erasures", Allowed(ErasureManage), erasures::list),

@@ -23,6 +23,9 @@ pub(crate) enum AuditVerb {
     /// Prints where the chain stands, signed, and the key to verify it by: keep both somewhere else.
     #[command(after_help = "Example: mainstay audit head --json > head-2026-11-27.json")]
     Head(HeadArgs),
+    /// Makes a new signing key. The old one vouches for it in the chain, so that a log is still verified by either.
+    #[command(after_help = "Example: mainstay audit rotate-key")]
+    RotateKey(HeadArgs),
     /// Prints records as JSON Lines, in their order.
     #[command(after_help = "Example: mainstay audit export --category configuration_change > changes.jsonl")]
     Export(ExportArgs),
@@ -108,6 +111,16 @@ pub(crate) fn run(verb: AuditVerb, config: Option<&Path>) -> anyhow::Result<Exit
                 terminal::say(
                     "Keep both somewhere else: `mainstay audit verify --anchor …` finds a log that was cut back, `--folder DIR --key …` without this Mainstay.",
                 )?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }),
+        AuditVerb::RotateKey(args) => session::with_client(&args.output.target, config, async |client| {
+            let answer = client.post("/admin/audit/key", &json!({})).await?;
+            if args.output.json {
+                terminal::say(answer)?;
+            } else {
+                terminal::say(format_args!("key {}", answer["key"].as_str().unwrap_or_default()))?;
+                terminal::say("Keep it where you keep the former one, which still verifies the whole log.")?;
             }
             Ok(ExitCode::SUCCESS)
         }),

@@ -174,6 +174,11 @@ fn what_was_done_is_on_record_and_a_changed_record_is_found() {
     let head = mainstay(folder.path(), &["audit", "head", "--json"]);
     let head: Value = serde_json::from_slice(&head.stdout).unwrap();
     assert!(mainstay(folder.path(), &["audit", "verify"]).status.success());
+    let rotated = mainstay(folder.path(), &["audit", "rotate-key", "--json"]);
+    let rotated: Value = serde_json::from_slice(&rotated.stdout).unwrap();
+    assert_eq!(rotated["former_key"], head["head"]["key"]);
+    assert_ne!(rotated["key"], head["head"]["key"]);
+    assert!(mainstay(folder.path(), &["audit", "verify"]).status.success());
     drop(running);
 
     // Without any Mainstay, by the key that was kept elsewhere.
