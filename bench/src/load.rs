@@ -202,6 +202,8 @@ impl Connection {
             })
         };
         let fixed = body("").to_string();
+        // No other run of the generator asks the same.
+        let run = unix_nanos();
         let mut connection = Self {
             stream,
             answers: args.answers,
@@ -216,7 +218,7 @@ impl Connection {
         while started.elapsed() < length {
             let key = &keys[turn % keys.len()];
             let request = if args.vary {
-                let body = body(&format!("{number}-{turn}")).to_string();
+                let body = body(&format!("{run}-{number}-{turn}")).to_string();
                 request("/v1/chat/completions", host, key, &body)
             } else {
                 request("/v1/chat/completions", host, key, &fixed)

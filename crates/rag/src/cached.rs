@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mainstay_domain::ModelError;
 use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand};
+use mainstay_domain::{ModelError, TenantId};
 use mainstay_store::{EmbeddingCache, EmbeddingKey};
 
 /// Passages that are embedded and kept at a time: what is kept is not paid for again when a later one fails.
 const PASSAGES_AT_A_TIME: usize = 512;
 
-/// Keeps the vectors of passages by their content: a document of which a paragraph changed, or an index that is built
+/// Keeps the vectors of passages by their tenant and their content: a document of which a paragraph changed, or an index that is built
 /// anew, pays for what is new alone. Questions go through: what people ask is not kept.
 pub struct CachedEmbedder {
     embedder: Arc<dyn Embedder>,
@@ -60,8 +60,9 @@ impl Embedder for CachedEmbedder {
         if purpose == EmbeddingPurpose::Query || dimension == 0 || texts.is_empty() {
             return self.embedder.embed(texts, purpose, errand).await;
         }
+        let tenant = errand.payer.map_or_else(TenantId::single, |payer| payer.tenant.clone());
         let keys: Vec<EmbeddingKey> =
-            texts.iter().map(|text| EmbeddingKey::of(self.model(), dimension, text)).collect();
+            texts.iter().map(|text| EmbeddingKey::of(&tenant, self.model(), dimension, text)).collect();
         let mut known = self.kept(&keys).await;
         known.retain(|_, vector| vector.len() == dimension);
         let mut missing: Vec<(EmbeddingKey, &str)> = Vec::new();
@@ -91,7 +92,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use mainstay_domain::{Clock, Deadline, ModelErrorKind, Timestamp};
+    use mainstay_domain::{Caller, Clock, Deadline, KeyId, ModelErrorKind, Timestamp};
     use mainstay_store::DataDir;
 
     use super::*;
@@ -177,6 +178,17 @@ mod tests {
         let third = fixture.embed(&["bb", "a"], EmbeddingPurpose::Passage).await.unwrap();
         assert_eq!((third.values, third.tokens), (vec![2.0, 1.0, 1.0, 1.0], 0));
         assert_eq!(fixture.remote.asked(), 3);
+    }
+
+    #[tokio::test]
+    async fn nobody_learns_by_it_what_another_tenant_has() {
+        let fixture = Fixture::new().await;
+        for (tenant, asked) in [("acme", 1), ("zoo", 2), ("acme", 2), ("zoo", 2)] {
+            let payer = Caller::of(TenantId::new(tenant), KeyId::new("k"));
+            let errand = Errand::paid_by(&payer, fixture.deadline);
+            fixture.cached.embed(&["a secret"], EmbeddingPurpose::Passage, errand).await.unwrap();
+            assert_eq!(fixture.remote.asked(), asked, "{tenant}");
+        }
     }
 
     #[tokio::test]

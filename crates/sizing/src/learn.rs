@@ -14,7 +14,7 @@ use crate::service_time::{Basis, Corrections, ServiceTimes, Spread, family, grou
 use crate::trees::{Forest, Growth};
 
 const FINE: Growth =
-    Growth { rounds: 400, rate: 0.05, leaves: 31, fewest_rows: 8, row_share: 0.8, column_share: 0.5 };
+    Growth { rounds: 1_200, rate: 0.05, leaves: 31, fewest_rows: 4, row_share: 0.8, column_share: 0.5 };
 const COARSE: Growth =
     Growth { rounds: 200, rate: 0.05, leaves: 8, fewest_rows: 40, row_share: 0.8, column_share: 0.5 };
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mainstay_domain::Clock;
+use mainstay_domain::{Clock, TenantId};
 use sha2::{Digest, Sha256};
 
 use crate::data_dir::{DataDir, DataDirError};
@@ -25,11 +25,12 @@ const SLACK: u64 = 10;
 pub struct EmbeddingKey([u8; 32]);
 
 impl EmbeddingKey {
-    /// Of a text that `model` turns into `dimension` numbers. The lengths are hashed too, so that no two of these are the
-    /// same bytes.
-    pub fn of(model: &str, dimension: usize, text: &str) -> Self {
+    /// Of a text of `tenant` that `model` turns into `dimension` numbers. What one tenant has is not found for another: how
+    /// soon a document is embedded would tell whether somebody else has it. The lengths are hashed too, so that no two of
+    /// these are the same bytes.
+    pub fn of(tenant: &TenantId, model: &str, dimension: usize, text: &str) -> Self {
         let mut hash = Sha256::new();
-        for part in [model, text] {
+        for part in [tenant.as_str(), model, text] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
@@ -176,8 +177,12 @@ mod tests {
         EmbeddingCache::open(&DataDir::open(folder.path()).unwrap(), limit, clock).await.unwrap()
     }
 
+    fn acme() -> TenantId {
+        TenantId::new("acme")
+    }
+
     fn keys(texts: impl IntoIterator<Item = u32>) -> Vec<EmbeddingKey> {
-        texts.into_iter().map(|text| EmbeddingKey::of("p/m", 2, &text.to_string())).collect()
+        texts.into_iter().map(|text| EmbeddingKey::of(&acme(), "p/m", 2, &text.to_string())).collect()
     }
 
     #[tokio::test]
@@ -199,12 +204,14 @@ mod tests {
 
     #[test]
     fn model_dimension_and_text_all_count() {
-        let key = EmbeddingKey::of("p/m", 2, "text");
+        let key = EmbeddingKey::of(&acme(), "p/m", 2, "text");
         for other in [
-            EmbeddingKey::of("p/n", 2, "text"),
-            EmbeddingKey::of("p/m", 3, "text"),
-            EmbeddingKey::of("p/m", 2, "texts"),
-            EmbeddingKey::of("p/mt", 2, "ext"),
+            EmbeddingKey::of(&acme(), "p/n", 2, "text"),
+            EmbeddingKey::of(&acme(), "p/m", 3, "text"),
+            EmbeddingKey::of(&acme(), "p/m", 2, "texts"),
+            EmbeddingKey::of(&acme(), "p/mt", 2, "ext"),
+            EmbeddingKey::of(&TenantId::new("zoo"), "p/m", 2, "text"),
+            EmbeddingKey::of(&TenantId::new("acmep"), "/m", 2, "text"),
         ] {
             assert_ne!(key, other);
         }

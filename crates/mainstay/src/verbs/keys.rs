@@ -93,14 +93,21 @@ pub(crate) struct RevokeArgs {
 
 #[derive(Args)]
 pub(crate) struct RevokeTokensArgs {
+    #[command(flatten)]
+    which: WhichTokens,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct WhichTokens {
     /// Whose tokens: the user as the identity provider names them.
-    #[arg(long, value_name = "USER", required_unless_present = "token_id", conflicts_with = "token_id")]
+    #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// Which token alone: its `jti`.
     #[arg(long, value_name = "ID")]
     token_id: Option<String>,
-    #[command(flatten)]
-    output: Output,
 }
 
 #[derive(Args)]
@@ -145,7 +152,7 @@ pub(crate) fn run(verb: KeysVerb, config: Option<&Path>) -> anyhow::Result<ExitC
             Ok(ExitCode::SUCCESS)
         }),
         KeysVerb::RevokeTokens(args) => session::with_client(&args.output.target, config, async |client| {
-            let body = json!({ "user": args.user, "token_id": args.token_id });
+            let body = json!({ "user": args.which.user, "token_id": args.which.token_id });
             let answer = client.post("/admin/tokens/revoke", &body).await?;
             if args.output.json {
                 terminal::say(answer)?;
