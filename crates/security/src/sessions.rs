@@ -54,7 +54,7 @@ impl Credential {
     fn holder(&self) -> [u8; 32] {
         match self {
             Self::Key(key) => hash(key.expose()),
-            // No name has a line break in it that would make two of them one.
+            // Quoted, so that no two people are the same text.
             Self::Person(person) => {
                 hash(&format!("{:?}\n{:?}\n{:?}", person.issuer, person.tenant, person.user))
             }
