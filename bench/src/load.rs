@@ -23,7 +23,7 @@ pub(crate) struct LoadArgs {
     /// The server, as `http://host:port`.
     #[arg(long)]
     pub(crate) url: String,
-    /// Its API key; several, separated by commas, or `@` and a file with one a line, take turns.
+    /// Its API key; or `@` and a file with several, one a line, which take turns.
     #[arg(long)]
     pub(crate) key: String,
     /// Asks something else each time, so that no answer can be given again.
@@ -97,18 +97,15 @@ impl LoadArgs {
         option("connections", self.connections.to_string());
         option("seconds", self.seconds.to_string());
         option("answers", self.answers.name().to_owned());
-        if self.vary {
-            words.push("--vary".to_owned());
-        }
-        let mut option = |name: &str, value: String| words.extend([format!("--{name}"), value]);
         if let Some(rate) = self.rate {
             option("rate", rate.to_string());
         }
+        if self.vary {
+            words.push("--vary".to_owned());
+        }
         words
     }
-}
 
-impl LoadArgs {
     /// The keys that take turns; never none.
     fn keys(&self) -> anyhow::Result<Vec<String>> {
         let keys: Vec<String> = match self.key.strip_prefix('@') {
@@ -116,7 +113,7 @@ impl LoadArgs {
                 let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
                 text.lines().map(str::to_owned).collect()
             }
-            None => self.key.split(',').map(str::to_owned).collect(),
+            None => vec![self.key.clone()],
         };
         if keys.is_empty() {
             bail!("there is no key in {}", self.key);
@@ -191,19 +188,22 @@ impl Connection {
         let host = host_of(&args.url)?;
         let stream = TcpStream::connect(host).await.with_context(|| format!("cannot connect to {host}"))?;
         stream.set_nodelay(true)?;
-        let body = |model: &str| {
-            json!({
+        // No other run of the generator asks the same.
+        let run = unix_nanos();
+        let ask = |key: &str, machine: &str| {
+            let body = json!({
                 "model": args.model,
                 "messages": [
                     { "role": "system", "content": "You answer questions about appliances, shortly." },
-                    { "role": "user", "content": format!("How long does the warranty of the washing machine {model} last, and does it cover the battery?") },
+                    { "role": "user", "content": format!("How long does the warranty of the {machine} last, and does it cover the battery?") },
                 ],
                 "stream": args.answers != Answers::Whole,
-            })
+            });
+            request("/v1/chat/completions", host, key, &body.to_string())
         };
-        let fixed = body("").to_string();
-        // No other run of the generator asks the same.
-        let run = unix_nanos();
+        // Written once, so that the generator costs little.
+        let same: Vec<Vec<u8>> =
+            keys.iter().filter(|_| !args.vary).map(|key| ask(key, "washing machine")).collect();
         let mut connection = Self {
             stream,
             answers: args.answers,
@@ -216,15 +216,14 @@ impl Connection {
         // Connections begin at different keys, so that all of them are used.
         let mut turn = number * keys.len() / args.connections.max(1);
         while started.elapsed() < length {
-            let key = &keys[turn % keys.len()];
-            let request = if args.vary {
-                let body = body(&format!("{run}-{number}-{turn}")).to_string();
-                request("/v1/chat/completions", host, key, &body)
+            let at = turn % keys.len();
+            if args.vary {
+                let machine = format!("washing machine {run}-{number}-{turn}");
+                connection.ask(&ask(&keys[at], &machine)).await?;
             } else {
-                request("/v1/chat/completions", host, key, &fixed)
-            };
+                connection.ask(&same[at]).await?;
+            }
             turn += 1;
-            connection.ask(&request).await?;
             if let Some(rate) = args.rate {
                 next += Duration::from_secs_f64(1.0 / rate);
                 tokio::time::sleep(next.saturating_sub(started.elapsed())).await;

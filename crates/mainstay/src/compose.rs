@@ -49,7 +49,7 @@ use crate::compose::budgets::open_budgets;
 use crate::compose::documents::{embedding_cache, open_library};
 use crate::compose::encryption::{open_store, seal_what_is_plain};
 use crate::compose::engines::{Engines, watch_engines};
-use crate::compose::identity::{logins, open_access};
+use crate::compose::identity::{issuer_client, logins, open_access};
 use crate::compose::metrics::{install_metrics, render_metrics};
 pub(crate) use crate::compose::providers::prices;
 use crate::compose::providers::{remote_embedder, remote_providers};
@@ -97,7 +97,9 @@ impl Instance {
         let local_key = process_key.text.expose().to_owned();
         let tenants = Arc::new(Tenants::open(store.tenants(), clock).await?);
         let revocations = store.revocations();
-        let access = open_access(&config, keys.table(), tenants.clone(), revocations, clock).await?;
+        let issuers = issuer_client(&config, clock);
+        let access =
+            open_access(&config, keys.table(), tenants.clone(), revocations, issuers.clone(), clock).await?;
         let access = Arc::new(access);
 
         let trail = open_trail(&config.storage.data_dir, &config.audit, clock)?;
@@ -218,7 +220,7 @@ impl Instance {
             budgets: budgets.clone(),
             history: store.ledger(),
             sessions: Sessions::new(clock),
-            logins: logins(&config, clock)?,
+            logins: logins(&config, issuers, clock)?,
             settings: settings(&config),
             clock,
             metrics: Box::new(render_metrics(

@@ -32,9 +32,10 @@ pub(super) async fn open_access(
     keys: Arc<KeyTable>,
     tenants: Arc<Tenants>,
     revocations: SqliteRevocations,
+    client: Arc<dyn IssuerClient>,
     clock: Clock,
 ) -> anyhow::Result<Access> {
-    let tokens = match token_verifier(config, clock)? {
+    let tokens = match token_verifier(config, client, clock)? {
         None => None,
         Some(verifier) => {
             let longest = config.issuers.values().map(|issuer| issuer.longest_lifetime + issuer.leeway).max();
@@ -76,24 +77,33 @@ pub(crate) fn read_policies(team: &TeamPolicies) -> anyhow::Result<Policies> {
     Ok(policies)
 }
 
-fn token_verifier(config: &Checked, clock: Clock) -> anyhow::Result<Option<TokenVerifier>> {
+fn token_verifier(
+    config: &Checked,
+    client: Arc<dyn IssuerClient>,
+    clock: Clock,
+) -> anyhow::Result<Option<TokenVerifier>> {
     if config.issuers.is_empty() {
         return Ok(None);
     }
     let secrets = Surroundings::of(&config.folder);
     let issuers = config.issuers.iter().map(|(name, issuer)| settings_of(name, issuer, &secrets));
     let issuers = issuers.collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(Some(TokenVerifier::new(issuers, issuer_client(config, clock), clock)?))
+    Ok(Some(TokenVerifier::new(issuers, client, clock)?))
 }
 
-fn issuer_client(config: &Checked, clock: Clock) -> Arc<Fetched> {
+/// What speaks with identity providers.
+pub(super) fn issuer_client(config: &Checked, clock: Clock) -> Arc<dyn IssuerClient> {
     let timeouts = Timeouts { total: LONGEST_FETCH, ..Timeouts::default() };
     let client = HttpClient::new(Arc::new(Network::new(config.security.outbound.clone())), timeouts, clock);
     Arc::new(Fetched { client, clock })
 }
 
 /// Where people sign in to the console.
-pub(super) fn logins(config: &Checked, clock: Clock) -> anyhow::Result<Logins> {
+pub(super) fn logins(
+    config: &Checked,
+    client: Arc<dyn IssuerClient>,
+    clock: Clock,
+) -> anyhow::Result<Logins> {
     let secrets = Surroundings::of(&config.folder);
     let with_login =
         config.issuers.iter().filter_map(|(name, issuer)| Some((name, issuer, issuer.login.as_ref()?)));
@@ -109,7 +119,7 @@ pub(super) fn logins(config: &Checked, clock: Clock) -> anyhow::Result<Logins> {
             scopes: login.scopes.clone(),
         })
     });
-    Ok(Logins::new(settings.collect::<anyhow::Result<Vec<_>>>()?, issuer_client(config, clock), clock))
+    Ok(Logins::new(settings.collect::<anyhow::Result<Vec<_>>>()?, client, clock))
 }
 
 fn settings_of(name: &str, issuer: &Issuer, secrets: &Surroundings) -> anyhow::Result<IssuerSettings> {

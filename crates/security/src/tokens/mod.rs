@@ -38,10 +38,9 @@ pub use error::{Claim, Malformation, TokenError};
 pub use key::Algorithm;
 pub use key_set::KeySetFault;
 pub use remote::{IssuerClient, IssuerError};
-pub(crate) use settings::is_protected;
 pub use settings::{
     ClaimNames, ClaimPath, ClaimPathFault, IssuerFault, IssuerSettings, KeyRefresh, KeySource, PublicKeys,
-    RoleRules, TenantRule,
+    RoleRules, TenantRule, is_protected,
 };
 pub use verifier::TokenVerifier;
 

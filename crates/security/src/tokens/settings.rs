@@ -331,8 +331,9 @@ impl IssuerSettings {
     }
 }
 
-/// Whether nobody between us and the provider can put answers of their own in the place of the provider's.
-pub(crate) fn is_protected(url: &str) -> bool {
+/// Whether nobody between us and the provider can put answers of their own in the place of the provider's: `https`, or
+/// `http` on this machine.
+pub fn is_protected(url: &str) -> bool {
     let (is_encrypted, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),
         (None, Some(rest)) => (false, rest),

@@ -22,8 +22,11 @@ use crate::error::HttpError;
 /// The cookie.
 pub(crate) const COOKIE: &str = "mainstay_session";
 
-/// What a browser keeps while it is at an identity provider.
-const LOGIN_COOKIE: &str = "mainstay_login";
+/// The cookie of a session. It goes only to the console, and never along with what another site has begun.
+const SESSION: Cookie = Cookie { name: COOKIE, path: "/console", same_site: "Strict" };
+
+/// What a browser keeps while it is at an identity provider. Not Strict: it comes back from another site.
+const LOGIN: Cookie = Cookie { name: "mainstay_login", path: "/console/login", same_site: "Lax" };
 
 /// Most bytes of the form: a key has about 90.
 const LONGEST_FORM: usize = 4 << 10;
@@ -55,7 +58,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, request: Request<Body>)
                 Ok(token) => {
                     let mut response = Redirect::to(HOME).into_response();
                     let lifetime = sessions::LIFETIME.as_secs();
-                    set_cookie(&mut response, token.expose(), lifetime, is_secure);
+                    SESSION.set(&mut response, token.expose(), lifetime, is_secure);
                     response
                 }
                 Err(error) => refused(&app, &error),
@@ -97,9 +100,7 @@ pub(crate) async fn log_in(State(app): State<Arc<App>>, request: Request<Body>) 
     match app.logins.begin(&provider).await {
         Ok(begun) => {
             let mut response = Redirect::to(&begun.url).into_response();
-            // Not Strict: the browser comes back from another site.
-            let cookie = Cookie { name: LOGIN_COOKIE, path: "/console/login", same_site: "Lax" };
-            cookie.set(&mut response, begun.cookie.expose(), LOGIN_LIFETIME.as_secs(), is_secure);
+            LOGIN.set(&mut response, begun.cookie.expose(), LOGIN_LIFETIME.as_secs(), is_secure);
             response
         }
         Err(error) => sign_in_page(&app, status_of(&error), Some(&error.to_string())),
@@ -124,7 +125,7 @@ pub(crate) async fn logged_in(State(app): State<Arc<App>>, request: Request<Body
                     response
                         .headers_mut()
                         .insert(header::REFRESH, HeaderValue::from_static("0; url=/console/search"));
-                    set_cookie(&mut response, token.expose(), sessions::LIFETIME.as_secs(), is_secure);
+                    SESSION.set(&mut response, token.expose(), sessions::LIFETIME.as_secs(), is_secure);
                     response
                 }
                 Err(error) => refused(&app, &error),
@@ -141,8 +142,7 @@ pub(crate) async fn logged_in(State(app): State<Arc<App>>, request: Request<Body
             response
         }
     };
-    let cookie = Cookie { name: LOGIN_COOKIE, path: "/console/login", same_site: "Lax" };
-    cookie.set(&mut response, "", 0, is_secure);
+    LOGIN.set(&mut response, "", 0, is_secure);
     response
 }
 
@@ -162,7 +162,7 @@ async fn person_of(app: &App, query: &str, headers: &HeaderMap) -> Result<(Calle
         let code = if is_code { error } else { "an error without a code".to_owned() };
         return Err(Refusal::Login(LoginError::Refused(code)));
     }
-    let cookie = cookie_of(headers, LOGIN_COOKIE).unwrap_or_default();
+    let cookie = cookie_of(headers, LOGIN.name).unwrap_or_default();
     let token = app.logins.finish(cookie, &value("state"), &value("code")).await.map_err(Refusal::Login)?;
     let (caller, identity) = app.access.sign_in(&token).await.map_err(Refusal::Identity)?;
     Ok((caller, Credential::Person(Arc::new(identity))))
@@ -191,7 +191,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, request: Request<Body>
         app.sessions.end(token);
     }
     let mut response = Redirect::to(HOME).into_response();
-    set_cookie(&mut response, "", 0, arrived_encrypted(&request));
+    SESSION.set(&mut response, "", 0, arrived_encrypted(&request));
     response
 }
 
@@ -219,13 +219,6 @@ fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
-/// Gives the browser the token of its session for so many seconds; with none left, takes it away. It goes only to the
-/// console, and never along with what another site has begun.
-fn set_cookie(response: &mut Response, token: &str, seconds: u64, is_secure: bool) {
-    let cookie = Cookie { name: COOKIE, path: "/console", same_site: "Strict" };
-    cookie.set(response, token, seconds, is_secure);
-}
-
 /// A cookie that no script can read.
 struct Cookie {
     name: &'static str,
@@ -234,7 +227,7 @@ struct Cookie {
 }
 
 impl Cookie {
-    /// `Secure` would lose it where Mainstay answers in plain HTTP on one machine, so it is set where the browser came
+    /// Gives it to the browser for so many seconds; with none left, takes it away. `Secure` would lose it where Mainstay answers in plain HTTP on one machine, so it is set where the browser came
     /// encrypted, to Mainstay or to the proxy before it.
     fn set(&self, response: &mut Response, value: &str, seconds: u64, is_secure: bool) {
         let Self { name, path, same_site } = self;

@@ -8,7 +8,7 @@ use mainstay_domain::config::{
     ConfigValue, Findings, HumanDuration, KeyPath, SecretRef, ValueError, deserialize_value,
 };
 use mainstay_domain::{RoleName, TenantId};
-use mainstay_security::tokens::{Algorithm, ClaimNames, ClaimPath, RoleRules, TenantRule};
+use mainstay_security::tokens::{Algorithm, ClaimNames, ClaimPath, RoleRules, TenantRule, is_protected};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
@@ -178,7 +178,7 @@ impl RawIssuer {
         audiences.extend(login.as_ref().map(|login| login.client_id.clone()));
         let keys = match (jwks_url, jwks_file, secret) {
             (Some(url), None, None) => {
-                if !is_safe_url(&url) {
+                if !is_protected(&url) {
                     let hint = "keys are fetched over https, or over http from this machine";
                     findings.report(
                         &at.key("jwks_url"),
@@ -269,7 +269,7 @@ impl RawIssuer {
 
 impl RawLogin {
     fn check(self, issuer: &str, at: &KeyPath, of_issuer: &KeyPath, findings: &mut Findings) -> Login {
-        if !is_safe_url(issuer) {
+        if !is_protected(issuer) {
             let hint = "people sign in where its discovery document says, which lies at its `issuer`: an https address";
             findings.contradiction(at, &of_issuer.key("issuer"), "nobody could sign in there", hint);
         }
@@ -279,7 +279,7 @@ impl RawLogin {
             findings.report(&at.key("client_id"), "it is not said what this Mainstay is called there", hint);
         }
         let redirect_url = self.redirect_url.unwrap_or_default();
-        if !is_safe_url(&redirect_url) || !redirect_url.ends_with("/console/login/callback") {
+        if !is_protected(&redirect_url) || !redirect_url.ends_with("/console/login/callback") {
             findings.report(
                 &at.key("redirect_url"),
                 "it is not said where browsers come back to",
@@ -295,11 +295,6 @@ impl RawLogin {
         scopes.insert(0, "openid".to_owned());
         Login { client_id, client_secret: self.client_secret, redirect_url, scopes: scopes.join(" ") }
     }
-}
-
-/// Whether nobody on the way can read or change what goes there.
-fn is_safe_url(url: &str) -> bool {
-    ["https://", "http://127.0.0.1", "http://localhost"].iter().any(|start| url.starts_with(start))
 }
 
 /// A role as this file writes it.
