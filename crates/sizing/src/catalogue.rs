@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use strsim::osa_distance;
 
 static BUILT_IN: LazyLock<Catalogue> = LazyLock::new(|| {
     Catalogue::parse(include_str!("../assets/models.json"), include_str!("../assets/gpus.json"))
@@ -386,7 +387,7 @@ fn find<'a, T>(
         .iter()
         .map(|entry| {
             let usual = names(entry).0;
-            (distance(&squeeze(&wanted), &squeeze(&plain(usual))), usual)
+            (osa_distance(&squeeze(&wanted), &squeeze(&plain(usual))), usual)
         })
         .collect();
     ranked.sort();
@@ -439,22 +440,6 @@ fn without_suffix(name: &str) -> Option<String> {
     ];
     let (rest, part) = name.rsplit_once('-')?;
     PARTS.contains(&part).then(|| rest.to_owned())
-}
-
-/// Edit distance of two short names (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, character) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, other) in right.iter().enumerate() {
-            let substituted = diagonal + usize::from(character != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = substituted.min(row[column] + 1).min(row[column + 1] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]
