@@ -370,6 +370,6 @@ fn a_system_without_gpus_or_promises_is_complete() {
     let files = files_of(&blueprint);
     assert!(!files.keys().any(|path| path.contains("model-") || path.starts_with("openslo/")));
     assert!(!files.values().any(|text| text.contains("vllm")));
-    assert!(!files.contains_key("prometheus/rules/slo.yaml"));
+    assert!(!files.keys().any(|path| path.contains("/slo-")));
     assert!(files.contains_key("runbooks/MainstayAbsent.md"));
 }

@@ -15,20 +15,17 @@ pub(crate) use alert::{Alert, Severity};
 pub(crate) use burn::{BurnRow, ROWS};
 
 use crate::blueprint::Blueprint;
-use crate::names::Names;
+use crate::names::{self, Names};
 use crate::{GeneratedFile, yaml};
 
 /// The rules and the configuration.
 pub(crate) fn files(blueprint: &Blueprint, names: &Names) -> Vec<GeneratedFile> {
     let mut files = scrape::files(blueprint, names);
-    if !blueprint.objectives.is_empty() {
-        let groups: Vec<_> = blueprint
-            .objectives
-            .iter()
-            .flat_map(|objective| record::groups(blueprint, names, objective))
-            .collect();
-        files.push(rules("slo", record::COMMENT, &groups));
-        files.extend(proof::file(blueprint, names));
+    // A file for each promise: their tests read no rules but its own.
+    for objective in &blueprint.objectives {
+        let name = format!("slo-{}", names::slo(&objective.name));
+        files.push(rules(&name, record::COMMENT, &record::groups(blueprint, names, objective)));
+        files.push(proof::file(blueprint, names, objective, &name));
     }
     let alerts: Vec<_> = operational::alerts(blueprint, names);
     let group = json!({ "name": format!("{}-operations", names.product), "rules": rendered(&alerts, blueprint, names) });

@@ -21,21 +21,26 @@ const MINUTES: u32 = 24;
 /// On either side of a limit.
 const SIDES: [f64; 2] = [0.9, 1.1];
 
-/// The file; nothing without promises.
-pub(super) fn file(blueprint: &Blueprint, names: &Names) -> Option<GeneratedFile> {
-    let tests: Vec<_> =
-        blueprint.objectives.iter().flat_map(|objective| tests(blueprint, names, objective)).collect();
-    (!tests.is_empty()).then(|| GeneratedFile {
-        path: "prometheus/tests/slo.yaml".to_owned(),
+/// The tests of the rules in `rules/{rules}.yaml`, which are about one promise.
+pub(super) fn file(
+    blueprint: &Blueprint,
+    names: &Names,
+    objective: &Objective,
+    rules: &str,
+) -> GeneratedFile {
+    GeneratedFile {
+        path: format!("prometheus/tests/{rules}.yaml"),
         text: yaml::documents(
-            "Traffic on both sides of every limit of rules/slo.yaml: promtool test rules tests/slo.yaml",
+            &format!(
+                "Traffic on both sides of every limit of rules/{rules}.yaml: promtool test rules tests/{rules}.yaml"
+            ),
             &[json!({
-                "rule_files": ["../rules/slo.yaml"],
+                "rule_files": [format!("../rules/{rules}.yaml")],
                 "evaluation_interval": "1m",
-                "tests": tests,
+                "tests": tests(blueprint, names, objective),
             })],
         ),
-    })
+    }
 }
 
 fn tests(blueprint: &Blueprint, names: &Names, objective: &Objective) -> Vec<Value> {

@@ -10,6 +10,16 @@ fn alerts_of(blueprint: &Blueprint, name: &str) -> Vec<Value> {
     rules(blueprint).into_iter().filter(|rule| rule["alert"] == name).collect()
 }
 
+/// The rules about all promises.
+fn promises(blueprint: &Blueprint) -> String {
+    let files = files_of(blueprint);
+    files
+        .iter()
+        .filter(|(path, _)| path.starts_with("prometheus/rules/slo-"))
+        .map(|(_, text)| text.as_str())
+        .collect()
+}
+
 fn promising(measure: Measure) -> Blueprint {
     let objective = Objective { name: "x".to_owned(), tier: None, measure, runbook: None };
     Blueprint { objectives: vec![objective], ..examples::small() }
@@ -33,7 +43,7 @@ fn a_rate_that_can_never_burn_is_left_out_and_said_so() {
     let alerts = alerts_of(&blueprint, "SloX");
     assert_eq!(alerts.len(), 3);
     assert!(!alerts.iter().any(|alert| alert["expr"].as_str().unwrap().contains("14.4")));
-    let text = &files_of(&blueprint)["prometheus/rules/slo.yaml"];
+    let text = &promises(&blueprint);
     assert!(
         text.contains("# Left out: a burn rate of 14.4 over 1h would need 144 % of events to be bad"),
         "{text}"
@@ -42,14 +52,14 @@ fn a_rate_that_can_never_burn_is_left_out_and_said_so() {
 
 #[test]
 fn a_limit_between_two_boundaries_is_measured_at_the_lower_one_and_said_so() {
-    let text = &files_of(&examples::small())["prometheus/rules/slo.yaml"];
+    let text = &promises(&examples::small());
     assert!(text.contains("le=\"0.4096\""));
     assert!(!text.contains("le=\"0.8192\""));
     assert!(text.contains(
         "0.5 s is no boundary of the exported histogram (the next one is 0.8192 s): 0.4096 s is measured"
     ));
     let exact = promising(Measure::Latency { of: LatencyOf::FirstToken, seconds: 0.4096, share: 0.95 });
-    assert!(!files_of(&exact)["prometheus/rules/slo.yaml"].contains("no boundary"));
+    assert!(!promises(&exact).contains("no boundary"));
 }
 
 #[test]
@@ -67,7 +77,7 @@ fn a_tier_decides_who_is_told_and_the_rule_admits_that_it_is_not_measured() {
     let blueprint = examples::fleet();
     let alerts = alerts_of(&blueprint, "SloErrorsEnterprise");
     assert!(!alerts.is_empty() && alerts.iter().all(|alert| alert["labels"]["tier"] == "enterprise"));
-    let text = &files_of(&blueprint)["prometheus/rules/slo.yaml"];
+    let text = &promises(&blueprint);
     assert!(text.contains("Promised to the tier \"enterprise\"; the metrics do not tell tiers apart"));
 }
 
@@ -75,7 +85,7 @@ fn a_tier_decides_who_is_told_and_the_rule_admits_that_it_is_not_measured() {
 fn failures_that_callers_cause_are_named_by_codes_that_exist() {
     let domain = include_str!("../../../domain/src/error.rs");
     let gateway = include_str!("../../../gateway/src/error.rs");
-    let text = &files_of(&examples::small())["prometheus/rules/slo.yaml"];
+    let text = &promises(&examples::small());
     let codes = text.split("code!~\"").nth(1).and_then(|rest| rest.split_once('"')).unwrap().0;
     for code in codes.split('|') {
         let quoted = format!("\"{code}\"");
@@ -85,7 +95,7 @@ fn failures_that_callers_cause_are_named_by_codes_that_exist() {
 
 #[test]
 fn templates_in_names_stay_texts() {
-    let text = &files_of(&examples::awkward())["prometheus/rules/slo.yaml"];
+    let text = &promises(&examples::awkward());
     assert!(text.contains("速さ {{ \"{{\" }} p95 }}"), "{text}");
 }
 
