@@ -13,6 +13,8 @@ use crate::assistant::ModelName;
 /// What is known of one upstream, shared by all who call it.
 pub struct Health {
     name: ModelName,
+    /// Whether any call is made a second time.
+    hedges: bool,
     state: Mutex<State>,
 }
 
@@ -48,7 +50,7 @@ impl Health {
             hedging: Hedging::new(hedge_share),
             busy_until: Duration::ZERO,
         };
-        Self { name, state: Mutex::new(state) }
+        Self { name, hedges: hedge_share > 0.0, state: Mutex::new(state) }
     }
 
     /// Whether a call may be made; else how long that takes at least. `is_first`: of its request, at this upstream.
@@ -87,7 +89,7 @@ impl Health {
 
     /// A streamed call is made. After how long it may be made a second time.
     pub(super) fn hedge_after(&self) -> Option<Duration> {
-        self.state().hedging.call()
+        if self.hedges { self.state().hedging.call() } else { None }
     }
 
     /// Whether a call that takes long may be made a second time; if so it counts. Not while anything is wrong: what is slow
@@ -100,7 +102,9 @@ impl Health {
 
     /// How long the first content of a stream took.
     pub(super) fn began_after(&self, time: Duration) {
-        self.state().hedging.took(time);
+        if self.hedges {
+            self.state().hedging.took(time);
+        }
     }
 
     pub(crate) fn record(&self, now: Duration, permit: Permit, result: CallResult) {
