@@ -34,7 +34,7 @@ use mainstay_ops::{TurnBook, measure};
 use mainstay_rag::{Extractive, Library};
 use mainstay_reliability::Signal as Pressure;
 use mainstay_security::{KeyRing, Sessions, Tenants};
-use mainstay_server::tls::Certificate;
+use mainstay_server::tls::Encryption;
 use mainstay_server::{App, Readers, Readiness, ServerSettings};
 use mainstay_store::EmbeddedStore;
 use tokio::net::TcpListener;
@@ -136,7 +136,7 @@ impl Instance {
         });
 
         let tls = config.server.tls.as_ref().filter(|_| matches!(listen, Listen::Configured));
-        let certificate = tls.map(Certificate::read).transpose()?;
+        let encryption = tls.map(Encryption::read).transpose()?;
         let address = match listen {
             Listen::Configured => config.server.listen,
             Listen::Private => SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -144,7 +144,7 @@ impl Instance {
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on {address}; choose another with --listen or server.listen")
         })?;
-        let url = url_of(listener.local_addr()?, certificate.is_some());
+        let url = url_of(listener.local_addr()?, encryption.is_some());
         let stop = CancellationToken::new();
         let caching = caching(&config, clock);
         let answers = caching.answers.clone();
@@ -239,15 +239,14 @@ impl Instance {
         let serving = TaskTracker::new();
         let router = mainstay_server::router(app.clone());
         let mut own_url = url.clone();
-        if let Some(certificate) = &certificate {
+        if let Some(encryption) = &encryption {
             // The verbs of this machine come another way: the certificate is of a name that need not lead here.
             let local = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
             own_url = url_of(local.local_addr()?, false);
             serving.spawn(mainstay_server::serve(local, None, app.clone(), router.clone(), stop.clone()));
-            background.spawn(certificate.clone().follow(clock, stop_background.clone()));
+            background.spawn(encryption.clone().follow(clock, stop_background.clone()));
         }
-        let tls = certificate.as_ref().map(Certificate::config).transpose()?;
-        serving.spawn(mainstay_server::serve(listener, tls, app.clone(), router, stop.clone()));
+        serving.spawn(mainstay_server::serve(listener, encryption, app.clone(), router, stop.clone()));
         let itself = Running { url: own_url, key: local_key, body_limit: config.server.body_limit };
         let running = match listen {
             Listen::Configured => Some(RunningFile::write(&config.storage.data_dir, &itself)?),

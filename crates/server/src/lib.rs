@@ -28,6 +28,7 @@ pub mod error;
 mod extract;
 pub mod guard;
 mod json;
+mod silent;
 mod sse;
 mod stalled;
 

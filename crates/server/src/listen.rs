@@ -9,33 +9,30 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::App;
 use crate::context::Peer;
-
-/// How long a client may take to agree on encryption.
-const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
+use crate::silent::Impatient;
+use crate::tls::Encryption;
 
 /// Serves, encrypted where `tls` says how, until `stop` is cancelled. Then no connection is accepted, running requests go on for the grace period, and
 /// streams that are left end with an error event.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<Encryption>>,
     app: Arc<App>,
     router: Router,
     stop: CancellationToken,
 ) {
-    let encryption = tls.map(TlsAcceptor::from);
     let connections = TaskTracker::new();
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(app.settings.body_timeout).keep_alive(true);
+    let patience = app.settings.body_timeout;
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience).keep_alive(true);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(app.settings.heartbeat * 2);
     loop {
         let (stream, peer) = tokio::select! {
@@ -43,23 +40,23 @@ pub async fn serve(
             () = stop.cancelled() => break,
         };
         let router = router.clone();
-        let peer = Peer { address: peer.ip(), encrypted: encryption.is_some() };
+        let peer = Peer { address: peer.ip(), encrypted: tls.is_some() };
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer);
             router.clone().call(request)
         });
-        let (builder, watcher, clock) = (builder.clone(), graceful.watcher(), app.clock);
-        let encryption = encryption.clone();
+        let (builder, watcher, clock, tls) = (builder.clone(), graceful.watcher(), app.clock, tls.clone());
         connections.spawn(async move {
-            let connection = match encryption {
-                None => watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned()).await,
-                Some(encryption) => match clock.timeout(LONGEST_HANDSHAKE, encryption.accept(stream)).await {
-                    Some(Ok(stream)) => {
-                        watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned()).await
-                    }
-                    Some(Err(error)) => return tracing::debug!(%error, "a client and this server did not agree on encryption"),
-                    None => return tracing::debug!("a client did not agree on encryption in time"),
-                },
+            let connection = match tls {
+                None => {
+                    let stream = TokioIo::new(Impatient::new(stream, patience, clock));
+                    watcher.watch(builder.serve_connection(stream, service).into_owned()).await
+                }
+                Some(tls) => {
+                    let Some(stream) = tls.accept(stream, &clock).await else { return };
+                    let stream = TokioIo::new(Impatient::new(stream, patience, clock));
+                    watcher.watch(builder.serve_connection(stream, service).into_owned()).await
+                }
             };
             if let Err(error) = connection {
                 // The peer went away or spoke no HTTP: nothing that the operator could mend.

@@ -9,8 +9,11 @@ use mainstay_domain::Clock;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
+use rustls::server::{ServerConfig, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 /// Where the certificate and its key are.
@@ -49,47 +52,48 @@ pub enum TlsError {
     },
 }
 
-/// The certificate that is shown now: replaced on the way when its file is.
+/// How connections are encrypted: anew when a file has changed.
 #[derive(Debug)]
-pub struct Certificate {
+pub struct Encryption {
     files: TlsFiles,
-    shown: RwLock<Arc<CertifiedKey>>,
+    now: RwLock<Arc<ServerConfig>>,
 }
 
 /// How often the files are looked at: certificates are renewed days before they end.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(60);
 
-impl Certificate {
+/// How long a client may take to agree on encryption.
+const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
+
+impl Encryption {
     /// Reads the files.
     pub fn read(files: &TlsFiles) -> Result<Arc<Self>, TlsError> {
-        let shown = RwLock::new(certified(files)?);
-        Ok(Arc::new(Self { files: files.clone(), shown }))
+        let now = RwLock::new(config(files)?);
+        Ok(Arc::new(Self { files: files.clone(), now }))
     }
 
-    /// How connections are accepted with it.
-    pub fn config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, TlsError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .expect("ring has what TLS 1.2 and 1.3 need");
-        let builder = match &self.files.client_ca {
-            None => builder.with_no_client_auth(),
-            Some(path) => {
-                let unusable = |reason: String| unusable("the client CA", path, reason);
-                let mut roots = RootCertStore::empty();
-                for certificate in certificates("the client CA", path)? {
-                    roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-                }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                builder.with_client_cert_verifier(verifier.map_err(|error| unusable(error.to_string()))?)
+    /// Agrees on encryption with a client; `None` where that comes to nothing, or takes too long.
+    pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        clock: &Clock,
+    ) -> Option<TlsStream<S>> {
+        let accepting = TlsAcceptor::from(self.now()).accept(stream);
+        match clock.timeout(LONGEST_HANDSHAKE, accepting).await {
+            Some(Ok(stream)) => return Some(stream),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a client and this server did not agree on encryption")
             }
-        };
-        let mut config = builder.with_cert_resolver(self.clone());
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+            None => tracing::debug!("a client did not agree on encryption in time"),
+        }
+        None
     }
 
-    /// Shows the new certificate when the files have changed. One that cannot be used is logged, and the old one goes on.
+    fn now(&self) -> Arc<ServerConfig> {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Follows the files. Those that cannot be used are logged, and the old ones hold on.
     pub async fn follow(self: Arc<Self>, clock: Clock, stop: CancellationToken) {
         let mut seen = changed_at(&self.files);
         while stop.run_until_cancelled(clock.sleep(LOOKED_AT_EVERY)).await.is_some() {
@@ -97,43 +101,61 @@ impl Certificate {
             if now == seen {
                 continue;
             }
-            match certified(&self.files) {
-                Ok(certified) => {
-                    *self.shown.write().unwrap_or_else(PoisonError::into_inner) = certified;
-                    tracing::info!("the TLS certificate was replaced");
+            match config(&self.files) {
+                Ok(config) => {
+                    *self.now.write().unwrap_or_else(PoisonError::into_inner) = config;
+                    tracing::info!("the files of server.tls have changed and hold from now on");
                     seen = now;
                 }
                 // Looked at again: certificate and key may be written one after the other.
                 Err(error) => {
-                    tracing::warn!(%error, "the new TLS certificate cannot be used; the old one goes on")
+                    tracing::warn!(%error, "the changed files of server.tls cannot be used; what held before goes on")
                 }
             }
         }
     }
 }
 
-impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.shown.read().unwrap_or_else(PoisonError::into_inner).clone())
-    }
+/// A connection that is resumed begins with what holds now as well: tickets are of one configuration.
+fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("ring has what TLS 1.2 and 1.3 need");
+    let builder = match &files.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let unusable = |reason: String| unusable("the client CA", path, reason);
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates("the client CA", path)? {
+                roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            builder.with_client_cert_verifier(verifier.map_err(|error| unusable(error.to_string()))?)
+        }
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified(files)?)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
-fn changed_at(files: &TlsFiles) -> [Option<SystemTime>; 2] {
-    [&files.certificate, &files.key].map(|path| path.metadata().and_then(|metadata| metadata.modified()).ok())
+fn changed_at(files: &TlsFiles) -> [Option<SystemTime>; 3] {
+    let TlsFiles { certificate, key, client_ca } = files;
+    [Some(certificate), Some(key), client_ca.as_ref()]
+        .map(|path| path?.metadata().and_then(|metadata| metadata.modified()).ok())
 }
 
-fn certified(files: &TlsFiles) -> Result<Arc<CertifiedKey>, TlsError> {
+fn certified(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
     let chain = certificates("the TLS certificate", &files.certificate)?;
     let key = read("the TLS key", &files.key)?;
     let key = PrivateKeyDer::from_pem_slice(&key)
         .map_err(|_| unusable("the TLS key", &files.key, "it holds no private key in PEM".to_owned()))?;
     let provider = rustls::crypto::ring::default_provider();
-    let certified = CertifiedKey::from_der(chain, key, &provider).map_err(|reason| TlsError::Mismatch {
+    CertifiedKey::from_der(chain, key, &provider).map_err(|reason| TlsError::Mismatch {
         certificate: files.certificate.clone(),
         key: files.key.clone(),
         reason,
-    })?;
-    Ok(Arc::new(certified))
+    })
 }
 
 fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -157,6 +179,8 @@ fn unusable(what: &'static str, path: &Path, reason: String) -> TlsError {
 mod tests {
     use std::fs;
 
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
 
     fn write(folder: &Path, name: &str) -> TlsFiles {
@@ -171,49 +195,76 @@ mod tests {
         files
     }
 
-    fn shown(certificate: &Certificate) -> Vec<u8> {
-        certificate.shown.read().unwrap().cert[0].to_vec()
-    }
-
     #[test]
     fn a_certificate_needs_its_own_key_and_files_that_hold_what_they_should() {
         let folder = tempfile::tempdir().unwrap();
         let (one, other) = (write(folder.path(), "one"), write(folder.path(), "other"));
-        assert!(Certificate::read(&one).unwrap().config().is_ok());
+        assert!(Encryption::read(&one).is_ok());
         let swapped = TlsFiles { key: other.key.clone(), ..one.clone() };
-        assert!(matches!(Certificate::read(&swapped), Err(TlsError::Mismatch { .. })));
+        assert!(matches!(Encryption::read(&swapped), Err(TlsError::Mismatch { .. })));
         let with_clients = TlsFiles { client_ca: Some(other.certificate.clone()), ..one.clone() };
-        assert!(Certificate::read(&with_clients).unwrap().config().is_ok());
+        assert!(Encryption::read(&with_clients).is_ok());
         for (bad, part) in [
             (TlsFiles { certificate: one.key.clone(), ..one.clone() }, "no certificate in PEM"),
             (TlsFiles { key: one.certificate.clone(), ..one.clone() }, "no private key in PEM"),
             (TlsFiles { key: folder.path().join("none"), ..one.clone() }, "none"),
+            (TlsFiles { client_ca: Some(one.key.clone()), ..one.clone() }, "client CA"),
         ] {
-            let error = Certificate::read(&bad).unwrap_err().to_string();
+            let error = Encryption::read(&bad).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
-        let no_ca = TlsFiles { client_ca: Some(one.key.clone()), ..one };
-        assert!(Certificate::read(&no_ca).unwrap().config().is_err());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_renewed_certificate_is_shown_and_one_that_is_half_written_is_not() {
+    async fn who_does_not_agree_on_encryption_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let encryption = Encryption::read(&write(folder.path(), "now")).unwrap();
+        let clock = Clock::system();
+        let (mut client, server) = tokio::io::duplex(1_024);
+        // The first bytes of a handshake, and no more.
+        client.write_all(&[22, 3, 1]).await.unwrap();
+        let began = clock.instant();
+        assert!(encryption.accept(server, &clock).await.is_none());
+        assert_eq!(clock.instant() - began, LONGEST_HANDSHAKE);
+        // Who speaks plain is told so at once.
+        let (mut client, server) = tokio::io::duplex(1_024);
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        assert!(encryption.accept(server, &clock).await.is_none());
+        assert_eq!(clock.instant() - began, LONGEST_HANDSHAKE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn files_that_have_changed_hold_for_the_next_connection_and_half_written_ones_do_not() {
         let folder = tempfile::tempdir().unwrap();
         let (files, renewed) = (write(folder.path(), "now"), write(folder.path(), "next"));
-        let certificate = Certificate::read(&files).unwrap();
+        let ca = folder.path().join("clients.pem");
+        fs::copy(&files.certificate, &ca).unwrap();
+        let encryption =
+            Encryption::read(&TlsFiles { client_ca: Some(ca.clone()), ..files.clone() }).unwrap();
         let (clock, stop) = (Clock::system(), CancellationToken::new());
         let following =
-            tokio_util::task::TaskTracker::new().spawn(certificate.clone().follow(clock, stop.clone()));
+            tokio_util::task::TaskTracker::new().spawn(encryption.clone().follow(clock, stop.clone()));
         clock.sleep(Duration::from_secs(1)).await;
-        let first = shown(&certificate);
+        let mut held = encryption.now();
+        let mut holds_anew = |expected: bool| {
+            let now = encryption.now();
+            assert_ne!(Arc::ptr_eq(&held, &now), expected);
+            held = now;
+        };
 
         // Its key comes a minute later.
         fs::copy(&renewed.certificate, &files.certificate).unwrap();
         clock.sleep(LOOKED_AT_EVERY).await;
-        assert_eq!(shown(&certificate), first);
+        holds_anew(false);
         fs::copy(&renewed.key, &files.key).unwrap();
         clock.sleep(LOOKED_AT_EVERY).await;
-        assert_ne!(shown(&certificate), first);
+        holds_anew(true);
+        clock.sleep(LOOKED_AT_EVERY).await;
+        holds_anew(false);
+        // Who signs for clients is another.
+        fs::copy(&renewed.certificate, &ca).unwrap();
+        clock.sleep(LOOKED_AT_EVERY).await;
+        holds_anew(true);
         stop.cancel();
         following.await.unwrap();
     }

@@ -1,6 +1,6 @@
 //! What anybody may send before it is known who they are, and where they say that they come from.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
@@ -61,6 +61,22 @@ fn a_body_that_does_not_come_is_not_waited_for() {
     );
     let answer = say(&running.address, &head);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[test]
+fn headers_that_do_not_come_are_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mainstay.toml"), "[server]\nbody_timeout = \"200ms\"\n").unwrap();
+    let running = Running::start(folder.path());
+    for begun in ["", "GET /healthz", "GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: "] {
+        let mut stream = TcpStream::connect(&running.address).unwrap();
+        // Far beyond what the server waits for: only a test that has failed comes here.
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(begun.as_bytes()).unwrap();
+        let end = stream.read_to_end(&mut Vec::new());
+        let is_over = end.as_ref().map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |_| true);
+        assert!(is_over, "{begun:?}: {end:?}");
+    }
 }
 
 /// The statuses of searches from these addresses, one a minute allowed from each.
