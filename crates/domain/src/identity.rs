@@ -20,6 +20,8 @@ pub struct Caller {
     pub only: Option<Arc<[Permission]>>,
     /// How the caller is served, where the credential or its tenant says.
     pub tier: Option<TierName>,
+    /// The part of the caller's tenant of what its tier is served, relative to the other tenants of it.
+    pub weight: u32,
     /// Where the caller's data has to stay, where the identity says.
     pub region: Option<RegionName>,
     /// The assistants and models that the caller may name; all where nothing is said.
@@ -51,6 +53,7 @@ impl Caller {
             roles: Arc::new([]),
             only: None,
             tier: None,
+            weight: 1,
             region: None,
             models: None,
             via: Via::Key,

@@ -114,6 +114,7 @@ impl Access {
             TenantState::Deleted => return Err(IdentityError::UnknownTenant),
         }
         caller.tier = caller.tier.or_else(|| tenant.settings.tier.clone());
+        caller.weight = tenant.settings.weight.unwrap_or(1);
         // What the tenant says holds for all of its people: no token takes their data elsewhere.
         caller.region = tenant.settings.region.clone().or(caller.region);
         self.residency.check(&caller).map_err(|wrong| IdentityError::WrongRegion(Box::new(wrong)))?;

@@ -168,6 +168,7 @@ impl KeyTable {
             roles: Arc::new([entry.role.clone()]),
             only: entry.only.clone(),
             tier: entry.tier.clone(),
+            weight: 1,
             region: None,
             models: None,
             via: if entry.transient { Via::Process } else { Via::Key },

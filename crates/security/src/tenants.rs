@@ -50,6 +50,8 @@ pub struct TenantChange {
     pub models: Option<Option<Vec<String>>>,
     /// For how many days its documents are kept.
     pub keep_documents_days: Option<Option<u32>>,
+    /// Its part of what its tier is served.
+    pub weight: Option<Option<u32>>,
 }
 
 /// Why tenants could not be read or changed.
@@ -181,6 +183,7 @@ impl Tenants {
                 keep_documents_days: change
                     .keep_documents_days
                     .unwrap_or(before.settings.keep_documents_days),
+                weight: change.weight.unwrap_or(before.settings.weight),
             },
             created_at: before.created_at,
             changed_at: self.clock.now(),

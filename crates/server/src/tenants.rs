@@ -29,6 +29,7 @@ struct NewTenant {
     region: Option<RegionName>,
     models: Option<Vec<String>>,
     keep_documents_days: Option<u32>,
+    weight: Option<u32>,
 }
 
 /// What is to be different; what is absent stays, and `null` takes away.
@@ -46,6 +47,8 @@ struct Change {
     models: Option<Option<Vec<String>>>,
     #[serde(default, deserialize_with = "said")]
     keep_documents_days: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "said")]
+    weight: Option<Option<u32>>,
 }
 
 /// The states that an administrator may wish for. Deleting is erasing, which has its own route.
@@ -76,6 +79,7 @@ pub(crate) async fn create(
         region: wanted.region,
         models: wanted.models,
         keep_documents_days: wanted.keep_documents_days,
+        weight: wanted.weight,
     };
     check(&app, &wanted.id, &settings).map_err(|error| tag.fail(error))?;
     let audience = wanted.audience.unwrap_or(Audience::Enterprise);
@@ -181,6 +185,7 @@ pub(crate) async fn change(
         region: wanted.region.clone().flatten(),
         models: wanted.models.clone().flatten(),
         keep_documents_days: wanted.keep_documents_days.flatten(),
+        weight: wanted.weight.flatten(),
     };
     check(&app, &id, &said).map_err(|error| tag.fail(error))?;
     let state = wanted.state.map(|state| match state {
@@ -195,6 +200,7 @@ pub(crate) async fn change(
         region: wanted.region,
         models: wanted.models,
         keep_documents_days: wanted.keep_documents_days,
+        weight: wanted.weight,
     };
     let (before, after) = app.tenants.change(&id, change).await.map_err(|error| tag.fail(error))?;
     record(&app, &visit, "tenants.change", &id, known(&before), known(&after)).await?;
@@ -221,6 +227,9 @@ fn known(tenant: &TenantRecord) -> Value {
 /// Most models of a tenant's list.
 const MOST_MODELS: usize = 200;
 
+/// The most that one tenant weighs beside another: a turn of one of them grants so many times the largest request.
+const MOST_WEIGHT: u32 = 100;
+
 /// A region in which nobody serves would lock the tenant out, and the operator for good.
 fn check_region(app: &App, id: &TenantId, region: Option<&RegionName>) -> Result<(), HttpError> {
     let Some(region) = region else { return Ok(()) };
@@ -245,6 +254,11 @@ fn check(app: &App, id: &TenantId, settings: &TenantSettings) -> Result<(), Http
                        them for ever"
             .to_owned();
         return Err(HttpError::Invalid { message, param: Some("keep_documents_days".to_owned()) });
+    }
+    if settings.weight.is_some_and(|weight| !(1..=MOST_WEIGHT).contains(&weight)) {
+        let message =
+            format!("weight is 1 to {MOST_WEIGHT}: how much a tenant is served beside one of weight 1");
+        return Err(HttpError::Invalid { message, param: Some("weight".to_owned()) });
     }
     if settings.models.as_ref().is_some_and(|models| models.len() > MOST_MODELS) {
         let message = format!("models names more than {MOST_MODELS}");
@@ -274,6 +288,7 @@ fn describe(tenant: &TenantRecord) -> Value {
         "region": tenant.settings.region,
         "models": tenant.settings.models,
         "keep_documents_days": tenant.settings.keep_documents_days,
+        "weight": tenant.settings.weight,
         "created_at": tenant.created_at.as_seconds(),
         "changed_at": tenant.changed_at.as_seconds(),
     })

@@ -340,7 +340,8 @@ impl Admission {
             }
             let tenant = applicant.caller.tenant.clone();
             let deadline = now.saturating_add(longest);
-            let arrival = Arrival { tier, tenant, weight: 1, cost: applicant.tokens, deadline };
+            let weight = applicant.caller.weight;
+            let arrival = Arrival { tier, tenant, weight, cost: applicant.tokens, deadline };
             let decision = state.queue.arrive(now, arrival);
             // Before anybody else can look at the queue: whoever is called must be there to hear it.
             if let Decision::Wait { ticket, position, displaced } = decision {

@@ -236,6 +236,33 @@ async fn who_is_to_be_told_hears_the_place_in_the_queue() {
     assert_eq!(*place.borrow(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_tenant_of_three_times_the_weight_is_served_three_times_as_much() {
+    let admission = admission(AdmissionSettings { concurrency: 1, ..AdmissionSettings::default() });
+    let running = ask(&admission, &caller("first", None), 10).await.unwrap();
+    let served = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = JoinSet::new();
+    for (tenant, weight) in [("small", 1), ("large", 3)] {
+        for _ in 0..80 {
+            let (admission, served) = (admission.clone(), served.clone());
+            let caller = Caller { weight, ..caller(tenant, None) };
+            tasks.spawn(async move {
+                let mut admitted = ask(&admission, &caller, 10).await.unwrap();
+                admitted.begins();
+                served.lock().unwrap().push(tenant);
+                drop(admitted);
+            });
+        }
+    }
+    while admission.load()[0].2 < 160 {
+        yield_now().await;
+    }
+    drop(running);
+    tasks.join_all().await;
+    let large = served.lock().unwrap()[..100].iter().filter(|tenant| **tenant == "large").count();
+    assert!((70..=80).contains(&large), "{large} of 100");
+}
+
 #[tokio::test]
 async fn never_more_are_answered_at_once_than_there_are_places() {
     let admission =

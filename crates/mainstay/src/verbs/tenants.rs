@@ -55,6 +55,9 @@ struct Settings {
     /// For how many days after its last change a document is kept; for ever where nothing is said.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     keep_documents_days: Option<u32>,
+    /// Its part of what its tier is served where not everybody can be, beside tenants of weight 1.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100))]
+    weight: Option<u32>,
 }
 
 #[derive(Args)]
@@ -162,6 +165,7 @@ impl Settings {
             ("region", json!(self.region)),
             ("models", json!(self.models)),
             ("keep_documents_days", json!(self.keep_documents_days)),
+            ("weight", json!(self.weight)),
         ];
         fields
             .into_iter()
@@ -184,7 +188,8 @@ fn change(output: &Output, config: Option<&Path>, id: &str, body: Value) -> anyh
 }
 
 fn print_list(tenants: &[Value]) -> Result<(), OutputError> {
-    let columns = ["id", "name", "audience", "state", "tier", "region", "models", "keep_documents_days"];
+    let columns =
+        ["id", "name", "audience", "state", "tier", "weight", "region", "models", "keep_documents_days"];
     let mut table = terminal::table(&columns);
     for tenant in tenants {
         let field = |name: &str| match &tenant[name] {

@@ -30,6 +30,7 @@ async fn tenants_read_back_as_they_were_written<B: Backend>(backend: &B) {
         region: Some("eu-west-1".into()),
         models: Some(vec!["support".to_owned()]),
         keep_documents_days: Some(30),
+        weight: Some(3),
     };
     let first = TenantRecord { settings, audience: Audience::Consumer, ..tenant("acme") };
     assert!(store.insert(&tenant("zoo")).await.unwrap());
