@@ -41,32 +41,50 @@ pub enum UsageSource {
 /// part of it, digits one per three, other alphabets one per two and a half characters, ideographs one each,
 /// punctuation one each. Within about a fifth of the true count on prose and code.
 pub fn estimate_tokens(text: &str) -> u64 {
-    let mut tenths = 0u64;
-    let mut letters = 0u64;
-    let mut digits = 0u64;
-    let flush = |letters: &mut u64, digits: &mut u64| {
-        let tokens = letters.div_ceil(6) + digits.div_ceil(3);
-        (*letters, *digits) = (0, 0);
-        tokens * 10
-    };
-    for character in text.chars() {
-        match character {
-            'a'..='z' | 'A'..='Z' => letters += 1,
-            '0'..='9' => digits += 1,
-            _ => {
-                tenths += flush(&mut letters, &mut digits);
-                tenths += match character {
-                    ' ' => 0,
-                    '\n' | '\t' => 3,
-                    '\u{2E80}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}' => 10,
-                    other if other.is_alphanumeric() => 4,
-                    _ => 8,
-                };
+    let mut estimate = TokenEstimate::default();
+    estimate.push(text);
+    estimate.tokens()
+}
+
+/// [`estimate_tokens`] of a text that comes in pieces: where it is cut makes no difference.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TokenEstimate {
+    tenths: u64,
+    /// Of the run at the end.
+    letters: u64,
+    digits: u64,
+}
+
+impl TokenEstimate {
+    /// More of the text.
+    pub fn push(&mut self, text: &str) {
+        for character in text.chars() {
+            match character {
+                'a'..='z' | 'A'..='Z' => self.letters += 1,
+                '0'..='9' => self.digits += 1,
+                _ => {
+                    self.tenths += 10 * self.run();
+                    (self.letters, self.digits) = (0, 0);
+                    self.tenths += match character {
+                        ' ' => 0,
+                        '\n' | '\t' => 3,
+                        '\u{2E80}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}' => 10,
+                        other if other.is_alphanumeric() => 4,
+                        _ => 8,
+                    };
+                }
             }
         }
     }
-    tenths += flush(&mut letters, &mut digits);
-    tenths.div_ceil(10)
+
+    /// Tokens until now.
+    pub fn tokens(&self) -> u64 {
+        (self.tenths + 10 * self.run()).div_ceil(10)
+    }
+
+    fn run(&self) -> u64 {
+        self.letters.div_ceil(6) + self.digits.div_ceil(3)
+    }
 }
 
 #[cfg(test)]

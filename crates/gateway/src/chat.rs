@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use mainstay_cache::{CachedAnswer, Layer, Wish};
-use mainstay_domain::chat::{AssistantMessage, ChatRequest, MaxTokens, Message};
+use mainstay_domain::chat::{ChatRequest, MaxTokens, Message, tokens_of};
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{Caller, Completion, Deadline, Filter, RequestId, ServiceTier, Usage, UserId};
@@ -323,7 +323,7 @@ impl Gateway {
     pub(crate) fn settle(&self, turn: &mut Turn, completion: &mut Completion) {
         let reported = completion.usage;
         let usage = reported.unwrap_or_else(|| Usage {
-            completion: completion.choices.iter().map(|choice| said(&choice.message)).sum(),
+            completion: completion.choices.iter().map(|choice| tokens_of(&choice.message)).sum(),
             ..turn.so_far().usage
         });
         let source = if reported.is_some() { UsageSource::Reported } else { UsageSource::Estimated };
@@ -652,11 +652,3 @@ fn expected(request: &ChatRequest) -> u64 {
 
 /// Tokens of an answer whose length nobody limits, until it is known.
 pub(crate) const USUAL_ANSWER: u64 = 256;
-
-/// Tokens of what a model said whose provider has not counted them.
-fn said(message: &AssistantMessage) -> u64 {
-    let texts =
-        [&message.text, &message.refusal, &message.reasoning].into_iter().flatten().map(String::as_str);
-    let calls = message.tool_calls.iter().flat_map(|call| [call.name.as_str(), call.arguments.as_str()]);
-    texts.chain(calls).map(mainstay_domain::usage::estimate_tokens).sum()
-}

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use mainstay_domain::chat::{ChatEvent, ChoiceDelta};
+use mainstay_domain::chat::{ChatEvent, ChoiceDelta, StreamedTokens};
 use mainstay_domain::port::Prices;
-use mainstay_domain::usage::{UsageSource, estimate_tokens};
+use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{Clock, Usage};
 use mainstay_models::{AttemptedStream, Note, Step};
 use mainstay_ops::{Turn, measure};
@@ -43,6 +43,9 @@ pub struct AnswerStream {
     prompt: Usage,
     /// Counts what was sent until the provider reports what it was.
     tally: Usage,
+    /// Of it, what of the answer has come, and what had come of it before it went on: where no count is reported.
+    said: StreamedTokens,
+    replayed: u64,
     reported: bool,
     last_content: Option<Instant>,
     /// The place among those that are answered; given back when the answer has ended.
@@ -79,6 +82,8 @@ impl AnswerStream {
             judge: opened.judge,
             judged: None,
             tally: turn.so_far().usage,
+            said: StreamedTokens::default(),
+            replayed: 0,
             turn: Some(turn),
             prices,
             service: opened.service,
@@ -112,6 +117,8 @@ impl AnswerStream {
             model,
             prompt: Usage::default(),
             tally: Usage::default(),
+            said: StreamedTokens::default(),
+            replayed: 0,
             reported: true,
             last_content: None,
             admitted: None,
@@ -191,6 +198,7 @@ impl AnswerStream {
                 self.model = model;
                 self.gaps = measure::chunk_gap(&self.model);
                 self.tally = self.prompt;
+                (self.said, self.replayed) = Default::default();
                 self.reported = false;
             }
             Note::Failed { kind, .. } => {
@@ -201,6 +209,7 @@ impl AnswerStream {
             Note::Hedged => {}
             Note::Resumed { replayed } => {
                 if !self.reported {
+                    self.replayed += replayed;
                     self.tally.completion += replayed;
                 }
             }
@@ -232,11 +241,8 @@ impl AnswerStream {
             return;
         }
         if !self.reported {
-            let texts = [&delta.text, &delta.reasoning, &delta.refusal].into_iter().flatten();
-            let arguments = delta.tool_calls.iter().map(|call| &call.arguments);
-            // A provider sends a token or more in a piece, never less.
-            self.tally.completion +=
-                texts.chain(arguments).map(|text| estimate_tokens(text)).sum::<u64>().max(1);
+            self.said.take(delta);
+            self.tally.completion = self.replayed + self.said.tokens();
         }
         let now = self.clock.instant();
         match self.last_content.replace(now) {

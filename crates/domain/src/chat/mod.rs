@@ -1,10 +1,12 @@
 //! The canonical chat types: the one conversation format that the request path speaks. Callers speak the OpenAI or the
 //! Anthropic shape, providers theirs; `mainstay-wire` translates both ways.
 
+mod estimate;
 mod request;
 mod response;
 mod stream;
 
+pub use estimate::{StreamedTokens, tokens_of};
 pub use request::{
     ChatRequest, Content, Delivery, Dialect, ImageSource, MaxTokens, Message, Part, ResponseFormat, Role,
     Tool, ToolCall, ToolChoice,

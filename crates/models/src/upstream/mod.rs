@@ -19,9 +19,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mainstay_domain::chat::AssistantMessage;
+use mainstay_domain::chat::tokens_of;
 use mainstay_domain::port::{ChatModel, ModelCall};
-use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{Clock, Completion, ModelError, RegionName, Usage};
 use mainstay_reliability::{BreakerSettings, RetryPolicy};
 use tokio::time::Instant;
@@ -203,7 +202,8 @@ impl Upstreams {
             let model = attempt.model().clone();
             let (error, reported, completion) = match model.complete(attempts.call_of(&attempt)).await {
                 Ok(cut) if tools::has_cut_call(&cut) => {
-                    (tools::cut_call(&attempt.name().provider), cut.usage, tokens_of(&cut))
+                    let said = cut.choices.iter().map(|choice| tokens_of(&choice.message)).sum();
+                    (tools::cut_call(&attempt.name().provider), cut.usage, said)
                 }
                 Ok(completion) => {
                     attempt.succeeded();
@@ -255,15 +255,4 @@ impl Note {
         let may_be_billed = error.kind.may_be_billed() || reported.is_some() || completion > 0;
         Self::Failed { kind: error.kind, reported, completion, may_be_billed }
     }
-}
-
-/// Tokens of a whole answer, as an estimate.
-fn tokens_of(completion: &Completion) -> u64 {
-    let messages = completion.choices.iter().map(|choice| &choice.message);
-    let of_message = |message: &AssistantMessage| {
-        let texts = [&message.text, &message.reasoning, &message.refusal].into_iter().flatten();
-        let arguments = message.tool_calls.iter().map(|call| &call.arguments);
-        texts.chain(arguments).map(|text| estimate_tokens(text)).sum::<u64>()
-    };
-    messages.map(of_message).sum()
 }

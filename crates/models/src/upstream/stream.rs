@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use mainstay_domain::chat::{ChatEvent, ChoiceDelta, Message, Role};
+use mainstay_domain::chat::{ChatEvent, ChoiceDelta, Message, Role, StreamedTokens};
 use mainstay_domain::port::ModelCall;
 use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{ModelError, ModelErrorKind, TimeoutPhase, Usage};
@@ -74,7 +74,7 @@ struct Reading {
     /// Runs until the first content, where another candidate is worth more than waiting longer.
     patience: Option<Wait>,
     /// Tokens of this attempt's answer until now.
-    completion: u64,
+    completion: StreamedTokens,
     reported: Option<Usage>,
     /// Whether something has come that a caller sees.
     has_begun: bool,
@@ -245,7 +245,7 @@ impl AttemptedStream {
             attempt,
             splice,
             patience,
-            completion: 0,
+            completion: StreamedTokens::default(),
             reported: None,
             has_begun: false,
             arguments: Arguments::default(),
@@ -269,7 +269,7 @@ impl AttemptedStream {
         let State::Reading(reading) = &mut self.state else { return };
         match event {
             ChatEvent::Delta(delta) => {
-                reading.completion += tokens_of(&delta);
+                reading.completion.take(&delta);
                 if is_seen(&delta) && !reading.has_begun {
                     reading.has_begun = true;
                     reading.patience = None;
@@ -346,7 +346,7 @@ impl AttemptedStream {
     /// The attempt under way has failed.
     fn failed(&mut self, error: ModelError) {
         let (attempt, reported, completion) = match std::mem::replace(&mut self.state, State::Ended) {
-            State::Reading(reading) => (reading.attempt, reading.reported, reading.completion),
+            State::Reading(reading) => (reading.attempt, reading.reported, reading.completion.tokens()),
             State::Opening(Opening { attempt, .. }) => (attempt, None, 0),
             _ => return,
         };
@@ -378,7 +378,7 @@ impl AttemptedStream {
         self.steps.push_back(Step::Note(Note::Failed {
             kind: ModelErrorKind::Truncated,
             reported: reading.reported,
-            completion: reading.completion,
+            completion: reading.completion.tokens(),
             may_be_billed: true,
         }));
         drop(reading);
@@ -414,16 +414,6 @@ fn too_slow(provider: String, phase: TimeoutPhase) -> ModelError {
         message: "no answer in the time that another model is worth more than".to_owned(),
         retry_after: None,
     }
-}
-
-/// Tokens of a piece, as an estimate: a provider sends one or more in a piece of content, never less.
-fn tokens_of(delta: &ChoiceDelta) -> u64 {
-    if !delta.has_content() {
-        return 0;
-    }
-    let texts = [&delta.text, &delta.reasoning, &delta.refusal].into_iter().flatten();
-    let arguments = delta.tool_calls.iter().map(|call| &call.arguments);
-    texts.chain(arguments).map(|text| estimate_tokens(text)).sum::<u64>().max(1)
 }
 
 impl Stream for AttemptedStream {
