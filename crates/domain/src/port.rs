@@ -1,13 +1,14 @@
 //! The ports: what the request path needs from the world. Higher layers implement them; the composition root connects.
 
 use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use futures_core::Stream;
 
 use crate::chat::{ChatEvent, ChatRequest, Completion};
 use crate::citation::Passage;
-use crate::error::ModelError;
+use crate::error::{ModelError, ModelErrorKind, TimeoutPhase};
 use crate::filter::Filter;
 use crate::id::{CorpusName, RegionName, TenantId};
 use crate::identity::Caller;
@@ -54,23 +55,103 @@ pub struct Errand<'a> {
     pub deadline: Deadline,
     /// Who pays; without one, whoever runs this Mainstay.
     pub payer: Option<&'a Caller>,
+    /// Where what providers bill for it is noted, where somebody wants to know.
+    pub spent: Option<&'a Spent>,
 }
 
 impl<'a> Errand<'a> {
     /// Work that whoever runs this Mainstay pays for.
     pub const fn until(deadline: Deadline) -> Self {
-        Self { deadline, payer: None }
+        Self { deadline, payer: None, spent: None }
     }
 
     /// Work that this caller pays for.
     pub const fn paid_by(payer: &'a Caller, deadline: Deadline) -> Self {
-        Self { deadline, payer: Some(payer) }
+        Self { deadline, payer: Some(payer), spent: None }
     }
 
     /// The same, wanted until then.
     #[must_use]
     pub const fn by(self, deadline: Deadline) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// The same; what providers bill for it is noted there.
+    #[must_use]
+    pub const fn noted_in(self, spent: &'a Spent) -> Self {
+        Self { spent: Some(spent), ..self }
+    }
+}
+
+/// What providers bill for an errand that takes several calls. An errand that fails has cost what its other calls were
+/// answered for, and one that succeeds may have cost calls that failed.
+#[derive(Default, Debug)]
+pub struct Spent(Mutex<Calls>);
+
+#[derive(Clone, Default, Debug)]
+struct Calls {
+    /// Tokens of the calls that were answered.
+    answered: u64,
+    /// Those that failed and may be billed, with their tokens.
+    failed: Vec<(ModelErrorKind, u64)>,
+}
+
+impl Spent {
+    /// A call of about so many tokens begins.
+    pub fn begin(&self, tokens: u64) -> SpentCall<'_> {
+        SpentCall { spent: self, tokens }
+    }
+
+    /// The calls that failed and may be billed, with their tokens.
+    pub fn failures(&self) -> Vec<(ModelErrorKind, u64)> {
+        self.calls().failed.clone()
+    }
+
+    /// Tokens to be booked for an errand that has failed in this way and would have taken so many. Where no call was noted,
+    /// whoever worked does not note them: then the failure says whether it may be billed.
+    pub fn by_failed(&self, kind: ModelErrorKind, expected: u64) -> u64 {
+        let calls = self.calls();
+        let noted = calls.failed.iter().fold(calls.answered, |sum, (_, tokens)| sum.saturating_add(*tokens));
+        if noted == 0 && kind.may_be_billed() { expected } else { noted }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call that is under way. One that is dropped before its end, because another of the same errand has failed, may be billed:
+/// it counts as one whose time has run out.
+#[derive(Debug)]
+pub struct SpentCall<'a> {
+    spent: &'a Spent,
+    tokens: u64,
+}
+
+impl SpentCall<'_> {
+    /// It was answered. `tokens`: as the provider counts them; 0 where it does not.
+    pub fn answered(mut self, tokens: u64) {
+        let estimate = std::mem::take(&mut self.tokens);
+        let mut calls = self.spent.calls();
+        calls.answered = calls.answered.saturating_add(if tokens == 0 { estimate } else { tokens });
+    }
+
+    /// It has failed; where the provider may bill it, it counts.
+    pub fn failed(mut self, kind: ModelErrorKind) {
+        self.note(kind);
+    }
+
+    fn note(&mut self, kind: ModelErrorKind) {
+        let tokens = std::mem::take(&mut self.tokens);
+        if tokens > 0 && kind.may_be_billed() {
+            self.spent.calls().failed.push((kind, tokens));
+        }
+    }
+}
+
+impl Drop for SpentCall<'_> {
+    fn drop(&mut self) {
+        self.note(ModelErrorKind::Timeout(TimeoutPhase::Total));
     }
 }
 
@@ -205,7 +286,7 @@ pub struct RetrievalQuery {
 impl RetrievalQuery {
     /// What its models are asked for.
     pub fn errand(&self) -> Errand<'_> {
-        Errand { deadline: self.deadline, payer: self.payer.as_ref() }
+        Errand { deadline: self.deadline, payer: self.payer.as_ref(), spent: None }
     }
 }
 

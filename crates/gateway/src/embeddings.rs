@@ -1,7 +1,7 @@
 //! What happens to a request for embeddings.
 
 use mainstay_domain::Usage;
-use mainstay_domain::port::{EmbeddingPurpose, Embeddings, Errand};
+use mainstay_domain::port::{EmbeddingPurpose, Embeddings, Errand, Spent};
 use mainstay_domain::usage::{UsageSource, estimate_tokens};
 use mainstay_ops::Turn;
 use mainstay_ops::turn::Opening;
@@ -65,20 +65,22 @@ impl Gateway {
         let prices = &*self.prices;
         attempts::charge(turn, prices, &call.model, sent, UsageSource::Estimated);
         admitted.begins();
-        let embeddings = embedder
-            .embed(
-                &texts,
-                EmbeddingPurpose::Passage,
-                Errand::paid_by(&call.context.caller, call.context.deadline),
-            )
-            .await
-            .inspect_err(|error| {
-                // Who refused has charged nothing.
-                if !error.kind.may_be_billed() {
-                    attempts::charge(turn, prices, &call.model, Usage::default(), UsageSource::Estimated);
-                    admitted.used(0);
-                }
-            })?;
+        let spent = Spent::default();
+        let errand = Errand::paid_by(&call.context.caller, call.context.deadline).noted_in(&spent);
+        let embedded = embedder.embed(&texts, EmbeddingPurpose::Passage, errand).await;
+        let embeddings = embedded.inspect_err(|error| {
+            // Who refused has charged nothing; what was answered before has its price.
+            let billed = spent.by_failed(error.kind, tokens);
+            attempts::charge(turn, prices, &call.model, usage(billed), UsageSource::Estimated);
+            admitted.used(billed);
+        })?;
+        let failures = spent.failures();
+        for (kind, tokens) in &failures {
+            attempts::failed(turn, prices, kind.code(), usage(*tokens));
+        }
+        if !failures.is_empty() {
+            attempts::charge(turn, prices, &call.model, sent, UsageSource::Estimated);
+        }
         // Some providers do not count, and answer 0: then the estimate stands.
         if embeddings.tokens > 0 {
             attempts::charge(turn, prices, &call.model, usage(embeddings.tokens), UsageSource::Reported);

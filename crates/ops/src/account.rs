@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use mainstay_domain::port::Prices;
+use mainstay_domain::port::{Prices, Spent};
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{Caller, Clock, ModelError, NanoUsd, RequestId, Usage};
 
+use crate::measure;
 use crate::turn::{Opening, Turn, TurnBook};
 
 /// Whom calls are booked to that nobody else pays for, and by what prices.
@@ -24,6 +25,8 @@ pub(crate) struct Booking<'a> {
     pub(crate) model: &'a str,
     /// What the provider will bill, as far as it can be known before it says so.
     pub(crate) expected: Bill,
+    /// What was billed on the way, where the work takes several calls.
+    pub(crate) spent: Option<&'a Spent>,
 }
 
 /// What a call is billed for.
@@ -42,7 +45,7 @@ impl Account {
         call: impl Future<Output = Result<T, ModelError>>,
         billed: impl FnOnce(&T) -> Option<Bill>,
     ) -> Result<T, ModelError> {
-        let Booking { payer, operation, model, expected } = booking;
+        let Booking { payer, operation, model, expected, spent } = booking;
         let mut turn = self.turns.open(Opening {
             request: RequestId::generate(&self.clock),
             operation,
@@ -58,6 +61,13 @@ impl Account {
         self.enter(&mut turn, model, expected, UsageSource::Estimated);
         match call.await {
             Ok(answer) => {
+                for (kind, tokens) in spent.map(Spent::failures).unwrap_or_default() {
+                    let bill = Bill { tokens, ..Bill::default() };
+                    let cost =
+                        self.cost(model, bill, &usage_of(bill)).map(|(cost, _)| cost).unwrap_or_default();
+                    measure::attempt_failed(model, kind.code(), cost);
+                    turn.attempt_failed(cost);
+                }
                 if let Some(billed) = billed(&answer) {
                     self.enter(&mut turn, model, billed, UsageSource::Reported);
                 }
@@ -65,9 +75,14 @@ impl Account {
                 Ok(answer)
             }
             Err(error) => {
-                if !error.kind.may_be_billed() {
-                    self.enter(&mut turn, model, Bill::default(), UsageSource::Estimated);
-                }
+                let billed = match spent {
+                    Some(spent) => {
+                        Bill { tokens: spent.by_failed(error.kind, expected.tokens), ..Bill::default() }
+                    }
+                    None if error.kind.may_be_billed() => expected,
+                    None => Bill::default(),
+                };
+                self.enter(&mut turn, model, billed, UsageSource::Estimated);
                 turn.fail(error.kind.code());
                 Err(error)
             }
@@ -80,7 +95,7 @@ impl Account {
     }
 
     fn enter(&self, turn: &mut Turn, model: &str, bill: Bill, source: UsageSource) {
-        let usage = Usage { prompt: bill.tokens, ..Usage::default() };
+        let usage = usage_of(bill);
         turn.used(usage, source, self.cost(model, bill, &usage));
     }
 
@@ -93,4 +108,8 @@ impl Account {
             Bill { searches, .. } => self.prices.search_cost(model, searches),
         }
     }
+}
+
+fn usage_of(bill: Bill) -> Usage {
+    Usage { prompt: bill.tokens, ..Usage::default() }
 }

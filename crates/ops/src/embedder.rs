@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand, Prices};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand, Prices, Spent};
 use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{Caller, Clock, ModelError};
 
@@ -47,6 +47,7 @@ impl Embedder for BookedEmbedder {
         errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         let tokens = |tokens| Bill { tokens, ..Bill::default() };
+        let spent = Spent::default();
         let booking = Booking {
             payer: errand.payer,
             operation: match purpose {
@@ -55,8 +56,9 @@ impl Embedder for BookedEmbedder {
             },
             model: self.embedder.model(),
             expected: tokens(texts.iter().map(|text| estimate_tokens(text)).sum()),
+            spent: Some(&spent),
         };
-        let call = self.embedder.embed(texts, purpose, errand);
+        let call = self.embedder.embed(texts, purpose, errand.noted_in(&spent));
         // Some servers do not count, and answer 0.
         let billed = |embedded: &Embeddings| (embedded.tokens > 0).then(|| tokens(embedded.tokens));
         self.account.book(booking, call, billed).await
@@ -69,7 +71,9 @@ mod tests {
 
     use mainstay_domain::ledger::{Outcome, TurnRecord};
     use mainstay_domain::usage::UsageSource;
-    use mainstay_domain::{Deadline, KeyId, ModelErrorKind, NanoUsd, TenantId, Timestamp, Usage};
+    use mainstay_domain::{
+        Deadline, KeyId, ModelErrorKind, NanoUsd, TenantId, TimeoutPhase, Timestamp, Usage,
+    };
 
     use super::*;
     use crate::testing::Booked;
@@ -115,7 +119,7 @@ mod tests {
         }
     }
 
-    async fn booked(remote: Remote, purpose: EmbeddingPurpose) -> TurnRecord {
+    async fn booked(remote: impl Embedder + 'static, purpose: EmbeddingPurpose) -> TurnRecord {
         let ledger = Booked::new();
         let clock = Clock::starting_at(Timestamp::from_micros(0));
         let payer = Caller::of(TenantId::single(), KeyId::new("library"));
@@ -154,6 +158,46 @@ mod tests {
         let record = booked(Remote(Ok(0)), EmbeddingPurpose::Passage).await;
         assert_eq!((record.outcome, record.usage_source), (Outcome::Completed, UsageSource::Estimated));
         assert!(record.usage.prompt > 0 && record.cost > NanoUsd::ZERO);
+    }
+
+    /// Three batches: one was answered, one timed out, and then one was refused.
+    struct Batches(Result<(), ModelErrorKind>);
+
+    #[async_trait]
+    impl Embedder for Batches {
+        fn model(&self) -> &str {
+            "remote/small"
+        }
+
+        fn dimension(&self) -> usize {
+            1
+        }
+
+        async fn embed(
+            &self,
+            texts: &[&str],
+            purpose: EmbeddingPurpose,
+            errand: Errand<'_>,
+        ) -> Result<Embeddings, ModelError> {
+            let spent = errand.spent.expect("what it costs is noted");
+            spent.begin(30).answered(40);
+            spent.begin(50).failed(ModelErrorKind::Timeout(TimeoutPhase::Headers));
+            spent.begin(50).failed(ModelErrorKind::RateLimited);
+            Remote(self.0.map(|()| 90)).embed(texts, purpose, errand).await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn batches_that_were_answered_cost_although_another_fails_and_tries_that_failed_although_it_succeeds()
+     {
+        let failed = booked(Batches(Err(ModelErrorKind::RateLimited)), EmbeddingPurpose::Passage).await;
+        assert_eq!(
+            (failed.outcome, failed.usage.prompt, failed.cost),
+            (Outcome::Failed, 90, NanoUsd::new(900))
+        );
+        let succeeded = booked(Batches(Ok(())), EmbeddingPurpose::Passage).await;
+        assert_eq!((succeeded.usage.prompt, succeeded.cost), (90, NanoUsd::new(900)));
+        assert_eq!((succeeded.failed_attempts, succeeded.failed_cost), (1, NanoUsd::new(500)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -59,7 +59,7 @@ impl Reranker for BookedReranker {
     ) -> Result<Relevance, ModelError> {
         let model = self.reranker.model();
         let expected = self.expected(question, candidates);
-        let booking = Booking { payer: errand.payer, operation: "rerank", model, expected };
+        let booking = Booking { payer: errand.payer, operation: "rerank", model, expected, spent: None };
         let call = self.reranker.rerank(question, candidates, errand);
         let billed = |relevance: &Relevance| {
             let bill = Bill { tokens: relevance.tokens, searches: relevance.searches };

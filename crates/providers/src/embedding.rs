@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand};
+use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{Deadline, ModelError, ModelErrorKind};
 use mainstay_reliability::{Failure, Retries, RetryPolicy};
 use mainstay_wire::{UpstreamError, gemini, openai};
@@ -96,7 +97,7 @@ impl RemoteEmbedder {
         match self.dimension.get() {
             Some(known) => Ok(*known),
             None => self
-                .embed_batch(vec![PROBE], EmbeddingPurpose::Passage, deadline)
+                .embed_batch(vec![PROBE], EmbeddingPurpose::Passage, Errand::until(deadline))
                 .await
                 .map(|probe| probe.dimension),
         }
@@ -108,12 +109,21 @@ impl RemoteEmbedder {
         &self,
         texts: Vec<&str>,
         purpose: EmbeddingPurpose,
-        deadline: Deadline,
+        errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         let clock = self.exchange.http.clock();
+        let deadline = errand.deadline;
+        let estimate = texts.iter().map(|text| estimate_tokens(text)).sum();
         let mut retries = Retries::new(RetryPolicy::default());
         loop {
-            let error = match self.attempt(&texts, purpose, deadline).await {
+            let call = errand.spent.map(|spent| spent.begin(estimate));
+            let attempted = self.attempt(&texts, purpose, deadline).await;
+            match (&attempted, call) {
+                (Ok(embeddings), Some(call)) => call.answered(embeddings.tokens),
+                (Err(error), Some(call)) => call.failed(error.kind),
+                (_, None) => {}
+            }
+            let error = match attempted {
                 Ok(embeddings) => return Ok(embeddings),
                 Err(error) => error,
             };
@@ -232,7 +242,7 @@ impl Embedder for RemoteEmbedder {
         let sent: Vec<&str> = texts.iter().copied().filter(|text| has_content(text)).collect();
         let mut requests = Vec::new();
         for batch in batches(&sent) {
-            requests.push(self.embed_batch(batch, purpose, errand.deadline));
+            requests.push(self.embed_batch(batch, purpose, errand));
         }
         let answers: Vec<Embeddings> = stream::iter(requests).buffered(BATCHES_AT_ONCE).try_collect().await?;
         let dimension = self.learn_dimension(errand.deadline).await?;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::support::Bench;
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Errand};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Errand, Spent};
+use mainstay_domain::usage::estimate_tokens;
 use mainstay_domain::{Deadline, ModelErrorKind};
 use mainstay_provider_sim::embedding;
 use mainstay_providers::{EmbeddingOptions, ProviderKind, RemoteEmbedder};
@@ -151,6 +152,24 @@ async fn a_batch_that_fails_is_sent_again_and_the_others_are_not() {
             begun.elapsed() >= Duration::from_secs(7),
             "{kind}: what the provider asked for was not waited"
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_billed_is_known_although_the_texts_have_no_vectors() {
+    for kind in KINDS {
+        let bench = Bench::new(kind);
+        let embedder = embedder(&bench, Some(8));
+        // Two batches, of which one is refused whenever it is sent.
+        let texts = vec!["a few words of text"; 97];
+        bench.stand_in.fail_next(["none", "401"].map(|fault| fault.parse().unwrap()));
+        let spent = Spent::default();
+        let errand = Errand::until(deadline(&bench)).noted_in(&spent);
+        let error = embedder.embed(&texts, EmbeddingPurpose::Passage, errand).await.unwrap_err();
+        assert_eq!(error.kind, ModelErrorKind::Authentication, "{kind}");
+        let all = texts.iter().map(|text| estimate_tokens(text)).sum();
+        let billed = spent.by_failed(error.kind, all);
+        assert!(billed > 0 && spent.failures().iter().all(|(_, tokens)| *tokens < all), "{kind}: {billed}");
     }
 }
 
