@@ -6,6 +6,7 @@ use mainstay_domain::port::RetrievalError;
 use mainstay_domain::{AssistantName, Filter, ModelError, ModelErrorKind};
 use mainstay_models::UnknownModel;
 use mainstay_ops::budgets::BudgetExceeded;
+use mainstay_ops::turn::ReserveError;
 
 use crate::admission::Refusal;
 
@@ -116,6 +117,15 @@ impl FilterOrigin<'_> {
                 }
             }
             _ => RequestError::Filter { message, param: self.sent_as },
+        }
+    }
+}
+
+impl From<ReserveError> for RequestError {
+    fn from(error: ReserveError) -> Self {
+        match error {
+            ReserveError::Exceeded(exceeded) => Self::Budget(Box::new(exceeded)),
+            ReserveError::Ledger(error) => Self::NotBooked(error),
         }
     }
 }

@@ -7,15 +7,15 @@ use mainstay_domain::chat::ChatRequest;
 use mainstay_domain::port::{ModelCall, Prices};
 use mainstay_domain::usage::{UsageSource, estimate_tokens};
 use mainstay_domain::{
-    AssistantName, Caller, Citation, Clock, Completion, Deadline, ModelError, RequestId, Usage,
+    AssistantName, Caller, Citation, Clock, Completion, Deadline, NanoUsd, RequestId, Usage,
 };
 use mainstay_models::{Candidate, ModelName, Note, Upstreams};
-use mainstay_ops::TurnBook;
 use mainstay_ops::measure::{self, Judgement};
 use mainstay_ops::turn::Opening;
+use mainstay_ops::{Turn, TurnBook};
 use mainstay_rag::judge;
 
-use crate::attempts;
+use crate::{RequestError, attempts, spending};
 
 /// Questions to the judge under way at a time, of one answer.
 const AT_ONCE: usize = 4;
@@ -50,10 +50,11 @@ impl Judge {
     /// How good an answer is, 0 to 1; `None` where the judge fails or gives no number.
     pub(crate) async fn grade(&self, question: &str, sources: &[&str], answer: &str) -> Option<f64> {
         let request = judge::grade_request(&self.model.to_string(), question, sources, answer);
-        match self.call(request).await {
+        // What it may cost is held with the answer.
+        match self.call(request, |_, _| Ok(())).await {
             Ok(completion) => judge::grade(&completion),
-            Err(error) => {
-                tracing::warn!(code = error.kind.code(), "an answer was not graded");
+            Err(code) => {
+                tracing::warn!(code, "an answer was not graded");
                 None
             }
         }
@@ -61,12 +62,13 @@ impl Judge {
 
     async fn ask(&self, statement: String, quote: String) -> bool {
         let request = judge::request(&self.model.to_string(), &statement, &quote);
-        let judgement = match self.call(request).await.map(|completion| judge::verdict(&completion)) {
+        let call = self.call(request, |turn, request| self.hold(turn, request));
+        let judgement = match call.await.map(|completion| judge::verdict(&completion)) {
             Ok(Some(true)) => Judgement::Supported,
             Ok(Some(false)) => Judgement::Unsupported,
             Ok(None) => Judgement::Unclear,
-            Err(error) => {
-                tracing::warn!(code = error.kind.code(), "a citation was not judged");
+            Err(code) => {
+                tracing::warn!(code, "a citation was not judged");
                 Judgement::Failed
             }
         };
@@ -75,8 +77,29 @@ impl Judge {
         judgement != Judgement::Unsupported
     }
 
-    /// Asks and books the call.
-    async fn call(&self, request: ChatRequest) -> Result<Completion, ModelError> {
+    /// Holds what a question can cost: how many there will be nobody knows before the answer is there. A budget without room
+    /// for it leaves the citation to what its words say.
+    fn hold(&self, turn: &mut Turn, request: &ChatRequest) -> Result<(), &'static str> {
+        if !turn.is_budgeted() {
+            return Ok(());
+        }
+        let usage = spending::most(request);
+        let mut cost = NanoUsd::ZERO;
+        for candidate in self.candidates.iter() {
+            let of_one = spending::most_cost(&*self.prices, candidate, &usage);
+            cost = cost.max(of_one.ok_or("unpriced_model")?);
+        }
+        let calls = i64::from(self.upstreams.most_attempts());
+        let held = turn.reserve(NanoUsd::new(cost.as_nanos().saturating_mul(calls)));
+        held.map_err(|error| RequestError::from(error).code())
+    }
+
+    /// Asks and books the call, once `hold` agrees; else, and where it fails, says with which stable code.
+    async fn call(
+        &self,
+        request: ChatRequest,
+        hold: impl FnOnce(&mut Turn, &ChatRequest) -> Result<(), &'static str>,
+    ) -> Result<Completion, &'static str> {
         let model = self.model.to_string();
         let mut turn = self.turns.open(Opening {
             request: RequestId::generate(&self.clock),
@@ -90,6 +113,10 @@ impl Judge {
         turn.identified(&self.caller);
         if let Some(assistant) = &self.assistant {
             turn.assisted_by(assistant);
+        }
+        if let Err(code) = hold(&mut turn, &request) {
+            turn.fail(code);
+            return Err(code);
         }
         let prompt = request.messages.iter().map(|message| estimate_tokens(&message.content.text())).sum();
         let sent = Usage { prompt, ..Usage::default() };
@@ -111,8 +138,9 @@ impl Judge {
                 Ok(completion)
             }
             Err(error) => {
-                turn.fail(error.kind.code());
-                Err(error)
+                let code = error.kind.code();
+                turn.fail(code);
+                Err(code)
             }
         }
     }

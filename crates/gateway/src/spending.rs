@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mainstay_domain::chat::{ChatRequest, Content, Extra, MaxTokens, Part};
+use mainstay_domain::port::Prices;
 use mainstay_domain::{NanoUsd, Usage};
 use mainstay_models::{Candidate, Route};
 use mainstay_ops::Turn;
@@ -62,8 +63,8 @@ impl Gateway {
         let most = self.most_of(&candidates, route, &usage)?;
         let exceeded = match turn.reserve(most) {
             Ok(()) => return Ok((candidates, None)),
-            Err(ReserveError::Ledger(error)) => return Err(RequestError::NotBooked(error)),
             Err(ReserveError::Exceeded(exceeded)) => exceeded,
+            Err(error) => return Err(error.into()),
         };
         if exceeded.at_limit == AtLimit::Degrade {
             let is_free = |one: &&Candidate| self.cost_of(one, &usage) == Some(NanoUsd::ZERO);
@@ -91,10 +92,7 @@ impl Gateway {
         // A text may be sent as often as its provider fails.
         let calls = i64::from(self.registry.upstreams().most_attempts());
         let cost = NanoUsd::new(cost.as_nanos().saturating_mul(calls));
-        turn.reserve(cost).map_err(|error| match error {
-            ReserveError::Ledger(error) => RequestError::NotBooked(error),
-            ReserveError::Exceeded(exceeded) => RequestError::Budget(Box::new(exceeded)),
-        })
+        Ok(turn.reserve(cost)?)
     }
 
     /// The built-in model that answers with sentences of the documents, where there are any.
@@ -147,16 +145,21 @@ impl Gateway {
 
     /// The most that a call of a model costs that uses so much; `None` where its price is not known.
     pub(crate) fn cost_of(&self, candidate: &Candidate, usage: &Usage) -> Option<NanoUsd> {
-        let name = candidate.name.to_string();
-        let cost = |usage: &Usage| self.prices.cost(&name, usage).map(|(cost, _)| cost);
-        // A provider may put the whole prompt into its cache, which may cost more than reading it.
-        let cached = Usage { cache_write: usage.prompt, ..*usage };
-        Some(cost(usage)?.max(cost(&cached)?))
+        most_cost(&*self.prices, candidate, usage)
     }
 }
 
+/// The most that a call of a model costs that uses so much; `None` where its price is not known.
+pub(crate) fn most_cost(prices: &dyn Prices, candidate: &Candidate, usage: &Usage) -> Option<NanoUsd> {
+    let name = candidate.name.to_string();
+    let cost = |usage: &Usage| prices.cost(&name, usage).map(|(cost, _)| cost);
+    // A provider may put the whole prompt into its cache, which may cost more than reading it.
+    let cached = Usage { cache_write: usage.prompt, ..*usage };
+    Some(cost(usage)?.max(cost(&cached)?))
+}
+
 /// The most tokens that a request can have: no token of what is sent is shorter than a byte.
-fn most(request: &ChatRequest) -> Usage {
+pub(crate) fn most(request: &ChatRequest) -> Usage {
     let of_messages = request.messages.iter().map(|message| {
         let calls = message.tool_calls.iter().map(|call| {
             (call.id.len() + call.name.len() + call.arguments.len()) as u64 + of_extra(&call.extra)

@@ -181,7 +181,11 @@ pub(crate) fn world(script: Script) -> World {
 
 /// With a budget in nano-dollars.
 fn budgeted_world(script: Script, limit: i64, at_limit: AtLimit) -> World {
-    let mut world = world(script);
+    under_budget(world(script), limit, at_limit)
+}
+
+/// The same with a budget in nano-dollars.
+fn under_budget(mut world: World, limit: i64, at_limit: AtLimit) -> World {
     let budget = BudgetSettings {
         name: "b".to_owned(),
         limit: NanoUsd::new(limit),
@@ -404,6 +408,24 @@ async fn a_judge_takes_citations_out_that_hold_by_their_words_alone() {
         let seen = world.seen.lock().unwrap();
         let asked = seen[1].messages[1].content.text();
         assert!(asked.contains("The warranty lasts not two years") && asked.contains(SOURCE), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn no_citation_is_judged_that_no_budget_has_room_for() {
+    for (limit, kept) in [(60_000, 1), (900_000, 0)] {
+        let judged = judged_world(Script::Say("The warranty lasts two years [1]."), Some(Script::Say("no")));
+        let world = under_budget(judged, limit, AtLimit::Refuse);
+        let mut call = world.call("support", Delivery::Whole);
+        call.request.max_tokens = Some(MaxTokens { limit: 50, as_completion: true });
+        let Answer::Whole { completion, .. } = world.gateway.chat(call).await.unwrap() else {
+            panic!("a whole request was streamed")
+        };
+        assert_eq!(completion.choices[0].message.citations.len(), kept, "{limit}");
+        let asked = world.seen.lock().unwrap().len();
+        assert_eq!(asked, 2 - kept, "{limit}");
+        let booked = world.booked.0.lock().unwrap();
+        assert_eq!(booked[0].error_code.as_deref(), (kept == 1).then_some("budget_exceeded"));
     }
 }
 
@@ -839,6 +861,35 @@ async fn a_route_whose_models_are_all_down_is_answered_from_the_documents_whatev
 /// Embeds anything, and counts as many tokens.
 struct Counting(u64);
 
+/// Was answered for forty tokens, timed out with fifty more, and then fails or not.
+struct InParts(Option<ModelErrorKind>);
+
+#[async_trait]
+impl Embedder for InParts {
+    fn model(&self) -> &str {
+        "scripted/e"
+    }
+
+    fn dimension(&self) -> usize {
+        1
+    }
+
+    async fn embed(
+        &self,
+        texts: &[&str],
+        _: EmbeddingPurpose,
+        errand: Errand<'_>,
+    ) -> Result<Embeddings, ModelError> {
+        let spent = errand.spent.expect("what it costs is noted");
+        spent.begin(30).answered(40);
+        spent.begin(50).failed(ModelErrorKind::Timeout(TimeoutPhase::Headers));
+        match self.0 {
+            None => Ok(Embeddings { dimension: 1, values: vec![1.0; texts.len()], tokens: 40 }),
+            Some(kind) => Err(failure(kind)),
+        }
+    }
+}
+
 #[async_trait]
 impl Embedder for Counting {
     fn model(&self) -> &str {
@@ -859,38 +910,60 @@ impl Embedder for Counting {
     }
 }
 
+/// A world in which this embeds.
+fn embedding_world(embedder: impl Embedder + 'static) -> World {
+    let mut world = world(Script::Hang);
+    let embedder: Arc<dyn Embedder> = Arc::new(embedder);
+    let make: mainstay_models::registry::EmbedderFactory = Arc::new(move |_, _| Some(embedder.clone()));
+    let provider = Provider {
+        chat: Arc::new(Scripted { script: Script::Hang, seen: world.seen.clone() }),
+        embedders: Some(make),
+        models: Vec::new(),
+        closed: false,
+        region: None,
+    };
+    let upstreams = Upstreams::new(CallPolicy::default(), [], world.clock);
+    world.gateway.registry = Registry::new([], [("scripted".to_owned(), provider)], [], upstreams);
+    world
+}
+
+fn embedding_call(world: &World, team: Option<&str>) -> crate::embeddings::EmbeddingCall {
+    crate::embeddings::EmbeddingCall {
+        model: "scripted/e".to_owned(),
+        texts: vec!["a text of some words".to_owned()],
+        dimensions: None,
+        context: Context {
+            team: team.map(str::to_owned),
+            ..world.call("scripted/e", Delivery::Whole).context
+        },
+    }
+}
+
+#[tokio::test]
+async fn embedding_in_parts_costs_what_was_answered_and_what_failed_is_booked_apart() {
+    let failed = embedding_world(InParts(Some(ModelErrorKind::RateLimited)));
+    assert!(failed.gateway.embeddings(embedding_call(&failed, None)).await.is_err());
+    let record = failed.records().pop().unwrap();
+    assert_eq!((record.usage.prompt, record.cost), (90, NanoUsd::new(900)));
+    let succeeded = embedding_world(InParts(None));
+    assert!(succeeded.gateway.embeddings(embedding_call(&succeeded, None)).await.is_ok());
+    let record = succeeded.records().pop().unwrap();
+    assert_eq!((record.usage.prompt, record.cost), (40, NanoUsd::new(400)));
+    assert_eq!((record.failed_attempts, record.failed_cost), (1, NanoUsd::new(500)));
+}
+
 #[tokio::test]
 async fn embedding_is_charged_as_reported_or_as_estimated_and_says_whom_it_is_for() {
     for (reported, source) in [(40, UsageSource::Reported), (0, UsageSource::Estimated)] {
-        let mut world = world(Script::Hang);
-        let make: mainstay_models::registry::EmbedderFactory =
-            Arc::new(move |_, _| Some(Arc::new(Counting(reported)) as Arc<dyn Embedder>));
-        let provider = Provider {
-            chat: Arc::new(Scripted { script: Script::Hang, seen: world.seen.clone() }),
-            embedders: Some(make),
-            models: Vec::new(),
-            closed: false,
-            region: None,
-        };
-        let upstreams = Upstreams::new(CallPolicy::default(), [], world.clock);
-        world.gateway.registry = Registry::new([], [("scripted".to_owned(), provider)], [], upstreams);
-        let call = |team: Option<&str>| crate::embeddings::EmbeddingCall {
-            model: "scripted/e".to_owned(),
-            texts: vec!["a text of some words".to_owned()],
-            dimensions: None,
-            context: Context {
-                team: team.map(str::to_owned),
-                ..world.call("scripted/e", Delivery::Whole).context
-            },
-        };
-        world.gateway.embeddings(call(None)).await.unwrap();
+        let mut world = embedding_world(Counting(reported));
+        world.gateway.embeddings(embedding_call(&world, None)).await.unwrap();
         let record = world.records().pop().unwrap();
         assert_eq!(record.usage_source, source);
         assert!(
             record.cost > NanoUsd::ZERO && (reported == 0 || record.usage.prompt == reported),
             "{record:?}"
         );
-        let (asked, anonymous) = (call(Some("search")), call(None));
+        let (asked, anonymous) = (embedding_call(&world, Some("search")), embedding_call(&world, None));
         world.gateway.required_attribution = vec![Attribute::Team];
         assert!(world.gateway.embeddings(asked).await.is_ok());
         assert_eq!(world.gateway.embeddings(anonymous).await.err().unwrap().code(), "invalid_request");
