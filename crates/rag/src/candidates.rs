@@ -18,6 +18,8 @@ pub struct Ranking {
     /// How much the dense channel counts, 0 to 1; the keywords count the rest. Of a corpus with second vectors, their
     /// weight: that of the first is what they are good for.
     pub dense_weight: f32,
+    /// What of the share of the keywords their runs of characters count, 0 to 1, where the corpus has them in its index.
+    pub grams_weight: f32,
 }
 
 /// What the channels found for a question.
@@ -29,8 +31,6 @@ pub struct Candidates {
     first_weight: Option<f32>,
     /// What of the share of the first vectors their documents count.
     document_share: f32,
-    /// What of the share of the words their runs of characters count.
-    grams_weight: f32,
     limit: usize,
 }
 
@@ -42,7 +42,7 @@ impl Candidates {
             Some(first) => (first, ranking.dense_weight),
             None => (ranking.dense_weight, 0.0),
         };
-        let (documents_of_first, grams) = (self.document_share, self.grams_weight);
+        let (documents_of_first, grams) = (self.document_share, ranking.grams_weight);
         let channels = self.found.weighted(ChannelWeights { first, second, documents_of_first, grams });
         let chunks = fuse(ranking.fusion, &channels);
         let visible = chunks.iter().filter_map(|(chunk, _)| self.documents.get(chunk)).take(self.limit);
@@ -61,7 +61,7 @@ impl Library {
         let view = open.searchable_view().map_err(failed)?;
         let upgrade = open.upgrade().filter(|upgrade| upgrade.share() > 0.0);
         let first_weight = upgrade.as_ref().map(|_| view.dense_weight);
-        let (document_share, grams_weight) = (view.document_share, view.grams_weight);
+        let document_share = view.document_share;
         let plan = plan(&view, upgrade, query).await?;
         if let Some(error) = plan.not_embedded {
             // Rankings are compared: one without vectors would be another question's.
@@ -75,13 +75,17 @@ impl Library {
             .await
             .map_err(|error| failed(error.into()))?;
         let documents = rows.into_iter().map(|row| (row.chunk, row.doc_id)).collect();
-        Ok(Candidates { found, documents, first_weight, document_share, grams_weight, limit: query.limit })
+        Ok(Candidates { found, documents, first_weight, document_share, limit: query.limit })
     }
 
     /// How a corpus ranks, as configured.
     pub fn ranking_of(&self, corpus: &CorpusName) -> Ranking {
         let settings = self.settings_of(corpus);
         let upgraded = settings.upgrade.as_ref().map(|upgrade| upgrade.weight);
-        Ranking { fusion: settings.fusion, dense_weight: upgraded.unwrap_or(settings.dense_weight) }
+        Ranking {
+            fusion: settings.fusion,
+            dense_weight: upgraded.unwrap_or(settings.dense_weight),
+            grams_weight: settings.grams_weight,
+        }
     }
 }

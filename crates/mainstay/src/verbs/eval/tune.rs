@@ -46,6 +46,10 @@ pub(crate) struct TuneArgs {
     /// At most so many questions of the set, evenly spaced.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(2..))]
     queries: u32,
+    /// Tries runs of characters as well, for misspelt questions: grams_weight, which makes an index three to four times as large. A
+    /// corpus that has them already is tuned with them.
+    #[arg(long)]
+    grams: bool,
     /// Writes the setting into mainstay.toml, where its gain is more than chance.
     #[arg(long)]
     write: bool,
@@ -73,20 +77,36 @@ pub(super) struct Setting {
     /// In hundredths, so that the file says 0.35 and not what is nearest to it.
     #[serde(serialize_with = "as_share")]
     dense_weight: u8,
+    /// Where it is tuned.
+    #[serde(serialize_with = "as_share_if_any", skip_serializing_if = "Option::is_none")]
+    grams_weight: Option<u8>,
 }
 
 fn as_share<S: serde::Serializer>(hundredths: &u8, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(f64::from(*hundredths) / 100.0)
 }
 
+fn as_share_if_any<S: serde::Serializer>(hundredths: &Option<u8>, serializer: S) -> Result<S::Ok, S::Error> {
+    match hundredths {
+        Some(hundredths) => as_share(hundredths, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn hundredths(share: f32) -> u8 {
+    (share * 100.0).round().clamp(0.0, 100.0) as u8
+}
+
 impl Setting {
-    fn of(ranking: Ranking) -> Self {
+    /// `grams`: whether their weight is tuned.
+    fn of(ranking: Ranking, grams: bool) -> Self {
         Self {
             fusion: match ranking.fusion {
                 LibraryFusion::Convex => Fusion::Convex,
                 LibraryFusion::ReciprocalRank => Fusion::Rrf,
             },
-            dense_weight: (ranking.dense_weight * 100.0).round().clamp(0.0, 100.0) as u8,
+            dense_weight: hundredths(ranking.dense_weight),
+            grams_weight: grams.then(|| hundredths(ranking.grams_weight)),
         }
     }
 
@@ -97,35 +117,58 @@ impl Setting {
                 Fusion::Rrf => LibraryFusion::ReciprocalRank,
             },
             dense_weight: f32::from(self.dense_weight) / 100.0,
+            grams_weight: f32::from(self.grams_weight.unwrap_or_default()) / 100.0,
         }
     }
 
     /// The keys of the corpus with their values.
-    pub(super) fn entries(self) -> [(&'static str, toml_edit::Value); 2] {
+    pub(super) fn entries(self) -> Vec<(&'static str, toml_edit::Value)> {
         let fusion = match self.fusion {
             Fusion::Convex => "convex",
             Fusion::Rrf => "rrf",
         };
-        [("fusion", fusion.into()), ("dense_weight", (f64::from(self.dense_weight) / 100.0).into())]
+        let share = |hundredths: u8| (f64::from(hundredths) / 100.0).into();
+        let mut entries = vec![("fusion", fusion.into()), ("dense_weight", share(self.dense_weight))];
+        entries.extend(self.grams_weight.map(|weight| ("grams_weight", share(weight))));
+        entries
     }
 
     fn describe(self) -> String {
-        self.entries().map(|(key, value)| format!("{key} = {value}")).join(", ")
+        let entries: Vec<String> =
+            self.entries().iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        entries.join(", ")
     }
 }
 
 /// Hundredths between two weights of the grid.
 const STEP: usize = 5;
 
+/// Hundredths of the share of the words that runs of characters count in the grid.
+const GRAMS: [u8; 4] = [0, 10, 20, 30];
+
 /// Every setting that is tried, those first that change least: of equals the first is chosen, so a setting that makes no
 /// difference stays.
 fn grid(current: Setting) -> Vec<Setting> {
     let mut settings = vec![current];
+    let grams = match current.grams_weight {
+        None => vec![None],
+        Some(_) => GRAMS.map(Some).to_vec(),
+    };
     for fusion in [Fusion::Convex, Fusion::Rrf] {
-        settings.extend((0..=100).step_by(STEP).map(|dense_weight| Setting { fusion, dense_weight }));
+        for &grams_weight in &grams {
+            let weights = (0..=100).step_by(STEP);
+            settings.extend(weights.map(|dense_weight| Setting { fusion, dense_weight, grams_weight }));
+        }
     }
     settings.sort_by_key(|one| {
-        (one.fusion != current.fusion, one.dense_weight.abs_diff(current.dense_weight), one.dense_weight)
+        let grams = one.grams_weight.unwrap_or_default();
+        (
+            one.fusion != current.fusion,
+            grams.abs_diff(current.grams_weight.unwrap_or_default()),
+            grams,
+            one.dense_weight.abs_diff(current.dense_weight),
+            one.dense_weight,
+        )
     });
     settings.dedup();
     settings
@@ -214,8 +257,16 @@ pub(crate) fn run(args: TuneArgs, config: Option<&Path>) -> anyhow::Result<ExitC
 
 fn tune(set: &DataSet, setup: &Setup, args: &TuneArgs) -> anyhow::Result<Tuning> {
     let questions = set.sample(args.queries as usize);
-    let (current, found) = search(set, setup, &questions, !args.json)?;
-    let settings = grid(Setting::of(current));
+    let configured = setup.settings.grams_weight;
+    let grams = args.grams || configured > 0.0;
+    let mut tried = setup.clone();
+    if grams && configured == 0.0 {
+        // Any weight: it only says that they are in the index.
+        tried.settings.grams_weight = f64::from(GRAMS[1]) / 100.0;
+    }
+    let (ranking, found) = search(set, &tried, &questions, !args.json)?;
+    let current = Ranking { grams_weight: configured as f32, ..ranking };
+    let settings = grid(Setting::of(current, grams));
     let scores: Vec<Vec<f64>> = settings
         .iter()
         .map(|setting| {
@@ -340,7 +391,10 @@ fn by_kind(
 /// The points as a curve: by fusion, then by weight.
 fn in_order(points: &[Point]) -> Vec<Point> {
     let mut curve = points.to_vec();
-    curve.sort_by_key(|point| (point.setting.fusion == Fusion::Rrf, point.setting.dense_weight));
+    curve.sort_by_key(|point| {
+        let Setting { fusion, dense_weight, grams_weight } = point.setting;
+        (fusion == Fusion::Rrf, grams_weight, dense_weight)
+    });
     curve
 }
 
@@ -358,13 +412,17 @@ impl Tuning {
 }
 
 fn print(tuning: &Tuning) -> Result<(), terminal::OutputError> {
-    let mut table = terminal::table(&["dense_weight", "fusion = \"convex\"", "", "fusion = \"rrf\"", ""]);
-    let mut rows: BTreeMap<u8, Vec<&Point>> = BTreeMap::new();
+    let columns = ["grams_weight", "dense_weight", "fusion = \"convex\"", "", "fusion = \"rrf\"", ""];
+    let has_grams = tuning.current.setting.grams_weight.is_some();
+    let mut table = terminal::table(&columns[usize::from(!has_grams)..]);
+    let mut rows: BTreeMap<(Option<u8>, u8), Vec<&Point>> = BTreeMap::new();
     for point in &tuning.curve {
-        rows.entry(point.setting.dense_weight).or_default().push(point);
+        rows.entry((point.setting.grams_weight, point.setting.dense_weight)).or_default().push(point);
     }
-    for (weight, points) in rows {
-        let mut row = vec![format!("{:.2}", f64::from(weight) / 100.0)];
+    for ((grams, dense), points) in rows {
+        let weights = grams.into_iter().chain([dense]);
+        let mut row: Vec<String> =
+            weights.map(|weight| format!("{:.2}", f64::from(weight) / 100.0)).collect();
         for fusion in [Fusion::Convex, Fusion::Rrf] {
             let point = points.iter().find(|point| point.setting.fusion == fusion);
             row.push(point.map_or_else(String::new, |point| interval(&point.score)));
@@ -416,13 +474,15 @@ mod tests {
 
     #[test]
     fn the_grid_has_every_setting_once_and_the_current_one_first() {
-        let current = Setting { fusion: Fusion::Convex, dense_weight: 20 };
+        let current = Setting { fusion: Fusion::Convex, dense_weight: 20, grams_weight: None };
         let settings = grid(current);
         assert_eq!((settings[0], settings.len()), (current, 42));
-        let between = Setting { fusion: Fusion::Rrf, dense_weight: 33 };
+        let between = Setting { fusion: Fusion::Rrf, dense_weight: 33, grams_weight: None };
         assert_eq!(grid(between).len(), 43);
-        for setting in settings {
-            assert_eq!(Setting::of(setting.ranking()), setting);
+        let with_grams = Setting { grams_weight: Some(25), ..current };
+        assert_eq!((grid(with_grams)[0], grid(with_grams).len()), (with_grams, 4 * 42 + 1));
+        for setting in settings.into_iter().chain(grid(with_grams)) {
+            assert_eq!(Setting::of(setting.ranking(), setting.grams_weight.is_some()), setting);
         }
     }
 
