@@ -49,10 +49,13 @@ pub(crate) fn run(workspace: &Workspace, args: &MeasureArgs) -> anyhow::Result<(
             steps.run(measure, || run_program(program("mainstay-bench").arg(measure).args(sizes)));
         }
         steps.run("parts", || run_program(program("mainstay").args(["bench", "--seconds", "5"])));
-        steps.run("index", || {
-            let bench = ["--workspace", "--features", FEATURES, "--bench", "index", "--", &args.chunks];
-            run_program(workspace.cargo().arg("bench").args(bench))
-        });
+        let bench = |name| {
+            let mut cargo = workspace.cargo();
+            cargo.args(["bench", "--workspace", "--features", FEATURES, "--bench", name]);
+            cargo
+        };
+        steps.run("index", || run_program(bench("index").args(["--", &args.chunks])));
+        steps.run("questions", || run_program(&mut bench("questions")));
     }
     if args.only != Some(Part::Speed) && !args.sets.is_empty() {
         let embedders = ["--embedder", "static", "--against-embedder", "minilm"];

@@ -10,19 +10,22 @@
 //!
 //! Look-ups are inside one bucket: one partition, and one [`Gate`](crate::Gate). So its cost does not grow with the cache, but
 //! with how many questions of one kind there are, which is bounded. So is what all of it takes, in bytes: a question goes with
-//! its answer, with the version of the documents that it was answered from, and where there are too many.
+//! its answer, with the version of the documents that it was answered from, and where there are too many. Nobody waits for that:
+//! what many questions go with at once is swept out a few at a time, by those that come later.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use mainstay_embed::StaticEmbedder;
+use mainstay_embed::{StaticEmbedder, dot};
 
 /// Questions of one bucket at most: the oldest go first. A look-up compares with each.
 const BUCKET: usize = 1_024;
 /// Bytes that a question takes beside its vector, about: its entry, the bucket that it may be alone in, and what finds it by its
 /// key, with what such tables hold in reserve.
-const QUESTION: usize = 640;
+const QUESTION: usize = 768;
 /// Bytes that the checks of an assistant of a tenant take, about.
-const SCOPE: usize = 768;
+const SCOPE: usize = 896;
+/// Questions that nobody finds any more, of which so many go with each thing that happens.
+const SWEPT: usize = 64;
 /// Similarities are told apart as finely as this when errors are counted.
 const BINS: usize = 50;
 
@@ -45,17 +48,23 @@ pub(crate) struct Place {
 /// What the semantic layer knows.
 #[derive(Debug)]
 pub(crate) struct Semantic {
-    buckets: HashMap<Place, Bucket>,
     /// Where questions are, by the keys of their answers.
     places: HashMap<[u8; 32], Place>,
-    /// Bytes that the questions take, and that they may take; where they take more, those of the buckets unused for the longest
-    /// time go first.
-    bytes: usize,
-    most_bytes: usize,
     /// Those whose questions are here or were checked, by tenant and assistant. Where there are more than may be, the one unused
     /// for the longest time is forgotten: its questions are asked and checked anew.
     scopes: HashMap<[u8; 32], Scope>,
+    scopes_by_use: BTreeMap<u64, [u8; 32]>,
     most_scopes: usize,
+    /// The buckets that are found, the one unused for the longest time first.
+    by_use: BTreeMap<u64, Place>,
+    /// Buckets that are not found any more.
+    gone: Vec<(Place, Bucket)>,
+    /// Questions that can be found.
+    questions: usize,
+    /// Bytes that the questions take, those that are gone included, and that they may take; where they take more, those that are
+    /// gone and those of the buckets unused for the longest time go first.
+    bytes: usize,
+    most_bytes: usize,
     clock: u64,
     /// Checks and errors of all of them, those that were forgotten included.
     checks: (u32, u32),
@@ -69,6 +78,8 @@ struct Scope {
     /// The version of the documents that its questions were answered from.
     documents: u64,
     used: u64,
+    /// By partition and gate.
+    buckets: HashMap<([u8; 32], u64), Bucket>,
 }
 
 #[derive(Debug, Default)]
@@ -103,12 +114,15 @@ impl Semantic {
     /// One that knows nothing and takes so many bytes at most: an eighth for checks, the rest for questions.
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
-            buckets: HashMap::new(),
             places: HashMap::new(),
+            scopes: HashMap::new(),
+            scopes_by_use: BTreeMap::new(),
+            most_scopes: (bytes / 8 / SCOPE).max(1),
+            by_use: BTreeMap::new(),
+            gone: Vec::new(),
+            questions: 0,
             bytes: 0,
             most_bytes: bytes - bytes / 8,
-            scopes: HashMap::new(),
-            most_scopes: (bytes / 8 / SCOPE).max(1),
             clock: 0,
             checks: (0, 0),
         }
@@ -116,9 +130,11 @@ impl Semantic {
 
     /// Forgets every question; what was learnt of how alike questions must be stays.
     pub(crate) fn clear(&mut self) {
-        self.buckets.clear();
-        self.places.clear();
-        self.bytes = 0;
+        self.scopes.values_mut().for_each(|scope| scope.buckets = HashMap::new());
+        self.places = HashMap::new();
+        self.by_use.clear();
+        self.gone = Vec::new();
+        (self.questions, self.bytes) = (0, 0);
     }
 
     /// The nearest answered question that is at least so similar. Questions that were answered from another version of the
@@ -130,15 +146,12 @@ impl Semantic {
         least: f32,
         most_wrong: f64,
     ) -> Option<Near> {
-        let scope = self.enter(place);
-        if scope.documents != place.documents {
-            scope.documents = place.documents;
+        if self.enter(place).documents != place.documents {
             self.forget_questions(&place.scope);
+            self.enter(place).documents = place.documents;
         }
-        let bucket = self.buckets.get_mut(place)?;
-        bucket.used = self.clock;
-        let similar = |entry: &Entry| entry.vector.iter().zip(vector).map(|(a, b)| a * b).sum::<f32>();
-        let nearest = bucket.entries.iter().map(|entry| (similar(entry), entry));
+        let bucket = self.touch(place)?;
+        let nearest = bucket.entries.iter().map(|entry| (dot(&entry.vector, vector), entry));
         let (similarity, entry) = nearest.max_by(|one, other| one.0.total_cmp(&other.0))?;
         if similarity < least {
             return None;
@@ -153,44 +166,51 @@ impl Semantic {
     /// A question was answered. Where the documents have changed since it was asked, its answer is not given again.
     pub(crate) fn insert(&mut self, place: Place, key: [u8; 32], vector: Vec<f32>) {
         self.remove(&key);
-        if self.enter(&place).documents != place.documents {
+        let scope = self.enter(&place);
+        if scope.documents != place.documents {
             return;
         }
-        let entries = self.buckets.get(&place).map(|bucket| &bucket.entries);
-        if let Some(oldest) = entries.filter(|entries| entries.len() >= BUCKET).and_then(VecDeque::front) {
-            let oldest = oldest.key;
+        let bucket = scope.buckets.entry(place.bucket()).or_default();
+        let oldest = bucket.entries.front().filter(|_| bucket.entries.len() >= BUCKET).map(|entry| entry.key);
+        let entry = Entry { key, vector, wrong_at: -1.0 };
+        let size = entry.size();
+        bucket.entries.push_back(entry);
+        self.places.insert(key, place);
+        self.bytes += size;
+        self.questions += 1;
+        self.touch(&place);
+        if let Some(oldest) = oldest {
             self.remove(&oldest);
         }
-        let entry = Entry { key, vector, wrong_at: -1.0 };
-        self.bytes += entry.size();
-        self.places.insert(key, place);
-        let bucket = self.buckets.entry(place).or_default();
-        bucket.used = self.clock;
-        bucket.entries.push_back(entry);
-        if self.bytes > self.most_bytes {
-            self.make_room();
-        }
+        self.make_room();
     }
 
     /// The answer to a question is gone.
     pub(crate) fn remove(&mut self, key: &[u8; 32]) {
+        // One of a bucket that is gone itself stays there until it is swept out.
         let Some(place) = self.places.remove(key) else { return };
-        let Some(bucket) = self.buckets.get_mut(&place) else { return };
+        let Some(scope) = self.scopes.get_mut(&place.scope) else { return };
+        if scope.documents != place.documents {
+            return;
+        }
+        let Some(bucket) = scope.buckets.get_mut(&place.bucket()) else { return };
         let at = bucket.entries.iter().position(|entry| entry.key == *key);
         if let Some(entry) = at.and_then(|at| bucket.entries.remove(at)) {
             self.bytes -= entry.size();
+            self.questions -= 1;
         }
         if bucket.entries.is_empty() {
-            self.buckets.remove(&place);
+            self.by_use.remove(&bucket.used);
+            scope.buckets.remove(&place.bucket());
         }
     }
 
     /// What a check has shown: whether the answer to the question `key` was right for one that is so similar to it.
     pub(crate) fn checked(&mut self, place: &Place, near: &Near, was_right: bool) {
+        count(&mut self.checks, was_right);
         let scope = self.enter(place);
         count(&mut scope.checks[bin_of(near.similarity)], was_right);
-        count(&mut self.checks, was_right);
-        let entries = self.buckets.get_mut(place).map(|bucket| &mut bucket.entries);
+        let entries = scope.buckets.get_mut(&place.bucket()).map(|bucket| &mut bucket.entries);
         if let Some(entry) =
             entries.and_then(|entries| entries.iter_mut().find(|entry| entry.key == near.key))
             && !was_right
@@ -205,47 +225,90 @@ impl Semantic {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.questions
     }
 
     /// What is known of the tenant's assistant, which is used now.
     fn enter(&mut self, place: &Place) -> &mut Scope {
         self.clock += 1;
+        self.sweep(SWEPT);
         if self.scopes.len() >= self.most_scopes && !self.scopes.contains_key(&place.scope) {
-            let unused = self.scopes.iter().min_by_key(|(_, scope)| scope.used).map(|(scope, _)| *scope);
-            if let Some(unused) = unused {
-                self.scopes.remove(&unused);
+            if let Some((_, unused)) = self.scopes_by_use.pop_first() {
                 self.forget_questions(&unused);
+                self.scopes.remove(&unused);
             }
         }
-        let unknown = || Scope { checks: [(0, 0); BINS + 1], documents: place.documents, used: 0 };
+        let unknown = || Scope {
+            checks: [(0, 0); BINS + 1],
+            documents: place.documents,
+            used: 0,
+            buckets: HashMap::new(),
+        };
         let scope = self.scopes.entry(place.scope).or_insert_with(unknown);
+        self.scopes_by_use.remove(&scope.used);
+        self.scopes_by_use.insert(self.clock, place.scope);
         scope.used = self.clock;
         scope
     }
 
+    /// The bucket, if there is one, which is used now.
+    fn touch(&mut self, place: &Place) -> Option<&Bucket> {
+        let bucket = self.scopes.get_mut(&place.scope)?.buckets.get_mut(&place.bucket())?;
+        self.by_use.remove(&bucket.used);
+        self.by_use.insert(self.clock, *place);
+        bucket.used = self.clock;
+        Some(bucket)
+    }
+
+    /// None of the questions of the scope is found any more.
     fn forget_questions(&mut self, scope: &[u8; 32]) {
-        for (_, bucket) in self.buckets.extract_if(|place, _| place.scope == *scope) {
-            for entry in bucket.entries {
-                self.places.remove(&entry.key);
-                self.bytes -= entry.size();
+        let Some(known) = self.scopes.get_mut(scope) else { return };
+        for ((partition, gate), bucket) in known.buckets.drain() {
+            self.by_use.remove(&bucket.used);
+            self.questions -= bucket.entries.len();
+            self.gone.push((Place { partition, gate, scope: *scope, documents: known.documents }, bucket));
+        }
+    }
+
+    /// Lets go of so many questions at most that nobody finds any more.
+    fn sweep(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some((place, bucket)) = self.gone.last_mut() else { return };
+            match bucket.entries.pop_front() {
+                Some(entry) => {
+                    self.bytes -= entry.size();
+                    if self.places.get(&entry.key) == Some(&*place) {
+                        self.places.remove(&entry.key);
+                    }
+                }
+                None => {
+                    self.gone.pop();
+                }
             }
         }
     }
 
-    /// Forgets the oldest questions of the buckets that were unused for the longest time, an eighth of all.
+    /// Lets go of what is gone, and of the oldest questions of the bucket that was unused for the longest time, until what is left
+    /// has room.
     fn make_room(&mut self) {
-        let mut used: Vec<(u64, Place)> =
-            self.buckets.iter().map(|(place, bucket)| (bucket.used, *place)).collect();
-        used.sort_unstable();
-        for (_, place) in used {
-            while self.bytes > self.most_bytes - self.most_bytes / 8
-                && let Some(oldest) = self.buckets.get(&place).and_then(|bucket| bucket.entries.front())
-            {
-                let oldest = oldest.key;
-                self.remove(&oldest);
+        while self.bytes > self.most_bytes {
+            if !self.gone.is_empty() {
+                self.sweep(SWEPT);
+                continue;
             }
+            let Some((_, unused)) = self.by_use.first_key_value() else { return };
+            let bucket = self.scopes.get(&unused.scope).and_then(|scope| scope.buckets.get(&unused.bucket()));
+            let Some(oldest) = bucket.and_then(|bucket| bucket.entries.front()).map(|entry| entry.key) else {
+                return;
+            };
+            self.remove(&oldest);
         }
+    }
+}
+
+impl Place {
+    fn bucket(&self) -> ([u8; 32], u64) {
+        (self.partition, self.gate)
     }
 }
 
@@ -462,18 +525,29 @@ mod tests {
                     Step::Insert(place, key) => semantic.insert(place, [key; 32], vec![1.0; 8]),
                     Step::Remove(key) => semantic.remove(&[key; 32]),
                 }
-                let entries: Vec<(&Place, &Entry)> = semantic
-                    .buckets
-                    .iter()
-                    .flat_map(|(place, bucket)| bucket.entries.iter().map(move |entry| (place, entry)))
-                    .collect();
-                prop_assert_eq!(semantic.len(), entries.len());
-                prop_assert_eq!(semantic.bytes, entries.iter().map(|(_, entry)| entry.size()).sum::<usize>());
-                prop_assert!(semantic.bytes <= semantic.most_bytes && semantic.scopes.len() <= 3);
-                for (place, entry) in entries {
-                    prop_assert_eq!(semantic.places.get(&entry.key), Some(place));
-                    prop_assert_eq!(semantic.scopes[&place.scope].documents, place.documents);
+                let mut found = 0;
+                let mut bytes = 0;
+                for (name, scope) in &semantic.scopes {
+                    for ((partition, gate), bucket) in &scope.buckets {
+                        let place =
+                            Place { partition: *partition, gate: *gate, scope: *name, documents: scope.documents };
+                        prop_assert_eq!(semantic.by_use.get(&bucket.used), Some(&place));
+                        prop_assert!(!bucket.entries.is_empty());
+                        for entry in &bucket.entries {
+                            prop_assert_eq!(semantic.places.get(&entry.key), Some(&place));
+                            (found, bytes) = (found + 1, bytes + entry.size());
+                        }
+                    }
+                    prop_assert_eq!(semantic.scopes_by_use.get(&scope.used), Some(name));
                 }
+                let gone: Vec<&Entry> =
+                    semantic.gone.iter().flat_map(|(_, bucket)| &bucket.entries).collect();
+                prop_assert_eq!(semantic.len(), found);
+                prop_assert_eq!(semantic.bytes, bytes + gone.iter().map(|entry| entry.size()).sum::<usize>());
+                prop_assert!(semantic.places.len() <= found + gone.len());
+                prop_assert!(semantic.bytes <= semantic.most_bytes && semantic.scopes.len() <= 3);
+                let buckets: usize = semantic.scopes.values().map(|scope| scope.buckets.len()).sum();
+                prop_assert_eq!((semantic.by_use.len(), semantic.scopes_by_use.len()), (buckets, semantic.scopes.len()));
             }
         }
     }

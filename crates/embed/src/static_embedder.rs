@@ -45,8 +45,8 @@ impl TokenVectors {
     }
 }
 
-/// In lanes, so that the compiler may add them side by side.
-fn dot(one: &[f32], other: &[f32]) -> f32 {
+/// The scalar product: the cosine of vectors of length 1. In lanes, so that the compiler may add them side by side.
+pub fn dot(one: &[f32], other: &[f32]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0; LANES];
     for (a, b) in one.chunks_exact(LANES).zip(other.chunks_exact(LANES)) {
@@ -54,7 +54,8 @@ fn dot(one: &[f32], other: &[f32]) -> f32 {
             sums[lane] += a[lane] * b[lane];
         }
     }
-    sums.iter().sum()
+    let rest = one.chunks_exact(LANES).remainder().iter().zip(other.chunks_exact(LANES).remainder());
+    sums.iter().sum::<f32>() + rest.map(|(a, b)| a * b).sum::<f32>()
 }
 
 impl StaticEmbedder {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use mainstay_embed::dot;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Topic;
@@ -164,10 +165,6 @@ fn first_middles(vectors: &[&[f32]], count: usize) -> Vec<Vec<f32>> {
         middles.push(middle.to_vec());
     }
     middles
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// The direction of a mean.
