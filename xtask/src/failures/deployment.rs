@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -9,9 +10,38 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::failures::Fault;
-use crate::failures::call::send;
+use crate::failures::call::{Question, ask, send};
 use crate::service::{Service, pause_for};
 use crate::workspace::Workspace;
+
+/// The API that the providers speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Api {
+    OpenAi,
+    Anthropic,
+    Gemini,
+}
+
+impl Api {
+    pub(super) const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Gemini];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "OpenAI",
+            Self::Anthropic => "Anthropic",
+            Self::Gemini => "Gemini",
+        }
+    }
+
+    /// The kind of a provider in `mainstay.toml`, and where the simulator has its API.
+    const fn kind_and_path(self) -> (&'static str, &'static str) {
+        match self {
+            Self::OpenAi => ("openai", "openai/v1"),
+            Self::Anthropic => ("anthropic", "anthropic/v1"),
+            Self::Gemini => ("gemini", "gemini/v1beta"),
+        }
+    }
+}
 
 /// What Mainstay does about a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,16 +52,24 @@ pub(super) enum Way {
     Retry,
     /// As it is by default, with another provider behind the first. The fault is of every call of the first one.
     Fallback,
+    /// A stream whose first content is late is asked for a second time. The fault is of the first call.
+    Hedge,
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 3] = [Self::OneCall, Self::Retry, Self::Fallback];
+    pub(super) const ALL: [Self; 4] = [Self::OneCall, Self::Retry, Self::Fallback, Self::Hedge];
 
-    pub(super) fn name(self) -> &'static str {
+    /// Those of whole answers, or of streams: whole answers are not hedged.
+    pub(super) fn of(streamed: bool) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |way| streamed || *way != Self::Hedge)
+    }
+
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::OneCall => "one call",
             Self::Retry => "retry",
             Self::Fallback => "fallback",
+            Self::Hedge => "hedge",
         }
     }
 }
@@ -66,14 +104,19 @@ pub(super) struct Booked {
 /// How many models the configuration knows: one for each request.
 const MODELS: usize = 240;
 
+/// Streams from which Mainstay learns what is usual: as many as it wants before it calls one late.
+const LEARNT_FROM: u64 = 20;
+/// How long the first content takes in those: far more than an answer without a fault, far less than a time limit.
+const USUAL: Duration = Duration::from_millis(150);
+
 /// Small, so that the whole table takes a minute or two.
 const TIMEOUTS: &str =
     r#"{ connect = "1s", headers = "800ms", first_token = "800ms", idle = "500ms", total = "3s" }"#;
 
 impl Deployment {
-    pub(super) fn start(workspace: &Workspace, way: Way) -> anyhow::Result<Self> {
+    pub(super) fn start(workspace: &Workspace, api: Api, way: Way) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
-        let logs = workspace.target.join("failures").join(way.name().replace(' ', "-"));
+        let logs = workspace.target.join("failures").join(api.name()).join(way.name().replace(' ', "-"));
         let simulator = |name| -> anyhow::Result<Simulator> {
             let mut command = Command::new(workspace.program("mainstay"));
             command.args(["provider-sim", "--listen", "127.0.0.1:0", "--json"]);
@@ -82,7 +125,7 @@ impl Deployment {
         };
         let (first, second) = (simulator("first")?, simulator("second")?);
         let config = folder.path().join("mainstay.toml");
-        std::fs::write(&config, configuration(way, &first.address, &second.address))
+        std::fs::write(&config, configuration(api, way, &first.address, &second.address))
             .context("cannot write mainstay.toml")?;
 
         let mut mainstay = Command::new(workspace.program("mainstay"));
@@ -96,6 +139,10 @@ impl Deployment {
         let address = address_at(&ready)?;
         let api_key = ready["api_key"].as_str().context("there is no API key")?.to_owned();
         Ok(Self { way, mainstay, first, second, _folder: folder, address, api_key })
+    }
+
+    pub(super) fn way(&self) -> Way {
+        self.way
     }
 
     pub(super) fn address(&self) -> &str {
@@ -121,11 +168,31 @@ impl Deployment {
         Ok(serde_json::from_str::<Listed>(&text).context("cannot read the list of faults")?.faults)
     }
 
+    /// Lets Mainstay learn how long the first content of this model usually takes: [`USUAL`].
+    pub(super) fn learn(&self, model: &str) -> anyhow::Result<()> {
+        let late = format!("latency:{},0", USUAL.as_millis());
+        self.first.control("POST", "/control", &json!({ "always": [late] }).to_string())?;
+        let before = self.booked()?.turns;
+        thread::scope(|scope| {
+            let ask = || ask(&self.address, &self.api_key, model, Question::Text, true);
+            let asked: Vec<_> = (0..LEARNT_FROM).map(|_| scope.spawn(ask)).collect();
+            asked.into_iter().try_for_each(|asked| match asked.join() {
+                Ok(told) if told.is_whole() => Ok(()),
+                told => bail!("without a fault there is {told:?}"),
+            })
+        })?;
+        // What is booked for them is not booked for the fault.
+        while self.booked()?.turns < before + LEARNT_FROM {
+            pause_for(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
     /// Lets the next request have this fault, and forgets what was received.
     pub(super) fn set_fault(&self, fault: &str) -> anyhow::Result<()> {
         let wanted = match self.way {
             Way::OneCall | Way::Fallback => json!({ "always": [fault] }),
-            Way::Retry => json!({ "faults": [fault] }),
+            Way::Retry | Way::Hedge => json!({ "faults": [fault] }),
         };
         for simulator in [&self.first, &self.second] {
             simulator.control("DELETE", "/control", "")?;
@@ -208,14 +275,16 @@ fn model(number: usize) -> String {
     format!("model-{number}")
 }
 
-fn configuration(way: Way, first: &str, second: &str) -> String {
-    let mut text = String::new();
-    if way == Way::OneCall {
-        text += "[reliability]\nattempts = 1\n\n";
-    }
+fn configuration(api: Api, way: Way, first: &str, second: &str) -> String {
+    let mut text = match way {
+        Way::OneCall => "[reliability]\nattempts = 1\n\n".to_owned(),
+        Way::Hedge => "[reliability]\nhedge_share = \"100%\"\n\n".to_owned(),
+        Way::Retry | Way::Fallback => String::new(),
+    };
+    let (kind, path) = api.kind_and_path();
     for (name, address) in [("first", first), ("second", second)] {
         text += &format!(
-            "[providers.{name}]\nkind = \"openai\"\nbase_url = \"http://{address}/openai/v1\"\n\
+            "[providers.{name}]\nkind = \"{kind}\"\nbase_url = \"http://{address}/{path}\"\n\
              api_key = \"env:MAINSTAY_TEST_PROVIDER_KEY\"\ntimeouts = {TIMEOUTS}\n\n"
         );
     }

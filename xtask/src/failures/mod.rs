@@ -16,7 +16,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::failures::call::{Question, ask};
-use crate::failures::deployment::{Booked, Deployment, Way};
+use crate::failures::deployment::{Api, Booked, Deployment, Way};
 use crate::failures::verdict::{Outcome, Price};
 use crate::process::{Steps, now, run as run_program};
 use crate::workspace::Workspace;
@@ -52,12 +52,23 @@ impl Fault {
     }
 }
 
-/// What became of a fault.
+/// What became of a fault, by way; empty where the fault has no such form.
 struct Row {
     fault: Fault,
-    /// By way; `None` where the fault has no such form.
-    whole: Option<[Outcome; Way::ALL.len()]>,
-    streamed: Option<[Outcome; Way::ALL.len()]>,
+    whole: Vec<Outcome>,
+    streamed: Vec<Outcome>,
+}
+
+impl Row {
+    fn outcomes(&self, streamed: bool) -> &[Outcome] {
+        if streamed { &self.streamed } else { &self.whole }
+    }
+}
+
+/// What became of every fault of providers that speak one API.
+struct Table {
+    api: Api,
+    rows: Vec<Row>,
 }
 
 /// Measures and writes the document.
@@ -68,44 +79,40 @@ pub(crate) fn run(workspace: &Workspace, args: &FailuresArgs) -> anyhow::Result<
     if !steps.run("build", || run_program(workspace.cargo().args(build))) {
         return steps.finish();
     }
-    let mut rows = Vec::new();
-    steps.run("measure", || {
-        rows = measure(workspace, args.filter.as_deref())?;
-        Ok(())
-    });
-    if args.filter.is_none() && !rows.is_empty() {
+    let mut tables = Vec::new();
+    for api in Api::ALL {
+        steps.run(&format!("measure: {}", api.name()), || {
+            tables.push(Table { api, rows: measure(workspace, api, args.filter.as_deref())? });
+            Ok(())
+        });
+    }
+    if args.filter.is_none() && tables.len() == Api::ALL.len() {
         steps.run("write docs/failures.md", || {
             let path = workspace.root.join("docs/failures.md");
-            std::fs::write(&path, document::of(&rows))
+            std::fs::write(&path, document::of(&tables))
                 .with_context(|| format!("cannot write {}", path.display()))
         });
     }
-    steps.run("no false success, no hang, nothing billed twice", || no_problems(&rows));
+    steps.run("no false success, no hang, nothing billed twice", || no_problems(&tables));
     steps.finish()
 }
 
-fn measure(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result<Vec<Row>> {
-    let outcomes = thread::scope(|scope| {
-        let ways = Way::ALL.map(|way| scope.spawn(move || measure_way(workspace, way, filter)));
+fn measure(workspace: &Workspace, api: Api, filter: Option<&str>) -> anyhow::Result<Vec<Row>> {
+    let ways = thread::scope(|scope| {
+        let ways = Way::ALL.map(|way| scope.spawn(move || measure_way(workspace, api, way, filter)));
         ways.map(|thread| thread.join().map_err(|_| anyhow!("a measurement panicked"))?)
             .into_iter()
             .collect::<anyhow::Result<Vec<_>>>()
     })?;
-    let mut ways = outcomes.into_iter();
-    let (Some((faults, first)), Some((_, second)), Some((_, third))) =
-        (ways.next(), ways.next(), ways.next())
-    else {
-        bail!("a way was not measured");
-    };
-    let rows = faults.into_iter().zip(first).zip(second).zip(third);
-    let together = |first: Option<Outcome>, second, third| Some([first?, second?, third?]);
-    Ok(rows
-        .map(|(((fault, first), second), third)| Row {
-            fault,
-            whole: together(first.whole, second.whole, third.whole),
-            streamed: together(first.streamed, second.streamed, third.streamed),
-        })
-        .collect())
+    let mut rows: Vec<Row> = Vec::new();
+    for (at, (fault, pair)) in ways.into_iter().flat_map(|way| way.into_iter().enumerate()) {
+        if rows.len() <= at {
+            rows.push(Row { fault, whole: Vec::new(), streamed: Vec::new() });
+        }
+        rows[at].whole.extend(pair.whole);
+        rows[at].streamed.extend(pair.streamed);
+    }
+    Ok(rows)
 }
 
 /// The outcomes of one fault in one way.
@@ -116,10 +123,11 @@ struct Pair {
 
 fn measure_way(
     workspace: &Workspace,
+    api: Api,
     way: Way,
     filter: Option<&str>,
-) -> anyhow::Result<(Vec<Fault>, Vec<Pair>)> {
-    let deployment = Deployment::start(workspace, way)?;
+) -> anyhow::Result<Vec<(Fault, Pair)>> {
+    let deployment = Deployment::start(workspace, api, way)?;
     let faults: Vec<Fault> = deployment
         .faults()?
         .into_iter()
@@ -137,11 +145,11 @@ fn measure_way(
     };
     let (of_text, of_tool) = (price(Question::Text)?, price(Question::Tool)?);
     let mut pairs = Vec::with_capacity(faults.len());
-    for fault in &faults {
+    for fault in faults {
         let question = fault.question();
         let price = if question == Question::Tool { of_tool } else { of_text };
         let mut one = |streamed| -> anyhow::Result<Option<Outcome>> {
-            if !fault.applies(streamed) {
+            if !fault.applies(streamed) || Way::of(streamed).all(|of| of != way) {
                 return Ok(None);
             }
             let name = &fault.example;
@@ -149,13 +157,19 @@ fn measure_way(
                 .with_context(|| format!("{way:?}: {name}"))?;
             let form = if streamed { "stream" } else { "whole" };
             let took = outcome.took.as_secs_f64();
-            println!("{:<9} {name:<20} {form:<7} {took:>5.1} s  {}", way.name(), outcome.in_words());
+            println!(
+                "{:<9} {:<9} {name:<20} {form:<7} {took:>5.1} s  {}",
+                api.name(),
+                way.name(),
+                outcome.in_words()
+            );
             Ok(Some(outcome))
         };
-        pairs.push(Pair { whole: one(false)?, streamed: one(true)? });
+        let pair = Pair { whole: one(false)?, streamed: one(true)? };
+        pairs.push((fault, pair));
     }
     deployment.stop()?;
-    Ok((faults, pairs))
+    Ok(pairs)
 }
 
 /// The fault after which Mainstay estimates what an answer cost.
@@ -175,6 +189,9 @@ fn measure_one(
     price: Option<u64>,
 ) -> anyhow::Result<(Outcome, Booked)> {
     let model = models.next().context("there are more requests than models in the configuration")?;
+    if deployment.way() == Way::Hedge {
+        deployment.learn(&model)?;
+    }
     deployment.set_fault(fault)?;
     let before = deployment.booked()?;
     let began = now();
@@ -187,15 +204,15 @@ fn measure_one(
     Ok((Outcome::judge(told, took, calls, booked, price), booked))
 }
 
-fn no_problems(rows: &[Row]) -> anyhow::Result<()> {
+fn no_problems(tables: &[Table]) -> anyhow::Result<()> {
     let mut problems = Vec::new();
-    for row in rows {
-        for (form, outcomes) in [("whole", &row.whole), ("stream", &row.streamed)] {
-            for (way, outcome) in Way::ALL.iter().zip(outcomes.iter().flatten()) {
+    for (api, row) in tables.iter().flat_map(|table| table.rows.iter().map(|row| (table.api.name(), row))) {
+        for streamed in [false, true] {
+            let form = if streamed { "stream" } else { "whole" };
+            for (way, outcome) in Way::of(streamed).zip(row.outcomes(streamed)) {
+                let (fault, way) = (&row.fault.example, way.name());
                 let found = outcome.problems.iter();
-                problems.extend(
-                    found.map(|problem| format!("{}, {form}, {}: {problem}", row.fault.example, way.name())),
-                );
+                problems.extend(found.map(|problem| format!("{api}, {fault}, {form}, {way}: {problem}")));
             }
         }
     }
