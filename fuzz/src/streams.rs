@@ -20,7 +20,7 @@ pub(crate) fn anthropic(data: &[u8]) {
 
 /// The same for Gemini's.
 pub(crate) fn gemini(data: &[u8]) {
-    pass_on(data, &mut gemini::ChunkDecoder::new());
+    pass_on(data, &mut gemini::ChunkDecoder::new(1));
 }
 
 fn pass_on(data: &[u8], decoder: &mut dyn StreamDecoder) {

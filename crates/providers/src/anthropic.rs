@@ -42,7 +42,7 @@ impl Api for Messages {
         decode_completion(body)
     }
 
-    fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
+    fn stream_decoder(&self, _: &ChatRequest) -> Box<dyn StreamDecoder> {
         Box::new(EventDecoder::new())
     }
 

@@ -26,8 +26,8 @@ pub(crate) trait Api: Send + Sync + 'static {
     /// Reads a whole answer.
     fn decode(&self, body: &[u8]) -> Result<Completion, UpstreamError>;
 
-    /// What reads a streamed answer.
-    fn stream_decoder(&self) -> Box<dyn StreamDecoder>;
+    /// What reads a streamed answer to the request.
+    fn stream_decoder(&self, request: &ChatRequest) -> Box<dyn StreamDecoder>;
 
     /// Reads the body of an answer with an error's status.
     fn decode_error(&self, status: u16, body: &[u8]) -> UpstreamError;
@@ -109,7 +109,7 @@ impl<A: Api> ChatModel for RemoteModel<A> {
         match body_kind(&answer.headers) {
             BodyKind::Stream => {
                 let Exchange { provider, http, .. } = &self.exchange;
-                let decoder = self.api.stream_decoder();
+                let decoder = self.api.stream_decoder(&call.request);
                 Ok(Box::pin(EventStream::new(provider.clone(), http.timeouts(), answer, decoder)))
             }
             BodyKind::Html => Err(self.exchange.malformed(answer.status, HTML)),

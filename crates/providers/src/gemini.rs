@@ -72,8 +72,8 @@ impl Api for GenerateContent {
         decode_completion(body)
     }
 
-    fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        Box::new(ChunkDecoder::new())
+    fn stream_decoder(&self, request: &ChatRequest) -> Box<dyn StreamDecoder> {
+        Box::new(ChunkDecoder::new(request.n.unwrap_or(1) as usize))
     }
 
     fn decode_error(&self, status: u16, body: &[u8]) -> UpstreamError {

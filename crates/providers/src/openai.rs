@@ -55,7 +55,7 @@ impl Api for ChatCompletions {
         decode_completion(body)
     }
 
-    fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
+    fn stream_decoder(&self, _: &ChatRequest) -> Box<dyn StreamDecoder> {
         Box::new(ChunkDecoder::new())
     }
 

@@ -108,9 +108,13 @@ impl EventStream {
         }
     }
 
+    /// The body breaks off. Where everything had been said, nothing is missing.
     fn break_off(&mut self, error: TransportError) {
-        let error = error.into_model_error(&self.provider);
-        self.fail(ModelError { status: Some(self.status), ..error });
+        self.body = None;
+        if self.decoder.finish(&mut self.ready).is_err() {
+            let error = error.into_model_error(&self.provider);
+            self.failure = Some(ModelError { status: Some(self.status), ..error });
+        }
         self.ready.reverse();
     }
 

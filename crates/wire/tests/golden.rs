@@ -142,7 +142,7 @@ fn a_stream_of_every_provider_becomes_one_for_every_caller() {
         let decoder: Box<dyn StreamDecoder> = match dialect {
             "openai" => Box::new(openai::chat::ChunkDecoder::new()),
             "anthropic" => Box::new(anthropic::messages::EventDecoder::new()),
-            _ => Box::new(gemini::ChunkDecoder::new()),
+            _ => Box::new(gemini::ChunkDecoder::new(1)),
         };
         let (events, end) = decode_stream(decoder, body);
         let openai = openai::chat::ChunkEncoder::new(openai::chat::ChunkOptions {

@@ -412,7 +412,7 @@ fn stream_decoders() -> [Box<dyn StreamDecoder>; 3] {
     [
         Box::new(openai::chat::ChunkDecoder::new()),
         Box::new(anthropic::messages::EventDecoder::new()),
-        Box::new(gemini::ChunkDecoder::new()),
+        Box::new(gemini::ChunkDecoder::new(1)),
     ]
 }
 

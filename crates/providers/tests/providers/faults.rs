@@ -54,6 +54,8 @@ const FAULTS: &[(&str, Expected, Expected)] = &[
     ("endless", Fails(Kind::Malformed), Nothing),
     ("one-piece", Nothing, Fails(Kind::Malformed)),
     ("slow:2000", Answers, Answers),
+    // Whoever has said everything is not waited for.
+    ("slow-close:600000", Fails(Kind::Timeout(Idle)), Answers),
     ("duplicate-finish", Answers, Answers),
     ("missing-usage", Answers, Answers),
     ("content-filter", Answers, Answers),

@@ -11,15 +11,19 @@ use crate::json::read::Read;
 use crate::sse::Event;
 use crate::stream::StreamDecoder;
 
-/// Reads Gemini's chunks. There is no word for the end: the stream is complete when every candidate has a finish
-/// reason and the body has ended.
-#[derive(Debug, Default)]
+/// Reads Gemini's chunks. There is no word for the end: the stream is complete when every candidate has a finish reason, and
+/// the counts have come with the last of them or after it. Where they do not come, when the body has ended.
+#[derive(Debug)]
 pub struct ChunkDecoder {
+    /// How many candidates were asked for.
+    expected: usize,
     /// The answer's id, once known.
     id: Option<String>,
     candidates: Vec<CandidateProgress>,
     /// The last usage seen: every chunk has the counts so far.
     usage: Option<Usage>,
+    /// Whether it came when everything had been said.
+    is_final: bool,
 }
 
 #[derive(Debug)]
@@ -30,9 +34,14 @@ struct CandidateProgress {
 }
 
 impl ChunkDecoder {
-    /// A decoder for one stream.
-    pub fn new() -> Self {
-        Self::default()
+    /// A decoder for one stream of so many candidates, at least one.
+    pub fn new(candidates: usize) -> Self {
+        let expected = candidates.max(1);
+        Self { expected, id: None, candidates: Vec::new(), usage: None, is_final: false }
+    }
+
+    fn has_answered(&self) -> bool {
+        !self.candidates.is_empty() && self.candidates.iter().all(|candidate| candidate.finished)
     }
 
     fn candidate(
@@ -103,18 +112,17 @@ impl StreamDecoder for ChunkDecoder {
         }
         if let Some(usage) = answer.usage {
             self.usage = Some(usage.usage());
+            self.is_final = self.has_answered() && self.candidates.len() >= self.expected;
         }
         Ok(())
     }
 
     fn is_finished(&self) -> bool {
-        // Counts may follow the last finish reason, so the body is read to its end.
-        false
+        self.is_final
     }
 
     fn finish(&mut self, events: &mut Vec<ChatEvent>) -> Result<(), UpstreamError> {
-        let answered =
-            !self.candidates.is_empty() && self.candidates.iter().all(|candidate| candidate.finished);
+        let answered = self.has_answered();
         if let Some(usage) = self.usage.take().filter(|_| answered) {
             events.push(ChatEvent::Usage(usage));
         }

@@ -12,7 +12,7 @@ use crate::sse::Event;
 use crate::stream::StreamDecoder;
 
 fn decode(payloads: &[Value]) -> (Vec<ChatEvent>, Result<(), UpstreamError>) {
-    let mut decoder = ChunkDecoder::new();
+    let mut decoder = ChunkDecoder::new(1);
     let mut events = Vec::new();
     for payload in payloads {
         let data = payload.to_string();
@@ -40,6 +40,24 @@ fn a_stream_that_stops_without_a_reason_is_truncated() {
     let (events, end) = decode(&[chunk]);
     assert_eq!(end.expect_err("a cut").kind, ModelErrorKind::Truncated);
     assert!(!events.iter().any(|event| matches!(event, ChatEvent::Usage(_))), "a running count is not final");
+}
+
+#[test]
+fn a_stream_is_over_when_all_that_was_asked_for_has_ended_and_is_counted() {
+    let piece = |index: u32, finish: Option<&str>| json!({"content": {"parts": [{"text": "a"}]}, "index": index, "finishReason": finish});
+    let counts = json!({"promptTokenCount": 3, "candidatesTokenCount": 1});
+    let mut decoder = ChunkDecoder::new(2);
+    let mut events = Vec::new();
+    for (chunk, is_over) in [
+        (json!({"candidates": [piece(0, None)], "usageMetadata": counts}), false),
+        (json!({"candidates": [piece(0, Some("STOP"))], "usageMetadata": counts}), false),
+        (json!({"candidates": [piece(1, Some("STOP"))]}), false),
+        (json!({"candidates": [], "usageMetadata": counts}), true),
+    ] {
+        let data = chunk.to_string();
+        decoder.decode(Event { name: "", data: &data }, &mut events).unwrap();
+        assert_eq!(decoder.is_finished(), is_over, "{data}");
+    }
 }
 
 #[test]
