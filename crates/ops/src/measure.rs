@@ -97,6 +97,12 @@ metric_table! {
         "How often a circuit breaker opened.";
     BREAKER_OSCILLATIONS = "mainstay_breaker_oscillations_total", Counter, None, ["upstream"],
         "How often it opened although it had closed within the last ten minutes, or a probe failed: unstable rather than down.";
+    ISSUER_BREAKER_STATE = "mainstay_issuer_breaker_state", Gauge, None, ["issuer"],
+        "Circuit breaker of an identity provider, whose keys are fetched: 0 closed, 1 half open, 2 open; keys that are known go on counting for a while.";
+    ISSUER_BREAKER_OPENS = "mainstay_issuer_breaker_opens_total", Counter, None, ["issuer"],
+        "How often it opened.";
+    ISSUER_BREAKER_OSCILLATIONS = "mainstay_issuer_breaker_oscillations_total", Counter, None, ["issuer"],
+        "How often it opened although it had closed within the last ten minutes, or a probe failed.";
     RATE_LIMITED = "mainstay_rate_limited_total", Counter, None, ["whose", "what"],
         "Requests beyond a limit, by whose it is (key, user, address, tier) and of what (requests, tokens).";
     SHED = "mainstay_shed_requests_total", Counter, None, ["tier", "reason"],
@@ -472,6 +478,13 @@ pub fn breaker(upstream: &str, state: u8, opens: u64, oscillations: u64) {
     metrics::gauge!(BREAKER_STATE, "upstream" => upstream.to_owned()).set(f64::from(state));
     metrics::counter!(BREAKER_OPENS, "upstream" => upstream.to_owned()).absolute(opens);
     metrics::counter!(BREAKER_OSCILLATIONS, "upstream" => upstream.to_owned()).absolute(oscillations);
+}
+
+/// The same of an identity provider.
+pub fn issuer_breaker(issuer: &str, state: u8, opens: u64, oscillations: u64) {
+    metrics::gauge!(ISSUER_BREAKER_STATE, "issuer" => issuer.to_owned()).set(f64::from(state));
+    metrics::counter!(ISSUER_BREAKER_OPENS, "issuer" => issuer.to_owned()).absolute(opens);
+    metrics::counter!(ISSUER_BREAKER_OSCILLATIONS, "issuer" => issuer.to_owned()).absolute(oscillations);
 }
 
 /// Counts a turn that has ended.

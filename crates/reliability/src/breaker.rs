@@ -110,6 +110,17 @@ pub struct Breaker {
 /// How long a breaker must have been closed for its next opening not to count as an oscillation.
 const STABLE: Duration = Duration::from_secs(600);
 
+/// How a breaker fares, for metrics and pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BreakerReport {
+    /// What it does with calls.
+    pub state: BreakerState,
+    /// How often it opened.
+    pub opens: u64,
+    /// How often it did so soon after it had closed.
+    pub oscillations: u64,
+}
+
 impl Breaker {
     /// A closed one.
     pub fn new(settings: BreakerSettings) -> Self {
@@ -208,6 +219,11 @@ impl Breaker {
     /// How often it opened although it had closed only minutes before: the other side is unstable rather than down.
     pub fn oscillations(&self) -> u64 {
         self.oscillations
+    }
+
+    /// How it fares.
+    pub fn report(&mut self, now: Duration) -> BreakerReport {
+        BreakerReport { state: self.state(now), opens: self.opens, oscillations: self.oscillations }
     }
 
     fn permit(&self, is_probe: bool) -> Permit {

@@ -14,7 +14,7 @@ mod rate;
 mod retry;
 mod retry_budget;
 
-pub use self::breaker::{Breaker, BreakerSettings, BreakerState, CallResult, Permit};
+pub use self::breaker::{Breaker, BreakerReport, BreakerSettings, BreakerState, CallResult, Permit};
 pub use self::degradation::{
     Calm, ChangeCause, Degradation, DegradationPolicy, Health, ServiceLevel, Transition, Trigger,
 };

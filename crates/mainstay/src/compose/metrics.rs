@@ -10,6 +10,7 @@ use mainstay_models::Upstreams;
 use mainstay_ops::{Budgets, measure};
 use mainstay_rag::{CorpusSize, Library};
 use mainstay_reliability::BreakerState;
+use mainstay_security::Access;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Starts the metrics of this process, once: a verb may start several Mainstays, one after the other.
@@ -37,6 +38,7 @@ pub(super) fn render_metrics(
     service: Arc<Service>,
     budgets: Arc<Budgets>,
     answers: Arc<AnswerCache>,
+    access: Arc<Access>,
 ) -> impl Fn() -> String {
     move || {
         let lag = library.lag();
@@ -64,12 +66,10 @@ pub(super) fn render_metrics(
         }
         let reports = upstreams.reports();
         for report in reports.iter().filter(|report| measure::is_known_model(&report.model)) {
-            let state = match report.state {
-                BreakerState::Closed => 0,
-                BreakerState::HalfOpen => 1,
-                BreakerState::Open => 2,
-            };
-            measure::breaker(&report.model, state, report.opens, report.oscillations);
+            measure::breaker(&report.model, number_of(report.state), report.opens, report.oscillations);
+        }
+        for (issuer, report) in access.tokens.iter().flat_map(|tokens| tokens.verifier.breakers()) {
+            measure::issuer_breaker(&issuer, number_of(report.state), report.opens, report.oscillations);
         }
         for (at, (tier, running, waiting)) in admission.load().into_iter().enumerate() {
             measure::tier_load(tier.as_str(), running, waiting);
@@ -97,5 +97,14 @@ pub(super) fn render_metrics(
         });
         measure::pressure(admission.capacity(), admission.level() as u8);
         metrics.render()
+    }
+}
+
+/// The state as the gauges have it.
+const fn number_of(state: BreakerState) -> u8 {
+    match state {
+        BreakerState::Closed => 0,
+        BreakerState::HalfOpen => 1,
+        BreakerState::Open => 2,
     }
 }

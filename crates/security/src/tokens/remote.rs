@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mainstay_domain::Clock;
 use mainstay_domain::config::Secret;
-use mainstay_reliability::{Breaker, BreakerSettings, CallResult, Permit};
+use mainstay_reliability::{Breaker, BreakerReport, BreakerSettings, CallResult, Permit};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -162,6 +162,12 @@ impl RemoteKeys {
             sought_at: None,
         };
         Self { issuer, url, refresh, clock, fetches, origin: clock.instant(), state: Mutex::new(state) }
+    }
+
+    /// How the provider fares.
+    pub(super) fn breaker(&self) -> BreakerReport {
+        let now = self.since_origin(self.clock.instant());
+        self.state().breaker.report(now)
     }
 
     /// Which set there is, without a look at its age: what was verified with another one is verified anew.

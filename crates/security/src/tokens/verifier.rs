@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use mainstay_domain::Clock;
+use mainstay_reliability::BreakerReport;
 use ring::hmac;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
@@ -152,6 +153,17 @@ impl TokenVerifier {
         }
         let has_expired = self.clock.now() >= known.accepted_until;
         Some(if has_expired { Err(TokenError::Expired) } else { Ok(known.identity.clone()) })
+    }
+}
+
+impl TokenVerifier {
+    /// How the identity providers fare whose keys are fetched, by name.
+    pub fn breakers(&self) -> Vec<(Arc<str>, BreakerReport)> {
+        let remote = self.issuers.iter().filter_map(|issuer| match &issuer.keys {
+            Keys::Remote(_, remote) => Some((issuer.name.clone(), remote.breaker())),
+            Keys::Secret(_) | Keys::Fixed(..) => None,
+        });
+        remote.collect()
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mainstay_domain::UserId;
+use mainstay_reliability::BreakerState;
 use tokio_util::task::TaskTracker;
 
 use super::*;
@@ -175,9 +176,13 @@ async fn a_provider_that_is_down_is_not_hammered_and_is_noticed_when_it_is_back(
         }
         // Three at once, then after 5, 10, 20, 40 s.
         assert!((5..=8).contains(&provider.asked()), "{} in 100 s", provider.asked());
+        let breaker = |verifier: &TokenVerifier| verifier.breakers()[0].1;
+        assert!(breaker(&verifier).state != BreakerState::Closed && breaker(&verifier).opens >= 3);
         provider.now_answers(set(&[&signer]));
         clock.sleep(MINUTE).await;
         assert!(verifier.verify(&token(&signer)).await.is_ok());
+        settle().await;
+        assert_eq!(breaker(&verifier).state, BreakerState::Closed);
     }
 }
 
