@@ -350,11 +350,10 @@ impl Eraser {
         }
 
         let mut documents = 0;
-        let mut events = 0;
         for (corpus, document) in &plan.documents {
             documents += u64::from(stores.library.delete(tenant, corpus, document).await?);
-            events += stores.databases.forget_events_of(tenant, corpus, document).await?;
         }
+        let events = stores.databases.forget_events_of(tenant, &plan.documents).await?;
         if let Some(user) = user {
             stores.databases.forget_author(tenant, user).await?;
         }
@@ -421,10 +420,7 @@ impl Eraser {
             done("tenants", 1, "the tenant; its id stays, so that it is never given again");
         }
 
-        let mut rows = 0;
-        for (corpus, document) in &plan.documents {
-            rows += stores.databases.rows_of(tenant, corpus, document).await?;
-        }
+        let mut rows = stores.databases.rows_of(tenant, &plan.documents).await?;
         if everything {
             rows += stores.databases.revisions_of(tenant).await?;
         }

@@ -16,6 +16,16 @@ pub struct SqliteErasures {
     ledger: Database,
 }
 
+/// Documents that one statement is about: events are looked through once for so many.
+const AT_ONCE: usize = 5_000;
+
+/// Pairs in JSON, as `json_each` reads them.
+fn as_pairs(documents: &[(CorpusName, DocumentId)]) -> String {
+    let pairs: Vec<[&str; 2]> =
+        documents.iter().map(|(corpus, document)| [corpus.as_str(), document.as_str()]).collect();
+    serde_json::json!(pairs).to_string()
+}
+
 impl SqliteErasures {
     pub(crate) const fn new(database: Database, ledger: Database) -> Self {
         Self { database, ledger }
@@ -40,44 +50,50 @@ impl SqliteErasures {
         rows.iter().map(document).collect()
     }
 
-    /// How many rows of a document there are: of itself, its versions, and the events that name it.
+    /// How many rows of these documents there are: of themselves, their versions, and the events that name them.
     pub async fn rows_of(
         &self,
         tenant: &TenantId,
-        corpus: &CorpusName,
-        document: &DocumentId,
+        documents: &[(CorpusName, DocumentId)],
     ) -> Result<u64, StorageError> {
-        let row = sqlx::query(
-            "SELECT (SELECT count(*) FROM documents d JOIN corpora c ON c.corpus_row = d.corpus_row \
-                     WHERE c.tenant = $1 AND c.name = $2 AND d.doc_id = $3) \
-                  + (SELECT count(*) FROM events WHERE tenant = $1 AND corpus = $2 AND doc_id = $3)",
-        )
-        .bind(tenant.as_str())
-        .bind(corpus.as_str())
-        .bind(document.as_str())
-        .fetch_one(&mut *self.database.read().await?)
-        .await?;
-        crate::sqlite::number(&row, 0)
+        let mut rows = 0;
+        for documents in documents.chunks(AT_ONCE) {
+            let found = sqlx::query(
+                "WITH wanted (corpus, doc_id) AS (SELECT value ->> 0, value ->> 1 FROM json_each($2)) \
+                 SELECT (SELECT count(*) FROM documents d JOIN corpora c ON c.corpus_row = d.corpus_row \
+                         WHERE c.tenant = $1 AND (c.name, d.doc_id) IN (SELECT corpus, doc_id FROM wanted)) \
+                      + (SELECT count(*) FROM events WHERE tenant = $1 AND (corpus, doc_id) IN (SELECT corpus, doc_id FROM wanted))",
+            )
+            .bind(tenant.as_str())
+            .bind(as_pairs(documents))
+            .fetch_one(&mut *self.database.read().await?)
+            .await?;
+            rows += crate::sqlite::number(&found, 0)?;
+        }
+        Ok(rows)
     }
 
-    /// Takes the name of a document out of the events about it; they keep their place, so that consumers miss none.
+    /// Takes the names of documents out of the events about them; they keep their places, so that consumers miss none.
     pub async fn forget_events_of(
         &self,
         tenant: &TenantId,
-        corpus: &CorpusName,
-        document: &DocumentId,
+        documents: &[(CorpusName, DocumentId)],
     ) -> Result<u64, StorageError> {
-        let mut transaction = self.database.write().await?;
-        let changed = sqlx::query(
-            "UPDATE events SET doc_id = 'erased' WHERE tenant = $1 AND corpus = $2 AND doc_id = $3",
-        )
-        .bind(tenant.as_str())
-        .bind(corpus.as_str())
-        .bind(document.as_str())
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(changed.rows_affected())
+        let mut changed = 0;
+        for documents in documents.chunks(AT_ONCE) {
+            let mut transaction = self.database.write().await?;
+            let forgotten = sqlx::query(
+                "WITH wanted (corpus, doc_id) AS (SELECT value ->> 0, value ->> 1 FROM json_each($2)) \
+                 UPDATE events SET doc_id = 'erased' WHERE tenant = $1 AND (corpus, doc_id) IN (SELECT corpus, doc_id FROM wanted)",
+            )
+            .bind(tenant.as_str())
+            .bind(as_pairs(documents))
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            changed += forgotten.rows_affected();
+        }
+        Ok(changed)
     }
 
     /// Forgets that a user of the tenant brought anything.
