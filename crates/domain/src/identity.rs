@@ -20,8 +20,8 @@ pub struct Caller {
     pub only: Option<Arc<[Permission]>>,
     /// How the caller is served, where the credential or its tenant says.
     pub tier: Option<TierName>,
-    /// The part of the caller's tenant of what its tier is served, relative to the other tenants of it.
-    pub weight: u32,
+    /// What the caller's tenant may take of what there is for its tier.
+    pub allotment: Allotment,
     /// Where the caller's data has to stay, where the identity says.
     pub region: Option<RegionName>,
     /// The assistants and models that the caller may name; all where nothing is said.
@@ -53,7 +53,7 @@ impl Caller {
             roles: Arc::new([]),
             only: None,
             tier: None,
-            weight: 1,
+            allotment: Allotment::default(),
             region: None,
             models: None,
             via: Via::Key,
@@ -78,6 +78,24 @@ impl Caller {
     /// Whether the credential itself leaves room for something; what its roles may is for the policies to say.
     pub fn is_narrowed_from(&self, permission: Permission) -> bool {
         self.only.as_ref().is_some_and(|only| !only.contains(&permission))
+    }
+}
+
+/// What a tenant may take of what there is for its tier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Allotment {
+    /// Its part where not everybody can be served, relative to the other tenants of the tier.
+    pub weight: u32,
+    /// Requests a minute, where it is not what the tier allows each tenant.
+    pub requests_per_minute: Option<u32>,
+    /// Tokens a minute of prompts and answers, where it is not what the tier allows each tenant.
+    pub tokens_per_minute: Option<u32>,
+}
+
+impl Default for Allotment {
+    /// As every tenant of the tier.
+    fn default() -> Self {
+        Self { weight: 1, requests_per_minute: None, tokens_per_minute: None }
     }
 }
 

@@ -31,7 +31,7 @@ pub use id::{
     AssistantName, ChunkId, CorpusName, DocumentId, KeyId, NameFault, RegionName, RequestId, RoleName,
     TenantId, TierName, TurnId, UserId,
 };
-pub use identity::{Caller, Permission};
+pub use identity::{Allotment, Caller, Permission};
 pub use ledger::{Outcome, TurnRecord};
 pub use metadata::Metadata;
 pub use money::NanoUsd;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_domain::identity::Via;
-use mainstay_domain::{Caller, Clock, KeyId, Permission, RoleName, TenantId};
+use mainstay_domain::{Allotment, Caller, Clock, KeyId, Permission, RoleName, TenantId};
 use mainstay_policy::{
     Context, Environment, Explanation, Policies, Principal, Question, Resource, ResourceKind,
 };
@@ -114,7 +114,11 @@ impl Access {
             TenantState::Deleted => return Err(IdentityError::UnknownTenant),
         }
         caller.tier = caller.tier.or_else(|| tenant.settings.tier.clone());
-        caller.weight = tenant.settings.weight.unwrap_or(1);
+        caller.allotment = Allotment {
+            weight: tenant.settings.weight.unwrap_or(1),
+            requests_per_minute: tenant.settings.requests_per_minute,
+            tokens_per_minute: tenant.settings.tokens_per_minute,
+        };
         // What the tenant says holds for all of its people: no token takes their data elsewhere.
         caller.region = tenant.settings.region.clone().or(caller.region);
         self.residency.check(&caller).map_err(|wrong| IdentityError::WrongRegion(Box::new(wrong)))?;

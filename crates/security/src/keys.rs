@@ -9,7 +9,9 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use mainstay_domain::identity::Via;
-use mainstay_domain::{Caller, KeyId, Permission, RoleName, TenantId, TierName, Timestamp, UserId};
+use mainstay_domain::{
+    Allotment, Caller, KeyId, Permission, RoleName, TenantId, TierName, Timestamp, UserId,
+};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -168,7 +170,7 @@ impl KeyTable {
             roles: Arc::new([entry.role.clone()]),
             only: entry.only.clone(),
             tier: entry.tier.clone(),
-            weight: 1,
+            allotment: Allotment::default(),
             region: None,
             models: None,
             via: if entry.transient { Via::Process } else { Via::Key },

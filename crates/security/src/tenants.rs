@@ -52,6 +52,10 @@ pub struct TenantChange {
     pub keep_documents_days: Option<Option<u32>>,
     /// Its part of what its tier is served.
     pub weight: Option<Option<u32>>,
+    /// Requests a minute of all its callers together.
+    pub requests_per_minute: Option<Option<u32>>,
+    /// Tokens a minute of their prompts and answers.
+    pub tokens_per_minute: Option<Option<u32>>,
 }
 
 /// Why tenants could not be read or changed.
@@ -184,6 +188,10 @@ impl Tenants {
                     .keep_documents_days
                     .unwrap_or(before.settings.keep_documents_days),
                 weight: change.weight.unwrap_or(before.settings.weight),
+                requests_per_minute: change
+                    .requests_per_minute
+                    .unwrap_or(before.settings.requests_per_minute),
+                tokens_per_minute: change.tokens_per_minute.unwrap_or(before.settings.tokens_per_minute),
             },
             created_at: before.created_at,
             changed_at: self.clock.now(),

@@ -30,6 +30,8 @@ struct NewTenant {
     models: Option<Vec<String>>,
     keep_documents_days: Option<u32>,
     weight: Option<u32>,
+    requests_per_minute: Option<u32>,
+    tokens_per_minute: Option<u32>,
 }
 
 /// What is to be different; what is absent stays, and `null` takes away.
@@ -49,6 +51,10 @@ struct Change {
     keep_documents_days: Option<Option<u32>>,
     #[serde(default, deserialize_with = "said")]
     weight: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "said")]
+    requests_per_minute: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "said")]
+    tokens_per_minute: Option<Option<u32>>,
 }
 
 /// The states that an administrator may wish for. Deleting is erasing, which has its own route.
@@ -80,6 +86,8 @@ pub(crate) async fn create(
         models: wanted.models,
         keep_documents_days: wanted.keep_documents_days,
         weight: wanted.weight,
+        requests_per_minute: wanted.requests_per_minute,
+        tokens_per_minute: wanted.tokens_per_minute,
     };
     check(&app, &wanted.id, &settings).map_err(|error| tag.fail(error))?;
     let audience = wanted.audience.unwrap_or(Audience::Enterprise);
@@ -186,6 +194,8 @@ pub(crate) async fn change(
         models: wanted.models.clone().flatten(),
         keep_documents_days: wanted.keep_documents_days.flatten(),
         weight: wanted.weight.flatten(),
+        requests_per_minute: wanted.requests_per_minute.flatten(),
+        tokens_per_minute: wanted.tokens_per_minute.flatten(),
     };
     check(&app, &id, &said).map_err(|error| tag.fail(error))?;
     let state = wanted.state.map(|state| match state {
@@ -201,6 +211,8 @@ pub(crate) async fn change(
         models: wanted.models,
         keep_documents_days: wanted.keep_documents_days,
         weight: wanted.weight,
+        requests_per_minute: wanted.requests_per_minute,
+        tokens_per_minute: wanted.tokens_per_minute,
     };
     let (before, after) = app.tenants.change(&id, change).await.map_err(|error| tag.fail(error))?;
     record(&app, &visit, "tenants.change", &id, known(&before), known(&after)).await?;
@@ -260,6 +272,16 @@ fn check(app: &App, id: &TenantId, settings: &TenantSettings) -> Result<(), Http
             format!("weight is 1 to {MOST_WEIGHT}: how much a tenant is served beside one of weight 1");
         return Err(HttpError::Invalid { message, param: Some("weight".to_owned()) });
     }
+    for (name, limit) in [
+        ("requests_per_minute", settings.requests_per_minute),
+        ("tokens_per_minute", settings.tokens_per_minute),
+    ] {
+        if limit == Some(0) {
+            let message =
+                format!("a tenant with {name} of 0 could ask nothing; suspend it, or leave {name} out");
+            return Err(HttpError::Invalid { message, param: Some(name.to_owned()) });
+        }
+    }
     if settings.models.as_ref().is_some_and(|models| models.len() > MOST_MODELS) {
         let message = format!("models names more than {MOST_MODELS}");
         return Err(HttpError::Invalid { message, param: Some("models".to_owned()) });
@@ -289,6 +311,8 @@ fn describe(tenant: &TenantRecord) -> Value {
         "models": tenant.settings.models,
         "keep_documents_days": tenant.settings.keep_documents_days,
         "weight": tenant.settings.weight,
+        "requests_per_minute": tenant.settings.requests_per_minute,
+        "tokens_per_minute": tenant.settings.tokens_per_minute,
         "created_at": tenant.created_at.as_seconds(),
         "changed_at": tenant.changed_at.as_seconds(),
     })

@@ -340,7 +340,7 @@ impl Admission {
             }
             let tenant = applicant.caller.tenant.clone();
             let deadline = now.saturating_add(longest);
-            let weight = applicant.caller.weight;
+            let weight = applicant.caller.allotment.weight;
             let arrival = Arrival { tier, tenant, weight, cost: applicant.tokens, deadline };
             let decision = state.queue.arrive(now, arrival);
             // Before anybody else can look at the queue: whoever is called must be there to hear it.
@@ -434,6 +434,18 @@ impl Admission {
         found.unwrap_or(self.settings.tiers.len() - 1)
     }
 
+    /// What the caller's tenant may ask: its own limits, and what the tier allows each tenant where it has none.
+    fn limits_of(&self, caller: &Caller, tier: usize) -> Limits {
+        let of_tier = self.settings.tiers[tier].limits;
+        let own = |limit: Option<u32>| {
+            limit.map(|limit| Rate { per_minute: u64::from(limit), burst: u64::from(limit) })
+        };
+        Limits {
+            requests: own(caller.allotment.requests_per_minute).or(of_tier.requests),
+            tokens: own(caller.allotment.tokens_per_minute).or(of_tier.tokens),
+        }
+    }
+
     /// Charges every limit that holds for the request, or none.
     fn charge(&self, applicant: &Applicant<'_>, tier: usize) -> Result<Charged, Refusal> {
         let tenant = &applicant.caller.tenant;
@@ -444,7 +456,7 @@ impl Admission {
                 self.settings.per_user,
                 applicant.user.map(|user| Holder::User(tenant.clone(), user.to_owned())),
             ),
-            (self.settings.tiers[tier].limits, Some(Holder::Tier(tenant.clone()))),
+            (self.limits_of(applicant.caller, tier), Some(Holder::Tier(tenant.clone()))),
         ];
         let now = self.now();
         let mut charged = Charged {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use mainstay_domain::Allotment;
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio_util::task::TaskTracker;
 
@@ -79,6 +80,24 @@ async fn each_kind_of_limit_holds_and_says_whose_it_is_and_how_long() {
         assert!(refused.to_string().contains(whose) && refused.to_string().contains(what), "{refused}");
         tokio::time::advance(Duration::from_secs(wait)).await;
         assert!(ask(&admission, &caller, 10).await.is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_may_have_limits_of_its_own() {
+    let of_tier = Limits { requests: Some(PER_MINUTE), tokens: None };
+    let tiers = vec![TierSettings { limits: of_tier, ..TierSettings::named(TierName::new("t")) }];
+    let admission = admission(AdmissionSettings { tiers, ..AdmissionSettings::default() });
+    let more = Allotment { requests_per_minute: Some(5), ..Allotment::default() };
+    let tokens = Allotment { tokens_per_minute: Some(15), ..Allotment::default() };
+    for (tenant, allotment, answered) in [("a", Allotment::default(), 2), ("b", more, 5), ("c", tokens, 1)] {
+        let caller = Caller { allotment, ..caller(tenant, None) };
+        for _ in 0..answered {
+            let mut admitted = ask(&admission, &caller, 10).await.unwrap();
+            admitted.begins();
+        }
+        let refused = ask(&admission, &caller, 10).await.err().unwrap();
+        assert_eq!(refused.code(), "rate_limit_exceeded", "{tenant}");
     }
 }
 
@@ -245,7 +264,8 @@ async fn a_tenant_of_three_times_the_weight_is_served_three_times_as_much() {
     for (tenant, weight) in [("small", 1), ("large", 3)] {
         for _ in 0..80 {
             let (admission, served) = (admission.clone(), served.clone());
-            let caller = Caller { weight, ..caller(tenant, None) };
+            let allotment = Allotment { weight, ..Allotment::default() };
+            let caller = Caller { allotment, ..caller(tenant, None) };
             tasks.spawn(async move {
                 let mut admitted = ask(&admission, &caller, 10).await.unwrap();
                 admitted.begins();

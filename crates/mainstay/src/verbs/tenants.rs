@@ -58,6 +58,12 @@ struct Settings {
     /// Its part of what its tier is served where not everybody can be, beside tenants of weight 1.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100))]
     weight: Option<u32>,
+    /// Requests a minute of all its callers together; what its tier allows each tenant where nothing is said.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    requests_per_minute: Option<u32>,
+    /// Tokens a minute of their prompts and answers, likewise.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    tokens_per_minute: Option<u32>,
 }
 
 #[derive(Args)]
@@ -166,6 +172,8 @@ impl Settings {
             ("models", json!(self.models)),
             ("keep_documents_days", json!(self.keep_documents_days)),
             ("weight", json!(self.weight)),
+            ("requests_per_minute", json!(self.requests_per_minute)),
+            ("tokens_per_minute", json!(self.tokens_per_minute)),
         ];
         fields
             .into_iter()
@@ -188,8 +196,19 @@ fn change(output: &Output, config: Option<&Path>, id: &str, body: Value) -> anyh
 }
 
 fn print_list(tenants: &[Value]) -> Result<(), OutputError> {
-    let columns =
-        ["id", "name", "audience", "state", "tier", "weight", "region", "models", "keep_documents_days"];
+    let columns = [
+        "id",
+        "name",
+        "audience",
+        "state",
+        "tier",
+        "weight",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "region",
+        "models",
+        "keep_documents_days",
+    ];
     let mut table = terminal::table(&columns);
     for tenant in tenants {
         let field = |name: &str| match &tenant[name] {

@@ -31,6 +31,8 @@ async fn tenants_read_back_as_they_were_written<B: Backend>(backend: &B) {
         models: Some(vec!["support".to_owned()]),
         keep_documents_days: Some(30),
         weight: Some(3),
+        requests_per_minute: Some(20),
+        tokens_per_minute: Some(40_000),
     };
     let first = TenantRecord { settings, audience: Audience::Consumer, ..tenant("acme") };
     assert!(store.insert(&tenant("zoo")).await.unwrap());

@@ -101,6 +101,10 @@ pub struct TenantSettings {
     /// Its part of what its tier is served, relative to the other tenants of it, where they have to wait for each other: 1 where
     /// nothing is said.
     pub weight: Option<u32>,
+    /// Requests a minute of all its callers together, where it is not what its tier allows each tenant.
+    pub requests_per_minute: Option<u32>,
+    /// Tokens a minute of their prompts and answers, likewise.
+    pub tokens_per_minute: Option<u32>,
 }
 
 /// All tenants.
