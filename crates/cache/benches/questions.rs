@@ -25,8 +25,12 @@ use mainstay_domain::{Clock, Deadline, NanoUsd, TenantId};
 
 /// Questions of one kind: less than one look-up compares with at most.
 const OF_A_KIND: usize = 1_000;
+/// Questions that are asked a second time in other words, before anything is measured.
+const ASKED_OTHERWISE: usize = 1_000;
 /// Questions of each sort that are measured.
 const MEASURED: usize = 1_000;
+/// Fewer of a sort say nothing.
+const LEAST: usize = 200;
 /// Room for all of them, and for their answers.
 const BYTES: u64 = 16 << 30;
 
@@ -54,34 +58,35 @@ async fn measure(questions: usize) {
         ..CacheSettings::default()
     };
     let site = Site { cache: AnswerCache::new(BYTES, clock), settings, clock };
-    // Enough of them are asked otherwise as well that what means the same is believed.
+    // Enough of them are asked otherwise as well that what means the same is believed, and others are not.
     for number in 0..questions {
-        site.ask(1, &question(number, "does")).await;
-        if number < 500 {
-            site.ask(1, &question(number, "will")).await;
+        site.ask(1, number, "does").await;
+        if number < ASKED_OTHERWISE {
+            site.ask(1, number, "will").await;
         }
     }
     let bytes = (resident() - before) / questions;
     let mut random = fastrand::Rng::with_seed(7);
-    let mut timed = async |version, of: &dyn Fn(usize) -> String, expected: Option<Layer>| {
+    let mut timed = async |version, verb: &str, expected: Option<Layer>| {
         let mut times = Vec::with_capacity(MEASURED);
-        let mut hits = 0;
         for _ in 0..MEASURED {
-            let question = of(random.usize(..questions));
+            let number = random.usize(..questions);
             let began = Instant::now();
-            let layer = site.ask(version, &question).await;
-            times.push(began.elapsed());
-            hits += usize::from(layer == expected);
+            let layer = site.ask(version, number, verb).await;
+            let took = began.elapsed();
+            if layer == expected {
+                times.push(took);
+            }
         }
+        // Of those in other words, the ones that are too like other questions are asked; how many says the test of the pairs.
+        assert!(times.len() >= LEAST, "{} of {MEASURED} of {expected:?}", times.len());
         times.sort_unstable();
-        (times, hits)
+        times
     };
-    let (exact, hits) = timed(1, &|number| question(number, "does"), Some(Layer::Exact)).await;
-    assert_eq!(hits, MEASURED);
-    let (alike, hits) = timed(1, &|number| question(number, "would"), Some(Layer::Semantic)).await;
-    assert!(hits * 10 > MEASURED * 9, "{hits} of {MEASURED} were known by their meaning");
-    let (new, _) = timed(1, &|number| format!("{} in winter", question(number, "can")), None).await;
-    let (after, _) = timed(2, &|number| question(number, "does"), None).await;
+    let exact = timed(1, "does", Some(Layer::Exact)).await;
+    let alike = timed(1, "would", Some(Layer::Semantic)).await;
+    let new = timed(1, "in which years of all may", None).await;
+    let after = timed(2, "does", None).await;
     let micros = |times: &[Duration], share: f64| {
         times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6
     };
@@ -103,7 +108,8 @@ struct Site {
 
 impl Site {
     /// Asks, and answers where nothing is known; which layer knew it.
-    async fn ask(&self, documents: u64, question: &str) -> Option<Layer> {
+    async fn ask(&self, documents: u64, number: usize, verb: &str) -> Option<Layer> {
+        let question = &question(number, verb);
         let request = ChatRequest {
             model: "support".to_owned(),
             messages: vec![Message::text(Role::User, question)],
@@ -117,7 +123,7 @@ impl Site {
         match self.cache.find(&self.settings, partition, question, Wish::default(), deadline).await.unwrap() {
             Found::Answer(_, layer) => Some(layer),
             Found::Nothing(inquiry) => {
-                inquiry.answered(Some(answer(self.clock)));
+                inquiry.answered(Some(answer(number, self.clock)));
                 None
             }
         }
@@ -151,8 +157,10 @@ fn question(number: usize, verb: &str) -> String {
     format!("how long {verb} the {thing} of the {owner} of series {kind} last {when}?")
 }
 
-fn answer(clock: Clock) -> CachedAnswer {
-    let message = AssistantMessage { text: Some("Two years.".to_owned()), ..AssistantMessage::default() };
+/// Another one to each question, however it is asked.
+fn answer(number: usize, clock: Clock) -> CachedAnswer {
+    let text = Some(format!("It lasts {number} days."));
+    let message = AssistantMessage { text, ..AssistantMessage::default() };
     CachedAnswer {
         completion: Completion {
             id: "c".to_owned(),
