@@ -196,20 +196,21 @@ fn change(output: &Output, config: Option<&Path>, id: &str, body: Value) -> anyh
 }
 
 fn print_list(tenants: &[Value]) -> Result<(), OutputError> {
-    let columns = [
-        "id",
-        "name",
-        "audience",
-        "state",
-        "tier",
-        "weight",
-        "requests_per_minute",
-        "tokens_per_minute",
-        "region",
-        "models",
-        "keep_documents_days",
+    // Limits and days stand beside each other: their full names would be wider than a terminal.
+    const COLUMNS: [(&str, &str); 11] = [
+        ("id", "id"),
+        ("name", "name"),
+        ("audience", "audience"),
+        ("state", "state"),
+        ("tier", "tier"),
+        ("weight", "weight"),
+        ("requests_per_minute", "requests/min"),
+        ("tokens_per_minute", "tokens/min"),
+        ("region", "region"),
+        ("models", "models"),
+        ("keep_documents_days", "keeps days"),
     ];
-    let mut table = terminal::table(&columns);
+    let mut table = terminal::table(&COLUMNS.map(|(_, title)| title));
     for tenant in tenants {
         let field = |name: &str| match &tenant[name] {
             Value::Array(items) => {
@@ -219,7 +220,7 @@ fn print_list(tenants: &[Value]) -> Result<(), OutputError> {
             Value::Number(number) => number.to_string(),
             value => printable::line(value.as_str().unwrap_or_default()).into_owned(),
         };
-        table.add_row(columns.map(field));
+        table.add_row(COLUMNS.map(|(name, _)| field(name)));
     }
     terminal::say(table)
 }
