@@ -232,11 +232,12 @@ impl Semantic {
     fn enter(&mut self, place: &Place) -> &mut Scope {
         self.clock += 1;
         self.sweep(SWEPT);
-        if self.scopes.len() >= self.most_scopes && !self.scopes.contains_key(&place.scope) {
-            if let Some((_, unused)) = self.scopes_by_use.pop_first() {
-                self.forget_questions(&unused);
-                self.scopes.remove(&unused);
-            }
+        if self.scopes.len() >= self.most_scopes
+            && !self.scopes.contains_key(&place.scope)
+            && let Some((_, unused)) = self.scopes_by_use.pop_first()
+        {
+            self.forget_questions(&unused);
+            self.scopes.remove(&unused);
         }
         let unknown = || Scope {
             checks: [(0, 0); BINS + 1],

@@ -50,7 +50,7 @@ use crate::compose::documents::{embedding_cache, open_library};
 use crate::compose::encryption::{open_store, seal_what_is_plain};
 use crate::compose::engines::{Engines, watch_engines};
 use crate::compose::identity::{issuer_client, logins, open_access};
-use crate::compose::metrics::{install_metrics, render_metrics};
+use crate::compose::metrics::{Watched, install_metrics, render_metrics};
 pub(crate) use crate::compose::providers::prices;
 use crate::compose::providers::{remote_embedder, remote_providers};
 use crate::compose::running::{Running, RunningFile};
@@ -225,13 +225,7 @@ impl Instance {
             clock,
             metrics: Box::new(render_metrics(
                 metrics,
-                library.clone(),
-                upstreams,
-                admission,
-                service,
-                budgets,
-                answers,
-                access,
+                Watched { library: library.clone(), upstreams, admission, service, budgets, answers, access },
             )),
             readiness: Readiness::default(),
             readers: readers.clone(),

@@ -28,18 +28,21 @@ pub(super) fn install_metrics() -> anyhow::Result<PrometheusHandle> {
     Ok(installed.insert(handle).clone())
 }
 
+/// What is asked when the metrics are wanted.
+pub(super) struct Watched {
+    pub(super) library: Arc<Library>,
+    pub(super) upstreams: Arc<Upstreams>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) service: Arc<Service>,
+    pub(super) budgets: Arc<Budgets>,
+    pub(super) answers: Arc<AnswerCache>,
+    pub(super) access: Arc<Access>,
+}
+
 /// What `/metrics` answers: how far the index is behind, what is in quarantine and how the upstreams fare is asked when it
 /// is wanted.
-pub(super) fn render_metrics(
-    metrics: PrometheusHandle,
-    library: Arc<Library>,
-    upstreams: Arc<Upstreams>,
-    admission: Arc<Admission>,
-    service: Arc<Service>,
-    budgets: Arc<Budgets>,
-    answers: Arc<AnswerCache>,
-    access: Arc<Access>,
-) -> impl Fn() -> String {
+pub(super) fn render_metrics(metrics: PrometheusHandle, watched: Watched) -> impl Fn() -> String {
+    let Watched { library, upstreams, admission, service, budgets, answers, access } = watched;
     move || {
         let lag = library.lag();
         measure::index_lag(lag.oldest, lag.waiting);
