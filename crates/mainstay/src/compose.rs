@@ -195,6 +195,7 @@ impl Instance {
         let readers = Readers::new(config.server.heartbeat, clock);
         background.spawn(readers.clone().watch(stop_background.clone()));
         measure::know_models(models_of(&config));
+        measure::know_corpora(config.corpora.keys().map(ToString::to_string));
         let app = Arc::new(App {
             gateway: Gateway {
                 admission: admission.clone(),

@@ -212,12 +212,26 @@ static MODELS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 /// Models of callers' choice that are labels of their own once they have answered; later ones are `other`.
 const MOST_MODELS: usize = 1_000;
 
-/// The label of models that nobody configured and that have never answered.
-const OTHER_MODEL: &str = "other";
+/// The label of models that nobody configured and that have never answered, and of corpora that nobody configured.
+const OTHER: &str = "other";
 
 /// Models, `provider/model`, that the configuration names: each is a label of its own.
 pub fn know_models(names: impl IntoIterator<Item = String>) {
     MODELS.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+}
+
+/// The corpora whose names are labels: a tenant names its own as it likes, and the metrics are for others to read.
+static CORPORA: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Corpora that the configuration names: each is a label of its own.
+pub fn know_corpora(names: impl IntoIterator<Item = String>) {
+    CORPORA.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+}
+
+/// The label of a corpus: `other` where the configuration does not name it.
+pub fn corpus_label(corpus: &str) -> String {
+    let known = CORPORA.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.contains(corpus) { corpus.to_owned() } else { OTHER.to_owned() }
 }
 
 /// Whether a model's name is a label.
@@ -231,11 +245,7 @@ fn model_label(model: &str, has_answered: bool) -> String {
     if has_answered && known.len() < MOST_MODELS && !known.contains(model) {
         known.insert(model.to_owned());
     }
-    if known.contains(model) || model.starts_with("builtin/") {
-        model.to_owned()
-    } else {
-        OTHER_MODEL.to_owned()
-    }
+    if known.contains(model) || model.starts_with("builtin/") { model.to_owned() } else { OTHER.to_owned() }
 }
 
 /// The histogram of gaps between the chunks of one model's streams: looked up once per stream, recorded per chunk.
@@ -250,10 +260,11 @@ pub fn document_ingested(result: &'static str) {
 
 /// Counts a search of a corpus that exists, and what reranking did for it.
 pub fn retrieved(corpus: &str, took: Duration, reranking: &Reranking, words_alone: bool) {
+    let corpus = corpus_label(corpus);
     if words_alone {
-        metrics::counter!(WORDS_ALONE, "corpus" => corpus.to_owned()).increment(1);
+        metrics::counter!(WORDS_ALONE, "corpus" => corpus.clone()).increment(1);
     }
-    metrics::histogram!(RETRIEVAL_SECONDS, "corpus" => corpus.to_owned()).record(took);
+    metrics::histogram!(RETRIEVAL_SECONDS, "corpus" => corpus.clone()).record(took);
     match reranking {
         Reranking::Done(Reranked { model, took, shifted }) => {
             metrics::histogram!(RERANK_SECONDS, "model" => model.clone()).record(*took);
@@ -261,8 +272,7 @@ pub fn retrieved(corpus: &str, took: Duration, reranking: &Reranking, words_alon
         }
         Reranking::Skipped(NotReranked::NoReranker) => {}
         Reranking::Skipped(reason) => {
-            metrics::counter!(RERANK_SKIPPED, "corpus" => corpus.to_owned(), "reason" => reason.as_str())
-                .increment(1);
+            metrics::counter!(RERANK_SKIPPED, "corpus" => corpus, "reason" => reason.as_str()).increment(1);
         }
         Reranking::Failed { model, kind } => {
             metrics::counter!(RERANK_FAILURES, "model" => model.clone(), "code" => kind.code()).increment(1);
@@ -276,7 +286,7 @@ pub fn index_lag(oldest: Duration, waiting: usize) {
     metrics::gauge!(DOCUMENTS_WAITING).set(waiting as f64);
 }
 
-/// How much is in a corpus: documents, chunks, bytes of text, languages.
+/// How much is in the corpora of a label: documents, chunks, bytes of text, languages.
 pub fn corpus_size(corpus: &str, documents: u64, chunks: u64, text_bytes: u64, languages: u64) {
     let show = |name: &'static str, value: u64| {
         metrics::gauge!(name, "corpus" => corpus.to_owned()).set(value as f64);
@@ -292,7 +302,7 @@ pub fn data_folder(bytes: u64) {
     metrics::gauge!(DATA_BYTES).set(bytes as f64);
 }
 
-/// How many chunks of a corpus no search finds for a reason.
+/// How many chunks of the corpora of a label no search finds for a reason.
 pub fn quarantined_chunks(corpus: &str, reason: &str, chunks: u64) {
     metrics::gauge!(QUARANTINED_CHUNKS, "corpus" => corpus.to_owned(), "reason" => reason.to_owned())
         .set(chunks as f64);
@@ -552,6 +562,13 @@ mod tests {
             model_label(&format!("p/{number}"), true);
         });
         assert_eq!(MODELS.lock().unwrap().len(), MOST_MODELS);
+    }
+
+    #[test]
+    fn a_corpus_of_a_tenants_making_is_no_label() {
+        know_corpora(["handbook".to_owned()]);
+        assert_eq!(corpus_label("handbook"), "handbook");
+        assert_eq!(corpus_label("merger with acme"), "other");
     }
 
     #[test]

@@ -46,11 +46,11 @@ pub(super) fn render_metrics(metrics: PrometheusHandle, watched: Watched) -> imp
     move || {
         let lag = library.lag();
         measure::index_lag(lag.oldest, lag.waiting);
-        // Corpora of the same name of several tenants count together.
+        // Corpora of the same name of several tenants count together, and so do those that tenants name themselves.
         let mut quarantined: BTreeMap<(String, String), u64> = BTreeMap::new();
         for (corpus, reasons) in library.quarantined() {
             for (reason, chunks) in reasons {
-                *quarantined.entry((corpus.clone(), reason)).or_default() += chunks;
+                *quarantined.entry((measure::corpus_label(&corpus), reason)).or_default() += chunks;
             }
         }
         for ((corpus, reason), chunks) in quarantined {
@@ -58,7 +58,7 @@ pub(super) fn render_metrics(metrics: PrometheusHandle, watched: Watched) -> imp
         }
         let mut sizes: BTreeMap<String, CorpusSize> = BTreeMap::new();
         for (corpus, size) in library.sizes() {
-            let all = sizes.entry(corpus).or_default();
+            let all = sizes.entry(measure::corpus_label(&corpus)).or_default();
             all.documents += size.documents;
             all.chunks += size.chunks;
             all.text_bytes += size.text_bytes;

@@ -79,6 +79,31 @@ fn headers_that_do_not_come_are_not_waited_for() {
     }
 }
 
+#[test]
+fn metrics_which_anybody_may_read_have_no_name_that_a_tenant_gave() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let body = json!({ "corpus": "merger-with-acme", "documents": [{ "doc_id": "plan", "text": "The ships are sold." }] });
+    let (status, answer) = running.call("POST", "/v1/documents", Some(&body));
+    assert_eq!(status, 200, "{answer}");
+    let asked = json!({ "corpus": "merger-with-acme", "query": "ships" });
+    assert_eq!(running.call("POST", "/v1/search", Some(&asked)).0, 200);
+    let metrics = metrics(&running);
+    assert!(!metrics.contains("merger"), "{metrics}");
+    for line in [
+        "mainstay_documents{corpus=\"other\"} 1",
+        "mainstay_retrieval_duration_seconds_count{corpus=\"other\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+}
+
+fn metrics(running: &Running) -> String {
+    let (status, _, text) = send(&running.address, "", "GET", "/metrics", "", &[]).unwrap();
+    assert_eq!(status, 200);
+    text
+}
+
 /// The statuses of searches from these addresses, one a minute allowed from each.
 fn searches_from(folder: &Path, behind_proxy: bool, forwarded: &[&str]) -> Vec<u16> {
     let config = format!(
