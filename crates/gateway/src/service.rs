@@ -87,7 +87,8 @@ impl Service {
         let reports = upstreams.reports();
         let mut remote = reports.iter().filter(|report| !report.model.starts_with("builtin/")).peekable();
         // Where no provider is configured none can be down.
-        let has_provider = remote.peek().is_none() || remote.any(|report| report.state != BreakerState::Open);
+        let has_provider =
+            remote.peek().is_none() || remote.any(|report| report.breaker.state != BreakerState::Open);
         let running: usize = admission.load().iter().map(|(_, running, _)| running).sum();
         let utilisation = running as f64 / admission.capacity().max(1) as f64;
         let now = self.now();

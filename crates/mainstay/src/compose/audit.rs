@@ -62,14 +62,15 @@ pub(super) async fn record_shifts(
     let mut levels = vec![ServiceLevel::default(); tiers.len()];
     while stop.run_until_cancelled(clock.sleep(LOOKED_EVERY)).await.is_some() {
         for report in upstreams.reports() {
-            let (state, opens) = breakers.get(&report.model).copied().unwrap_or((BreakerState::Closed, 0));
-            if report.opens > opens && report.state != BreakerState::Open {
-                trail.shifted("breaker", &report.model, state.as_str(), BreakerState::Open.as_str());
-                trail.shifted("breaker", &report.model, BreakerState::Open.as_str(), report.state.as_str());
-            } else if report.state != state {
-                trail.shifted("breaker", &report.model, state.as_str(), report.state.as_str());
+            let (model, breaker) = (report.model, report.breaker);
+            let (state, opens) = breakers.get(&model).copied().unwrap_or((BreakerState::Closed, 0));
+            if breaker.opens > opens && breaker.state != BreakerState::Open {
+                trail.shifted("breaker", &model, state.as_str(), BreakerState::Open.as_str());
+                trail.shifted("breaker", &model, BreakerState::Open.as_str(), breaker.state.as_str());
+            } else if breaker.state != state {
+                trail.shifted("breaker", &model, state.as_str(), breaker.state.as_str());
             }
-            breakers.insert(report.model, (report.state, report.opens));
+            breakers.insert(model, (breaker.state, breaker.opens));
         }
         for (at, tier) in tiers.iter().enumerate() {
             let (old, new) = (levels[at], service.level(at));

@@ -9,7 +9,7 @@ use mainstay_gateway::{Admission, Service};
 use mainstay_models::Upstreams;
 use mainstay_ops::{Budgets, measure};
 use mainstay_rag::{CorpusSize, Library};
-use mainstay_reliability::BreakerState;
+use mainstay_reliability::{BreakerReport, BreakerState};
 use mainstay_security::Access;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -69,7 +69,8 @@ pub(super) fn render_metrics(metrics: PrometheusHandle, watched: Watched) -> imp
         }
         let reports = upstreams.reports();
         for report in reports.iter().filter(|report| measure::is_known_model(&report.model)) {
-            measure::breaker(&report.model, number_of(report.state), report.opens, report.oscillations);
+            let BreakerReport { state, opens, oscillations } = report.breaker;
+            measure::breaker(&report.model, number_of(state), opens, oscillations);
         }
         for (issuer, report) in access.tokens.iter().flat_map(|tokens| tokens.verifier.breakers()) {
             measure::issuer_breaker(&issuer, number_of(report.state), report.opens, report.oscillations);

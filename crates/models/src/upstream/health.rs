@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mainstay_domain::{ModelErrorKind, TimeoutPhase};
 use mainstay_reliability::{
-    Breaker, BreakerSettings, BreakerState, CallResult, Hedging, Permit, RetryBudget,
+    Breaker, BreakerReport, BreakerSettings, BreakerState, CallResult, Hedging, Permit, RetryBudget,
 };
 
 use crate::assistant::ModelName;
@@ -31,12 +31,8 @@ struct State {
 pub struct HealthReport {
     /// `provider/model`.
     pub model: String,
-    /// What its breaker does.
-    pub state: BreakerState,
-    /// How often that opened.
-    pub opens: u64,
-    /// How often it did so soon after it had closed.
-    pub oscillations: u64,
+    /// Its breaker.
+    pub breaker: BreakerReport,
 }
 
 /// The longest that an upstream is passed over because it asked for it: what it says may be a mistake.
@@ -121,13 +117,7 @@ impl Health {
     }
 
     pub(super) fn report(&self, now: Duration) -> HealthReport {
-        let mut state = self.state();
-        HealthReport {
-            model: self.name.to_string(),
-            state: state.breaker.state(now),
-            opens: state.breaker.opens(),
-            oscillations: state.breaker.oscillations(),
-        }
+        HealthReport { model: self.name.to_string(), breaker: self.state().breaker.report(now) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -364,8 +364,8 @@ async fn an_outage_costs_one_call_a_request_and_none_once_the_breaker_is_open() 
     }
     assert_eq!((requests, open), (100, 99));
     assert_eq!(model.calls(), 3);
-    assert_eq!(world.upstreams.reports()[0].state, BreakerState::Open);
-    assert_eq!(world.upstreams.reports()[0].opens, 1);
+    assert_eq!(world.upstreams.reports()[0].breaker.state, BreakerState::Open);
+    assert_eq!(world.upstreams.reports()[0].breaker.opens, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -381,7 +381,7 @@ async fn an_open_breaker_costs_no_request_its_answer_where_there_is_another_mode
     for _ in 0..3 {
         assert_eq!(world.complete().await, Ok("a".to_owned()));
     }
-    assert_eq!(world.upstreams.reports()[0].state, BreakerState::Closed);
+    assert_eq!(world.upstreams.reports()[0].breaker.state, BreakerState::Closed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -393,7 +393,7 @@ async fn limits_and_refusals_open_no_breaker() {
         for _ in 0..30 {
             assert_eq!(world.complete().await, Err(kind));
         }
-        assert_eq!(world.upstreams.reports()[0].state, BreakerState::Closed, "{kind:?}");
+        assert_eq!(world.upstreams.reports()[0].breaker.state, BreakerState::Closed, "{kind:?}");
     }
 }
 
