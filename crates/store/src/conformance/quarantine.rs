@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use mainstay_domain::{ChunkId, CorpusName, TenantId};
+use mainstay_domain::{ByteRange, ChunkId, CorpusName, TenantId};
 
 use super::Backend;
 use super::sample::{corpus, document};
 use crate::documents::{
-    DocumentStore, DocumentStoreError, EventKind, EventSeq, Finding, Fingerprint, Judgement, NewDocument,
-    QuarantineQuery,
+    ChunkRow, DocumentStore, DocumentStoreError, EventKind, EventSeq, Finding, Fingerprint, Judgement,
+    NewDocument, QuarantineQuery,
 };
 
 pub(super) async fn conformance<B: Backend>(make: &impl AsyncFn() -> B) {
     a_chunk_in_quarantine_is_stored_and_listed_and_not_found(&make().await).await;
+    a_parent_is_read_without_what_is_in_quarantine(&make().await).await;
     what_is_released_is_found_from_then_on(&make().await).await;
     a_judgement_replaces_the_one_before(&make().await).await;
     the_quarantine_goes_with_its_document(&make().await).await;
@@ -93,6 +94,37 @@ async fn a_chunk_in_quarantine_is_stored_and_listed_and_not_found<B: Backend>(ba
     let unknown = store.quarantined(&TenantId::new("u"), &place.1, QuarantineQuery::default()).await;
     assert!(matches!(unknown, Err(DocumentStoreError::UnknownCorpus(_))), "{unknown:?}");
     assert_eq!(backend.maintenance().check().await.unwrap(), [""; 0]);
+}
+
+async fn a_parent_is_read_without_what_is_in_quarantine<B: Backend>(backend: &B) {
+    let store = backend.documents();
+    let place = corpus(store, "t", "c").await;
+    let mut hidden = with_findings("a", "one\n===\ntwo\nsix\n+++\nten\n", &[(1, "x"), (4, "x")]);
+    let whole = ByteRange { start: 0, end: hidden.text.len() };
+    hidden.chunks.iter_mut().for_each(|chunk| chunk.parent_range = whole);
+    // Where chunks overlap, what is in a chunk that is found stays in it.
+    hidden.chunks[4].range.start -= 2;
+    let ids = add(store, &place, hidden).await;
+    add(store, &place, with_findings("b", "===\n", &[(0, "x")])).await;
+    let parents = async || {
+        let rows = store.hydrate(&place.0, &place.1, &ids).await.unwrap();
+        let read = |row: &ChunkRow| (row.text.clone(), row.parent_text.clone(), row.parent_range);
+        rows.iter().map(read).collect::<Vec<_>>()
+    };
+    let of = |text: &str, parent: &str, start: usize| {
+        (text.to_owned(), parent.to_owned(), ByteRange { start, end: start + parent.len() })
+    };
+    let apart = [
+        of("one\n", "one\n", 0),
+        of("two\n", "two\n", 8),
+        of("six\n", "two\nsix\n", 8),
+        of("ten\n", "ten\n", 20),
+    ];
+    // The chunk in quarantine begins within the one before it.
+    let apart = apart.map(|row| if row.0 == "two\n" { of("two\n", "two\nsi", 8) } else { row });
+    assert_eq!(parents().await, apart);
+    store.release(&place.0, &place.1, &[Fingerprint::of([b"===\n".as_slice()])]).await.unwrap();
+    assert_eq!(parents().await[0].1, "one\n===\ntwo\nsi");
 }
 
 async fn what_is_released_is_found_from_then_on<B: Backend>(backend: &B) {

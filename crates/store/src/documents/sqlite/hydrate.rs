@@ -12,10 +12,19 @@ use super::seal::{Content, purpose, unless_erased};
 use crate::documents::{ChunkRow, ParentId, Result, Revision};
 use crate::sqlite::{IdList, column, number, sql_number};
 
-/// Chunks that are visible now and not in quarantine, of one corpus of one tenant. The sum keeps SQLite from walking all revisions of the
-/// corpus instead of looking up the few that the chunks belong to.
+/// Chunks that are visible now and not in quarantine, of one corpus of one tenant. A parent ends where the nearest chunk in
+/// quarantine begins, on either side: what no search finds is not read with its neighbour either. Where chunks overlap, what a
+/// chunk shares with one in quarantine stays in it. The sum keeps SQLite from walking all revisions of the corpus instead of
+/// looking up the few that the chunks belong to.
 pub(super) static SELECT_CHUNKS: IdList = IdList::new(
-    "SELECT k.chunk_id, k.start_byte, k.end_byte, k.parent_start, k.parent_end, k.headings, \
+    "SELECT k.chunk_id, k.start_byte, k.end_byte, \
+     max(k.parent_start, coalesce((SELECT min(h.end_byte, k.start_byte) \
+     FROM quarantine q JOIN chunks h ON h.chunk_id = q.chunk_id \
+     WHERE q.chunk_id >= r.first_chunk AND q.chunk_id < k.chunk_id ORDER BY q.chunk_id DESC LIMIT 1), 0)), \
+     min(k.parent_end, coalesce((SELECT max(h.start_byte, k.end_byte) \
+     FROM quarantine q JOIN chunks h ON h.chunk_id = q.chunk_id \
+     WHERE q.chunk_id > k.chunk_id AND q.chunk_id < r.first_chunk + r.chunk_count \
+     ORDER BY q.chunk_id LIMIT 1), k.parent_end)), k.headings, \
      coalesce(k.language, r.language), r.revision, r.first_block, r.title, d.doc_id \
      FROM chunks k JOIN revisions r ON r.revision = k.revision \
      JOIN documents d ON d.document_row = r.document_row AND d.visible_revision = r.revision \
