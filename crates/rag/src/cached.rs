@@ -25,15 +25,15 @@ impl CachedEmbedder {
     }
 
     /// The vectors that are kept. Where they cannot be read the embedder is asked.
-    async fn kept(&self, keys: &[EmbeddingKey]) -> HashMap<EmbeddingKey, Vec<f32>> {
-        self.cache.get(keys).await.unwrap_or_else(|error| {
+    async fn kept(&self, tenant: &TenantId, keys: &[EmbeddingKey]) -> HashMap<EmbeddingKey, Vec<f32>> {
+        self.cache.get(tenant, keys).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the cache of embeddings cannot be read");
             HashMap::new()
         })
     }
 
-    async fn keep(&self, vectors: &[(EmbeddingKey, &[f32])]) {
-        if let Err(error) = self.cache.put(vectors).await {
+    async fn keep(&self, tenant: &TenantId, vectors: &[(EmbeddingKey, &[f32])]) {
+        if let Err(error) = self.cache.put(tenant, vectors).await {
             tracing::warn!(%error, "the cache of embeddings cannot be written");
         }
     }
@@ -63,7 +63,7 @@ impl Embedder for CachedEmbedder {
         let tenant = errand.payer.map_or_else(TenantId::single, |payer| payer.tenant.clone());
         let keys: Vec<EmbeddingKey> =
             texts.iter().map(|text| EmbeddingKey::of(&tenant, self.model(), dimension, text)).collect();
-        let mut known = self.kept(&keys).await;
+        let mut known = self.kept(&tenant, &keys).await;
         known.retain(|_, vector| vector.len() == dimension);
         let mut missing: Vec<(EmbeddingKey, &str)> = Vec::new();
         for (&key, &text) in keys.iter().zip(texts) {
@@ -79,7 +79,7 @@ impl Embedder for CachedEmbedder {
             let made = self.embedder.embed(&texts, purpose, errand).await?;
             tokens += made.tokens;
             let vectors: Vec<_> = part.iter().map(|(key, _)| *key).zip(made.vectors()).collect();
-            self.keep(&vectors).await;
+            self.keep(&tenant, &vectors).await;
             known.extend(vectors.into_iter().map(|(key, vector)| (key, vector.to_vec())));
         }
         let values = keys.iter().flat_map(|key| &known[key]).copied().collect();
@@ -152,7 +152,7 @@ mod tests {
             let clock = Clock::starting_at(Timestamp::from_micros(0));
             let folder = tempfile::tempdir().unwrap();
             let data = DataDir::open(folder.path()).unwrap();
-            let cache = EmbeddingCache::open(&data, 1 << 20, clock).await.unwrap();
+            let cache = EmbeddingCache::open(&data, 1 << 20, None, clock).await.unwrap();
             let remote = Arc::new(Remote::default());
             let cached = CachedEmbedder::new(remote.clone(), cache);
             Self {

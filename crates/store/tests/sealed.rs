@@ -11,7 +11,7 @@ use mainstay_store::documents::{
     AcceptedBatch, DocumentMaintenance, DocumentStore, DocumentStoreError, EventSeq, Finding, Fingerprint,
     NewChunk, NewDocument, QuarantineQuery, Revision, SealingProgress,
 };
-use mainstay_store::{DataDir, DataDirError, EmbeddedStore, StorageFault};
+use mainstay_store::{DataDir, DataDirError, EmbeddedStore, EmbeddingCache, EmbeddingKey, StorageFault};
 use mainstay_vault::{MasterKey, MasterKeys};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -572,4 +572,42 @@ async fn content_that_somebody_puts_in_the_place_of_sealed_content_is_refused() 
         drop((documents, store));
         std::fs::write(&file, &copy).unwrap();
     }
+}
+
+/// Much of a text can be guessed from its vector.
+#[tokio::test]
+async fn kept_vectors_are_sealed_where_documents_are() {
+    let place = Place::new();
+    let (acme, vector) = (TenantId::new("acme"), [1.234_567_8_f32, -7.654_321_f32]);
+    let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let key = EmbeddingKey::of(&acme, "p/m", 2, "a text");
+    let open = async |store: &EmbeddedStore| {
+        EmbeddingCache::open(store.folder(), 1 << 20, store.tenant_keys(), Clock::system()).await.unwrap()
+    };
+    {
+        let store = place.plain().await.unwrap();
+        let cache = open(&store).await;
+        cache.put(&acme, &[(key, &vector)]).await.unwrap();
+        cache.close().await;
+        store.close().await;
+    }
+    assert_ne!(place.files_with(&bytes), 0, "the search itself is at fault");
+    for round in 0..2 {
+        let store = place.sealed().await;
+        let cache = open(&store).await;
+        let found = cache.get(&acme, &[key]).await.unwrap();
+        assert_eq!(found.get(&key).map(Vec::as_slice), (round == 1).then_some(&vector[..]));
+        assert_eq!(cache.get(&TenantId::new("zoo"), &[key]).await.unwrap().len(), 0);
+        cache.put(&acme, &[(key, &vector)]).await.unwrap();
+        cache.close().await;
+        store.close().await;
+        assert_eq!(place.files_with(&bytes), 0);
+    }
+    let store = place.sealed().await;
+    let cache = open(&store).await;
+    store.tenant_keys().unwrap().destroy(&acme).await.unwrap();
+    let gone = cache.get(&acme, &[key]).await.unwrap_err();
+    assert_eq!(gone.fault(), StorageFault::Erased);
+    cache.close().await;
+    store.close().await;
 }

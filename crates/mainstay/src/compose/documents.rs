@@ -103,7 +103,7 @@ pub(super) async fn embedding_cache(
     if limit == 0 || config.corpora.values().all(|corpus| runs_here(&corpus.embedder)) {
         return Ok(None);
     }
-    let cache = EmbeddingCache::open(store.folder(), limit, clock).await;
+    let cache = EmbeddingCache::open(store.folder(), limit, store.tenant_keys(), clock).await;
     Ok(Some(cache.context("the cache of embeddings cannot be opened; its file may be deleted")?))
 }
 
