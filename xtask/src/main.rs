@@ -9,6 +9,7 @@
 
 mod check;
 mod clients;
+mod debian;
 mod failures;
 mod fuzz;
 mod manifests;

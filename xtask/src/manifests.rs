@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use mainstay_manifests::{examples, generate};
 
+use crate::debian::{files_in, unpack};
 use crate::process::{output_of, run as run_program};
 
 /// Packages of Debian and the program that is wanted of each. They are unpacked and not installed: an installed Prometheus starts
@@ -95,17 +96,6 @@ fn written(path: &Path, text: &str) -> anyhow::Result<PathBuf> {
     Ok(path.to_owned())
 }
 
-/// What is in a folder, sorted; nothing where there is none.
-fn files_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
-    paths.sort();
-    Ok(paths)
-}
-
 /// The program of a package: the machine's, else the one of Debian's package, unpacked into `cache`.
 fn tool(package: &str, program: &str, cache: &Path) -> anyhow::Result<PathBuf> {
     let usable = |path: &Path| output_of(Command::new(path).arg("--version")).is_ok();
@@ -119,20 +109,4 @@ fn tool(package: &str, program: &str, cache: &Path) -> anyhow::Result<PathBuf> {
         })?;
     }
     Ok(unpacked)
-}
-
-fn unpack(package: &str, cache: &Path) -> anyhow::Result<()> {
-    let download = tempfile::tempdir().context("cannot create a temporary folder")?;
-    let fetch =
-        || run_program(Command::new("apt-get").current_dir(&download).args(["download", "-qq", package]));
-    // The lists of a machine may be older than the archive.
-    if fetch().is_err() {
-        run_program(Command::new("apt-get").args(["update", "-qq"]))?;
-        fetch()?;
-    }
-    std::fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    for archive in files_in(download.path())? {
-        run_program(Command::new("dpkg").arg("-x").arg(archive).arg(cache))?;
-    }
-    Ok(())
 }
