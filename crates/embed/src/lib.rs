@@ -3,7 +3,7 @@
 //!
 //! [`StaticEmbedder`] turns a text into a vector by averaging one vector per token, at many megabytes a second. It was
 //! distilled from all-MiniLM-L6-v2 (`assets/README.md` says how, and what it is worth); `cargo xtask distill` makes
-//! its asset again, byte for byte.
+//! its asset again.
 
 mod cross_encoder;
 mod static_embedder;

@@ -60,7 +60,7 @@ pub fn dot(one: &[f32], other: &[f32]) -> f32 {
 
 impl StaticEmbedder {
     /// Which model it is. A change of the asset changes the name, and an index of vectors of the old is rebuilt.
-    pub const MODEL: &str = "builtin/minilm-l6-static-v1";
+    pub const MODEL: &str = "builtin/minilm-l6-static-v2";
 
     /// Numbers per vector.
     pub const DIMENSION: usize = 256;

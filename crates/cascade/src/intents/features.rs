@@ -10,7 +10,7 @@ const SHAPE: usize = 7;
 pub(super) const COUNT: usize = StaticEmbedder::DIMENSION + SHAPE + 1;
 
 /// What a model was trained with. A change of what the numbers mean changes the name.
-pub(super) const NAME: &str = "minilm-l6-static-v1+shape-v1";
+pub(super) const NAME: &str = "minilm-l6-static-v2+shape-v1";
 
 /// The numbers of a question: what it is about, from its vector, and how it is asked, from its shape. A long text with
 /// figures or code wants more of a model than a short one about the same thing.

@@ -160,7 +160,7 @@ fn library_itself() -> Caller {
 /// How much the dense channel counts where the configuration does not say: as much as its embedder is good for, as
 /// measured (docs/decisions).
 fn default_dense_weight(embedder: &sections::model_name::ModelName) -> f32 {
-    if runs_here(embedder) { 0.2 } else { DEFAULT_UPGRADED_WEIGHT }
+    if runs_here(embedder) { 0.25 } else { DEFAULT_UPGRADED_WEIGHT }
 }
 
 /// How much a transformer's vectors count where the configuration does not say; anything from 0.35 to 0.5 measures alike.

@@ -161,7 +161,7 @@ fn retrieval_is_measured_on_a_folder_without_a_server_and_leaves_nothing_behind(
     let facts = [
         ("tide", "High water is at noon."),
         ("lamp", "The lamp is lit at six."),
-        ("bell", "The bell is rung at seven."),
+        ("bell", "The bell is rung when the lamp is out."),
     ];
     let corpus: String = facts.iter().map(|(id, text)| line(id, text)).collect();
     fs::write(golden.join("corpus.jsonl"), corpus).unwrap();

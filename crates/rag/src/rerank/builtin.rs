@@ -25,7 +25,7 @@ impl BuiltinReranker {
     pub const MOST_WORDS: usize = 16;
 
     /// What each feature counts beside the score of the fusion, which counts 1. Made by `mainstay-bench train-reranker`.
-    pub const WEIGHTS: [f32; Features::COUNT] = [0.44, 0.04, 0.35, 0.32, 0.09];
+    pub const WEIGHTS: [f32; Features::COUNT] = [0.44, 0.05, 0.41, 0.32, 0.07];
 }
 
 #[async_trait]
