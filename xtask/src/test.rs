@@ -76,7 +76,7 @@ fn client_tests(workspace: &Workspace, filter: Option<&str>, steps: &mut Steps) 
         suite.env("MAINSTAY_MANIFESTS", manifests.path());
         deployment.visible_to(suite)
     };
-    steps.run("Python: openai, anthropic, langchain, dashboards", || {
+    steps.run("Python: openai, anthropic, langchain, dashboards, charts", || {
         run_program(&mut visible(clients.pytest(&suites.join("python"), filter)))
     });
     steps.run("Node: openai, anthropic, console, objects of Kubernetes", || {

@@ -117,9 +117,13 @@ enum Owner {
 }
 
 impl Owner {
-    /// JSON is YAML, whatever the value is and wherever it stands.
+    /// JSON is YAML, whatever the value is and wherever it stands, but for U+0085: Helm reads it in a string as the end of a
+    /// line. A configuration may have it in a comment.
     fn reference(&self, key: &str) -> String {
         match self {
+            Self::Product if key == "config" => {
+                "{{ .Values.config | toJson | replace \"\\u0085\" \"\\\\u0085\" }}".to_owned()
+            }
             Self::Product => format!("{{{{ .Values.{key} | toJson }}}}"),
             Self::Model(name) => format!("{{{{ index .Values.models \"{name}\" \"{key}\" | toJson }}}}"),
         }
