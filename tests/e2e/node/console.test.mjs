@@ -11,24 +11,6 @@ const rule = "Lanterns hang at the bow from dusk until dawn, and the watch trims
 
 let browser;
 
-before(async () => {
-  const documents = [
-    { doc_id: "lanterns.md", title: "Lanterns", media_type: "text/markdown", text: `# Lanterns\n\n## At night\n\n${rule}\n` },
-    { doc_id: "copy.md", title: "Lanterns, a copy", text: rule },
-    { doc_id: "<i>hostile</i>", title: hostile, text: `Lanterns and wicks. ${hostile} The oil is kept below.` },
-    ...[1, 2, 3].map((n) => ({ doc_id: `other-${n}`, text: `The cook of ship ${n} bakes bread on day ${n}.` })),
-  ];
-  const answer = await fetch(`${url}/v1/documents`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
-    body: JSON.stringify({ corpus, documents }),
-  });
-  assert.equal(answer.status, 200, await answer.clone().text());
-  browser = await chromium.launch({ executablePath: process.env.MAINSTAY_CHROMIUM });
-});
-
-after(() => browser?.close());
-
 // A browser that has seen nothing, and what it must not have done when the test is over.
 async function visit(options, steps) {
   const context = await browser.newContext({ javaScriptEnabled: false, baseURL: url, ...options });
@@ -60,6 +42,25 @@ async function ask(page, question) {
 }
 
 describe("the console's search", () => {
+  // Of this suite and not of the file, so that no browser is started, and left open, where none of its tests is asked for.
+  before(async () => {
+    const documents = [
+      { doc_id: "lanterns.md", title: "Lanterns", media_type: "text/markdown", text: `# Lanterns\n\n## At night\n\n${rule}\n` },
+      { doc_id: "copy.md", title: "Lanterns, a copy", text: rule },
+      { doc_id: "<i>hostile</i>", title: hostile, text: `Lanterns and wicks. ${hostile} The oil is kept below.` },
+      ...[1, 2, 3].map((n) => ({ doc_id: `other-${n}`, text: `The cook of ship ${n} bakes bread on day ${n}.` })),
+    ];
+    const answer = await fetch(`${url}/v1/documents`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ corpus, documents }),
+    });
+    assert.equal(answer.status, 200, await answer.clone().text());
+    browser = await chromium.launch({ executablePath: process.env.MAINSTAY_CHROMIUM });
+  });
+
+  after(() => browser?.close());
+
   test("asks strangers for a key, refuses a wrong one, and keeps the right one out of addresses and scripts", () =>
     visit({}, async (page, context) => {
       const first = await page.goto("/console/search");
