@@ -21,7 +21,6 @@ than its rounding nearly everywhere.
 """
 
 import hashlib
-
 import importlib.util
 import re
 import struct
