@@ -84,11 +84,28 @@ pub(crate) fn install_python(requirements: &Path, home: &Path) -> anyhow::Result
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"])
         .arg(requirements);
     run_program(&mut pip)?;
-    // The lock file names every package: this finds one that is missing.
-    run_program(Command::new(&python).args(["-m", "pip", "check"]))?;
+    check_packages(&python, &lock)?;
     cached.keep()?;
     Ok(python)
 }
+
+/// The lock file names every package: this finds one that is missing. What a package requires and is not needed of it stands there
+/// after [`NOT_NEEDED`], in pip's words.
+fn check_packages(python: &Path, lock: &str) -> anyhow::Result<()> {
+    let mut pip = Command::new(python);
+    let checked = pip.args(["-m", "pip", "check"]).output().context("cannot run pip")?;
+    let said = String::from_utf8_lossy(&checked.stdout);
+    let is_known = |line: &&str| {
+        lock.lines().any(|known| known.strip_prefix(NOT_NEEDED).is_some_and(|known| line.starts_with(known)))
+    };
+    let wrong: Vec<&str> = said.lines().filter(|line| !is_known(line)).collect();
+    if !checked.status.success() && (said.trim().is_empty() || !wrong.is_empty()) {
+        bail!("the packages of {} do not fit together: {}", python.display(), wrong.join("; "));
+    }
+    Ok(())
+}
+
+const NOT_NEEDED: &str = "# not needed: ";
 
 /// A `node_modules` with exactly the packages of the lock file.
 fn install_node_packages(node: &Path, npm: &Path, suite: &Path, home: &Path) -> anyhow::Result<PathBuf> {
