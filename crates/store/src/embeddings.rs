@@ -124,8 +124,8 @@ impl EmbeddingCache {
     /// Removes, and overwrites, what is kept in another form than this store's.
     async fn remove_other_form(&self) -> Result<(), StorageError> {
         let mut transaction = self.database.write().await?;
-        let sql = "DELETE FROM embeddings WHERE sealed <> $1";
-        let removed = sqlx::query(sql).bind(self.keys.is_some()).execute(&mut *transaction).await?;
+        let sql = "DELETE FROM embeddings WHERE sealed = $1";
+        let removed = sqlx::query(sql).bind(self.keys.is_none()).execute(&mut *transaction).await?;
         transaction.commit().await?;
         if removed.rows_affected() > 0 {
             self.database.empty_log().await?;
