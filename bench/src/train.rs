@@ -56,7 +56,8 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let binary = binary(&args.common)?;
     let mut sets = Vec::new();
     for folder in &args.folders {
-        let set = DataSet::read(folder)?;
+        // The product that is started for it works in a folder of its own.
+        let set = DataSet::read(&std::path::absolute(folder)?)?;
         eprintln!("{} …", set.name);
         let examples = collect(&Site::new(&binary, None)?, &set, args)?;
         sets.push((set.name, examples));
