@@ -182,6 +182,31 @@ impl Embeddings {
     }
 }
 
+/// What a model makes of a text piece by piece, instead of one vector for all of it: vectors of length 1, each of a few
+/// letters up to a few words in their place. A text of which the model knows nothing has none.
+///
+/// A question is compared with a passage by giving each of its vectors the passage's nearest (late interaction; Khattab and
+/// Zaharia, arXiv 2004.12832): a single vector says what a passage is about, these say whether it has each thing asked for.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct MultiVector {
+    /// Numbers per vector.
+    pub dimension: usize,
+    /// The vectors one after the other, in the order of the text.
+    pub values: Vec<f32>,
+}
+
+impl MultiVector {
+    /// The vectors in the order of the text.
+    pub fn vectors(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.dimension.max(1))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}
+
 /// Something that turns texts into vectors.
 #[async_trait]
 pub trait Embedder: Send + Sync {
@@ -198,6 +223,21 @@ pub trait Embedder: Send + Sync {
         purpose: EmbeddingPurpose,
         errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError>;
+
+    /// Numbers per vector of its [`MultiVector`]s; `None` where it makes none.
+    fn multi_dimension(&self) -> Option<usize> {
+        None
+    }
+
+    /// The same as [`Self::embed`], with the multi-vector of each text that is made on the way; none where the embedder makes none.
+    async fn embed_multi(
+        &self,
+        texts: &[&str],
+        purpose: EmbeddingPurpose,
+        errand: Errand<'_>,
+    ) -> Result<(Embeddings, Vec<MultiVector>), ModelError> {
+        Ok((self.embed(texts, purpose, errand).await?, Vec::new()))
+    }
 }
 
 /// What is lent embeds as its owner does.
@@ -218,6 +258,19 @@ impl<T: Embedder + ?Sized> Embedder for &T {
         errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
         (**self).embed(texts, purpose, errand).await
+    }
+
+    fn multi_dimension(&self) -> Option<usize> {
+        (**self).multi_dimension()
+    }
+
+    async fn embed_multi(
+        &self,
+        texts: &[&str],
+        purpose: EmbeddingPurpose,
+        errand: Errand<'_>,
+    ) -> Result<(Embeddings, Vec<MultiVector>), ModelError> {
+        (**self).embed_multi(texts, purpose, errand).await
     }
 }
 

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand, MultiVector};
 use mainstay_domain::{Clock, ModelError};
 use rayon::prelude::*;
-use rten::ThreadPool;
 
 use crate::encoder::{Encoder, EncoderError, Tokens};
 use crate::folder::{Folder, FolderError, Pooling};
@@ -108,26 +107,36 @@ impl Embedder for Transformer {
         self.dimension
     }
 
-    /// Runs on threads of its own. Dropping the future stops it after the run that it is in.
     async fn embed(
         &self,
         texts: &[&str],
         purpose: EmbeddingPurpose,
         errand: Errand<'_>,
     ) -> Result<Embeddings, ModelError> {
+        Ok(self.embed_multi(texts, purpose, errand).await?.0)
+    }
+
+    /// Of models whose vector of a text is the mean of those of its tokens, which were so trained to mean something each.
+    fn multi_dimension(&self) -> Option<usize> {
+        (self.pooling == Pooling::Mean).then_some(self.dimension)
+    }
+
+    /// Runs on threads of its own. Dropping the future stops it after the run that it is in.
+    async fn embed_multi(
+        &self,
+        texts: &[&str],
+        purpose: EmbeddingPurpose,
+        errand: Errand<'_>,
+    ) -> Result<(Embeddings, Vec<MultiVector>), ModelError> {
         let prefix = match purpose {
             EmbeddingPurpose::Query => &self.query_prefix,
             EmbeddingPurpose::Passage => &self.passage_prefix,
         };
         let texts: Vec<String> = texts.iter().map(|text| format!("{prefix}{text}")).collect();
-        let threads: fn() -> &'static Arc<ThreadPool> = match purpose {
-            EmbeddingPurpose::Query => threads::for_questions,
-            EmbeddingPurpose::Passage => threads::for_passages,
-        };
         let (network, dimension, pooling) = (self.network.clone(), self.dimension, self.pooling);
         let task =
             Task { model: &self.model, verb: "embed the text", deadline: errand.deadline, clock: self.clock };
-        task.run(move |wanted| network()?.embed(&texts, (dimension, pooling), threads(), wanted)).await
+        task.run(move |wanted| network()?.embed(&texts, (dimension, pooling, purpose), wanted)).await
     }
 }
 
@@ -136,48 +145,81 @@ impl Network {
     fn embed(
         &self,
         texts: &[String],
-        (dimension, pooling): (usize, Pooling),
-        threads: &Arc<ThreadPool>,
+        (dimension, pooling, purpose): (usize, Pooling, EmbeddingPurpose),
         wanted: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Option<Embeddings>, EncoderError> {
+    ) -> Result<Option<(Embeddings, Vec<MultiVector>)>, EncoderError> {
+        let threads = match purpose {
+            EmbeddingPurpose::Query => threads::for_questions(),
+            EmbeddingPurpose::Passage => threads::for_passages(),
+        };
         let tokens: Vec<Tokens> =
             texts.iter().map(|text| self.tokenizer.encode(text, self.longest)).collect();
         let runs = runs(&tokens);
-        let run = |members: &Vec<usize>| -> Result<Option<Vec<Vec<f32>>>, EncoderError> {
+        let run = |members: &Vec<usize>| -> Result<Option<Vec<Read>>, EncoderError> {
             if !wanted() {
                 return Ok(None);
             }
             let batch: Vec<&Tokens> = members.iter().map(|&member| &tokens[member]).collect();
             let output = self.encoder.run(&batch, threads)?;
             let vectors = output.rows().zip(&batch).map(|(row, tokens)| {
-                let positions = if pooling == Pooling::Cls { 1 } else { tokens.ids.len() };
-                mean(row, positions, output.width)
+                let row = row.get(..tokens.ids.len() * output.width).unwrap_or(row);
+                match pooling {
+                    Pooling::Mean => (mean(row, output.width), multi(row, output.width, purpose)),
+                    Pooling::Cls => (mean(&row[..output.width], output.width), MultiVector::default()),
+                }
             });
             Ok(Some(vectors.collect()))
         };
         let results: Vec<_> = threads.run(|| runs.par_iter().map(run).collect::<Result<_, _>>())?;
         let mut values = vec![0.0; texts.len() * dimension];
+        let mut multis = vec![MultiVector::default(); texts.len()];
         for (members, vectors) in runs.iter().zip(results) {
             let Some(vectors) = vectors else { return Ok(None) };
-            for (&member, vector) in members.iter().zip(vectors).filter(|(member, _)| !tokens[**member].blank)
-            {
+            let known = members.iter().zip(vectors).filter(|(member, _)| !tokens[**member].blank);
+            for (&member, (vector, multi)) in known {
                 values[member * dimension..][..dimension].copy_from_slice(&vector);
+                multis[member] = multi;
             }
         }
         let read = tokens.iter().map(|tokens| tokens.ids.len() as u64).sum();
-        Ok(Some(Embeddings { dimension, values, tokens: read }))
+        Ok(Some((Embeddings { dimension, values, tokens: read }, multis)))
     }
 }
 
-/// The mean over the positions of a text, brought to length 1.
-fn mean(hidden: &[f32], length: usize, width: usize) -> Vec<f32> {
-    let mut vector = vec![0.0; width];
-    for position in hidden.chunks_exact(width).take(length) {
-        vector.iter_mut().zip(position).for_each(|(sum, value)| *sum += value);
+/// What a run makes of one text: its vector, and those of its tokens.
+type Read = (Vec<f32>, MultiVector);
+
+/// The mean of vectors of `width` numbers, brought to length 1.
+fn mean(vectors: &[f32], width: usize) -> Vec<f32> {
+    let mut mean = vec![0.0; width];
+    for vector in vectors.chunks_exact(width) {
+        mean.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
     }
-    normalise(&mut vector);
-    vector
+    normalise(&mut mean);
+    mean
 }
+
+/// The vectors of the tokens of a text, without the special ones at its ends: each of a question, those of a passage with
+/// [`POOLED`] neighbours brought together.
+fn multi(tokens: &[f32], width: usize, purpose: EmbeddingPurpose) -> MultiVector {
+    let inner = tokens.get(width..tokens.len().saturating_sub(width)).unwrap_or_default();
+    let together = match purpose {
+        EmbeddingPurpose::Query => 1,
+        EmbeddingPurpose::Passage => POOLED,
+    };
+    let values = inner.chunks(together * width).flat_map(|neighbours| {
+        let each = neighbours.chunks_exact(width).flat_map(|token| {
+            let mut token = token.to_vec();
+            normalise(&mut token);
+            token
+        });
+        mean(&each.collect::<Vec<f32>>(), width)
+    });
+    MultiVector { dimension: width, values: values.collect() }
+}
+
+/// Neighbouring tokens of a passage that share a vector. Two measure as well as each alone, and take half of the space.
+const POOLED: usize = 2;
 
 #[cfg(test)]
 mod tests;

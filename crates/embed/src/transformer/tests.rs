@@ -14,12 +14,15 @@ struct Golden {
     vector: Vec<f32>,
 }
 
-async fn embed(texts: &[&str]) -> Embeddings {
+async fn embed_multi(texts: &[&str], purpose: EmbeddingPurpose) -> (Embeddings, Vec<MultiVector>) {
     let clock = Clock::system();
     let deadline = Deadline::after(&clock, Duration::from_secs(600));
-    let embedded =
-        Transformer::minilm(clock).embed(texts, EmbeddingPurpose::Passage, Errand::until(deadline)).await;
+    let embedded = Transformer::minilm(clock).embed_multi(texts, purpose, Errand::until(deadline)).await;
     embedded.expect("the built-in model runs")
+}
+
+async fn embed(texts: &[&str]) -> Embeddings {
+    embed_multi(texts, EmbeddingPurpose::Passage).await.0
 }
 
 fn cosine(one: &[f32], other: &[f32]) -> f32 {
@@ -42,6 +45,20 @@ async fn a_text_with_nothing_known_in_it_is_similar_to_nothing() {
     let embedded = embed(&["", " \n", "𓀀𓀁", "a house"]).await;
     let lengths: Vec<f32> = embedded.vectors().map(|vector| cosine(vector, vector).round()).collect();
     assert_eq!(lengths, [0.0, 0.0, 0.0, 1.0]);
+}
+
+#[tokio::test]
+async fn a_text_has_vectors_of_its_tokens_too() {
+    let texts = ["the lamp burns oil", "", "oil"];
+    let (_, asked) = embed_multi(&texts, EmbeddingPurpose::Query).await;
+    let (_, passages) = embed_multi(&texts, EmbeddingPurpose::Passage).await;
+    let counts = |multi: &[MultiVector]| multi.iter().map(|multi| multi.vectors().len()).collect::<Vec<_>>();
+    assert_eq!((counts(&asked), counts(&passages)), (vec![4, 0, 1], vec![2, 0, 1]));
+    let all = asked.iter().chain(&passages).flat_map(MultiVector::vectors);
+    assert!(all.into_iter().all(|vector| (cosine(vector, vector) - 1.0).abs() < 1e-3));
+    // The last two tokens of the passage share a vector that is near to both.
+    let (tokens, pairs): (Vec<_>, Vec<_>) = (asked[0].vectors().collect(), passages[0].vectors().collect());
+    assert!(tokens[2..].iter().all(|token| cosine(token, pairs[1]) > cosine(token, pairs[0])));
 }
 
 #[tokio::test]
