@@ -100,6 +100,8 @@ pub struct PassageScore {
     pub grams: Option<f32>,
     /// Cosine similarity of the second, better vectors, where the corpus has them.
     pub upgraded: Option<f32>,
+    /// How close it is to the question piece by piece, −1 to 1, where it was among the best and has been compared so.
+    pub multi_vector: Option<f32>,
     /// The mean of those of the passages of its document that were found, where a transformer made them.
     pub document: Option<f32>,
     /// Where it stands in the list of each channel.
@@ -119,6 +121,8 @@ pub struct ChannelRanks {
     pub grams: Option<usize>,
     /// By the second, better vectors.
     pub upgraded: Option<usize>,
+    /// By its closeness piece by piece, among the best.
+    pub multi_vector: Option<usize>,
 }
 
 /// A statement of an answer, tied to the bytes of a document that support it. Only citations whose quote was found in

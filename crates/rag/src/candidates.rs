@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use mainstay_domain::port::{RetrievalError, RetrievalQuery};
 use mainstay_domain::{ChunkId, CorpusName, DocumentId};
 
-use crate::fusion::{Fusion, fuse};
+use crate::fusion::Fusion;
 use crate::library::Library;
 use crate::search::{ChannelWeights, Found, failed, plan};
 
@@ -43,8 +43,8 @@ impl Candidates {
             None => (ranking.dense_weight, 0.0),
         };
         let (documents_of_first, grams) = (self.document_share, ranking.grams_weight);
-        let channels = self.found.weighted(ChannelWeights { first, second, documents_of_first, grams });
-        let chunks = fuse(ranking.fusion, &channels);
+        let weights = ChannelWeights { first, second, documents_of_first, grams };
+        let chunks = self.found.ranked(ranking.fusion, weights);
         let visible = chunks.iter().filter_map(|(chunk, _)| self.documents.get(chunk)).take(self.limit);
         let mut seen = HashSet::new();
         visible.filter(|document| seen.insert(*document)).collect()
@@ -67,8 +67,9 @@ impl Library {
             // Rankings are compared: one without vectors would be another question's.
             return Err(RetrievalError::Embedding(error));
         }
-        let found = self.find(&view, &plan, query).await?;
+        let mut found = self.find(&view, &plan, query).await?;
         let chunks: Vec<ChunkId> = found.chunks().into_iter().collect();
+        found.close = self.compare_closely(&plan, chunks.clone()).await?;
         let rows = self
             .documents
             .hydrate(&query.tenant, &query.corpus, &chunks)

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use mainstay_documents::{ChunkMode, ChunkOptions, MediaType};
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Errand};
+use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand, MultiVector};
 use mainstay_domain::{Caller, ChunkId, CorpusName, KeyId, TenantId};
 use mainstay_store::documents::{
     AcceptedBatch, Corpus, EventKind, EventSeq, IndexableDocument, NewChunk, RetiredRevision, Revision,
@@ -694,6 +694,7 @@ impl View {
             embedder: self.embedder.model().to_owned(),
             dimension: self.embedder.dimension(),
             channels: self.weights.channels(),
+            multi_dimension: None,
         }
     }
 }
@@ -782,16 +783,28 @@ async fn upsert(library: &Library, view: &View, mut points: Vec<Point>) -> Resul
 /// What documents are embedded for is booked to this key of their tenant: nobody waits for it who could be named.
 const LIBRARY: &str = "library";
 
-/// Embeds away from the runtime's threads: the built-in embedder computes for as long as it takes.
-pub(crate) async fn embed<'a>(
+/// The vectors of the texts.
+async fn embed<'a>(
     library: &Library,
     tenant: &TenantId,
     embedder: &Arc<dyn Embedder>,
     texts: impl Iterator<Item = &'a Searchable>,
 ) -> Result<Vec<Vec<f32>>, LibraryError> {
+    let (embeddings, _) = embed_multi(library, tenant, embedder, texts).await?;
+    Ok(embeddings.vectors().map(<[f32]>::to_vec).collect())
+}
+
+/// Embeds away from the runtime's threads: the built-in embedder computes for as long as it takes.
+pub(crate) async fn embed_multi<'a>(
+    library: &Library,
+    tenant: &TenantId,
+    embedder: &Arc<dyn Embedder>,
+    texts: impl Iterator<Item = &'a Searchable>,
+) -> Result<(Embeddings, Vec<MultiVector>), LibraryError> {
     let texts: Vec<String> = texts.map(|searchable| searchable.dense_text.clone()).collect();
     if texts.is_empty() {
-        return Ok(Vec::new());
+        let dimension = embedder.dimension().max(1);
+        return Ok((Embeddings { dimension, values: Vec::new(), tokens: 0 }, Vec::new()));
     }
     let embedder = embedder.clone();
     let deadline = library.deadline();
@@ -799,11 +812,11 @@ pub(crate) async fn embed<'a>(
     let runtime = tokio::runtime::Handle::current();
     let work = move || {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        runtime.block_on(embedder.embed(&texts, EmbeddingPurpose::Passage, Errand::paid_by(&payer, deadline)))
+        let errand = Errand::paid_by(&payer, deadline);
+        runtime.block_on(embedder.embed_multi(&texts, EmbeddingPurpose::Passage, errand))
     };
-    let embeddings = tokio::task::spawn_blocking(work)
+    tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| LibraryError::Storage("the embedder failed; please report it".to_owned()))?
-        .map_err(LibraryError::Embedding)?;
-    Ok(embeddings.vectors().map(<[f32]>::to_vec).collect())
+        .map_err(LibraryError::Embedding)
 }

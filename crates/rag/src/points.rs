@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use mainstay_documents::ChunkOptions;
+use mainstay_domain::port::MultiVector;
 use mainstay_domain::{ByteRange, ChunkId};
 use mainstay_store::documents::IndexableDocument;
 use mainstay_text::{Bm25, Terms};
@@ -71,7 +72,10 @@ impl Weights {
         let ids = pieces.iter().map(|piece| ChunkId(first.0 + piece.ordinal));
         let points = ids.zip(words).zip(vectors);
         points
-            .map(|((chunk, sparse), dense)| Point { chunk, dense, sparse, fields: fields.clone() })
+            .map(|((chunk, sparse), dense)| {
+                let multi = MultiVector::default();
+                Point { chunk, dense, sparse, multi, fields: fields.clone() }
+            })
             .collect()
     }
 }

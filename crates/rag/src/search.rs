@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mainstay_domain::citation::{ChannelRanks, PassageScore};
-use mainstay_domain::port::{EmbeddingPurpose, RetrievalError, RetrievalQuery, Retrieved, Retriever};
+use mainstay_domain::port::{
+    EmbeddingPurpose, MultiVector, RetrievalError, RetrievalQuery, Retrieved, Retriever,
+};
 use mainstay_domain::{ChunkId, CorpusName, ModelError, ModelErrorKind, Passage, TenantId};
 use mainstay_store::documents::{ChunkRow, ParentId};
 use mainstay_text::question_terms;
 use mainstay_vectors::{Accuracy, Filter, Hit, Query, Search, SparseChannel};
 
 use crate::corpus::View;
-use crate::fusion::{Channel, Scale, fuse};
+use crate::fusion::{Channel, Fusion, Scale, fuse};
 use crate::library::{Library, LibraryError};
 use crate::rerank::Stage;
 use crate::surroundings;
@@ -28,6 +30,12 @@ const PARENT_SHARE: f32 = 0.4;
 /// What the document counts of the share that a transformer's vectors have. Anything from 0.4 to 0.6 measures alike. The
 /// vectors of the static table know too little of a whole document for it: there it helps titles and harms questions.
 pub const DOCUMENT_SHARE: f32 = 0.5;
+
+/// How many of the best chunks are compared with the question piece by piece. More find nothing better.
+pub(crate) const CLOSELY: usize = 50;
+
+/// What that comparison counts beside the other channels, as a share of what the second vectors count.
+const CLOSE_SHARE: f32 = 1.0;
 
 #[async_trait]
 impl Retriever for Library {
@@ -73,9 +81,17 @@ pub(crate) struct Plan {
     /// characters.
     searches: Vec<Search>,
     /// The index of the second vectors, and what it is asked.
-    upgraded: Option<(Arc<Upgrade>, Search)>,
+    upgraded: Option<UpgradedPlan>,
     /// Why the question has no vector, so that its words alone are searched for.
     pub(crate) not_embedded: Option<ModelError>,
+}
+
+/// What the index of the second vectors is asked.
+struct UpgradedPlan {
+    upgrade: Arc<Upgrade>,
+    search: Search,
+    /// The question in pieces, for what is compared closely; empty where the embedder makes no multi-vectors.
+    question: MultiVector,
 }
 
 /// What each channel of a search finds, best first.
@@ -90,6 +106,8 @@ pub(crate) struct Found {
     filled: Vec<Hit>,
     /// What the documents of the chunks mean, by the best vectors that the corpus has.
     documents: Vec<Hit>,
+    /// How close the chunks are to the question piece by piece, of those that were compared and have a multi-vector.
+    pub(crate) close: Vec<Hit>,
     /// The share of the chunks that have a second vector.
     share: f32,
 }
@@ -112,6 +130,38 @@ impl Found {
     pub(crate) fn chunks(&self) -> HashSet<ChunkId> {
         let lists = [&self.sparse, &self.dense, &self.parents, &self.grams, &self.upgraded];
         lists.into_iter().flatten().map(|hit| hit.chunk).collect()
+    }
+
+    /// The chunks that any channel has found, best first, with the scores of the fusion. Of the best of them, how close they
+    /// are to the question counts too.
+    pub(crate) fn ranked(&self, fusion: Fusion, weights: ChannelWeights) -> Vec<(ChunkId, f32)> {
+        let channels = self.weighted(weights);
+        let ranked = fuse(fusion, &channels);
+        let hits = self.close_among(&ranked[..CLOSELY.min(ranked.len())]);
+        if hits.is_empty() {
+            return ranked;
+        }
+        let close = Channel { hits, weight: weights.second * self.share * CLOSE_SHARE };
+        let all = 1.0 + close.weight;
+        let channels = channels.into_iter().chain([close]);
+        let shares = channels.map(|channel| Channel { weight: channel.weight / all, ..channel });
+        fuse(fusion, &shares.collect::<Vec<_>>())
+    }
+
+    /// How close the best chunks are. One that has no multi-vector yet is as close as the other channels find it good:
+    /// without, a document that has just come would rank below all that came before it until its turn.
+    fn close_among(&self, best: &[(ChunkId, f32)]) -> Vec<Hit> {
+        let known: HashMap<ChunkId, f32> = self.close.iter().map(|hit| (hit.chunk, hit.score)).collect();
+        let best: Vec<Hit> = best.iter().map(|&(chunk, score)| Hit { chunk, score }).collect();
+        let compared = best.iter().filter_map(|hit| Some(Hit { score: *known.get(&hit.chunk)?, ..*hit }));
+        let compared: Vec<Hit> = compared.collect();
+        if compared.is_empty() {
+            return compared;
+        }
+        let (from, to) = (Scale::of(&best), Scale::of(&compared));
+        let waiting = best.iter().filter(|hit| !known.contains_key(&hit.chunk));
+        let waiting = waiting.map(|hit| Hit { score: to.invert(from.apply(hit.score)), ..*hit });
+        surroundings::best_first(compared.iter().copied().chain(waiting).collect())
     }
 
     /// The channels with what each counts: the first vectors give way to the second as those come, and the words count the
@@ -147,16 +197,18 @@ impl Library {
         query: &RetrievalQuery,
         depth: usize,
     ) -> Result<(Vec<Passage>, BTreeSet<ChunkId>), RetrievalError> {
-        let second = plan.upgraded.as_ref().map_or(0.0, |(upgrade, _)| upgrade.weight_for(&query.text));
+        let second = plan.upgraded.as_ref().map_or(0.0, |plan| plan.upgrade.weight_for(&query.text));
         let weights = ChannelWeights {
             first: view.dense_weight,
             second,
             documents_of_first: view.document_share,
             grams: view.grams_weight,
         };
-        let found = self.find(view, plan, query).await?;
+        let mut found = self.find(view, plan, query).await?;
         let channels = found.weighted(weights);
-        let mut ranked = fuse(view.fusion, &channels);
+        let best = fuse(view.fusion, &channels).into_iter().take(CLOSELY);
+        found.close = self.compare_closely(plan, best.map(|(chunk, _)| chunk).collect()).await?;
+        let mut ranked = found.ranked(view.fusion, weights);
         // The index may hold chunks that are gone already: the store has the last word, so a few more are asked for.
         ranked.truncate(depth + depth / 4 + 4);
         let ids: Vec<ChunkId> = ranked.iter().map(|(chunk, _)| *chunk).collect();
@@ -177,6 +229,7 @@ impl Library {
             parent: score_in(&found.parents, chunk),
             grams: score_in(&found.grams, chunk),
             upgraded: score_in(&found.upgraded, chunk),
+            multi_vector: score_in(&found.close, chunk),
             document: score_in(&found.documents, chunk).filter(|_| channels[4].weight > 0.0),
             ranks: ChannelRanks {
                 sparse: rank_in(&found.sparse, chunk),
@@ -184,6 +237,7 @@ impl Library {
                 parent: rank_in(&found.parents, chunk),
                 grams: rank_in(&found.grams, chunk),
                 upgraded: rank_in(&found.upgraded, chunk),
+                multi_vector: rank_in(&found.close, chunk),
             },
         };
         let there: BTreeSet<ChunkId> = rows.iter().map(|row| row.chunk).collect();
@@ -205,7 +259,7 @@ impl Library {
         let mut found = found.into_iter();
         let [dense, sparse, parents, grams] = [(); 4].map(|()| found.next().unwrap_or_default());
         let (upgraded, share) = match &plan.upgraded {
-            Some((upgrade, search)) => {
+            Some(UpgradedPlan { upgrade, search, .. }) => {
                 let found = self.index.search(&upgrade.namespace, vec![search.clone()]).await;
                 (found.map_err(|error| failed(error.into()))?.swap_remove(0), upgrade.share())
             }
@@ -214,11 +268,28 @@ impl Library {
         let places = self.places(query, [&dense, &upgraded, &sparse, &parents, &grams]).await?;
         let parents = surroundings::of_parents(&places, &parents);
         let filled = match &plan.upgraded {
-            Some((upgrade, _)) => filled(&upgraded, &dense, |chunk| upgrade.is_missing(chunk)),
+            Some(plan) => filled(&upgraded, &dense, |chunk| plan.upgrade.is_missing(chunk)),
             None => Vec::new(),
         };
         let documents = surroundings::of_documents(&places, if share > 0.0 { &filled } else { &dense });
-        Ok(Found { sparse, dense, parents, grams, upgraded, filled, documents, share })
+        Ok(Found { sparse, dense, parents, grams, upgraded, filled, documents, close: Vec::new(), share })
+    }
+
+    /// Compares the question with chunks piece by piece, where both have multi-vectors; closest first.
+    pub(crate) async fn compare_closely(
+        &self,
+        plan: &Plan,
+        among: Vec<ChunkId>,
+    ) -> Result<Vec<Hit>, RetrievalError> {
+        let Some(UpgradedPlan { upgrade, question, .. }) = &plan.upgraded else { return Ok(Vec::new()) };
+        if question.is_empty() || among.is_empty() {
+            return Ok(Vec::new());
+        }
+        let limit = among.len();
+        let query = Query::Multi { vector: question.clone(), among };
+        let search = Search { query, limit, filter: None };
+        let found = self.index.search(&upgrade.namespace, vec![search]).await;
+        Ok(found.map_err(|error| failed(error.into()))?.swap_remove(0))
     }
 
     /// Where the chunks stand that any channel has found.
@@ -263,14 +334,14 @@ async fn upgraded_search(
     upgrade: Option<Arc<Upgrade>>,
     query: &RetrievalQuery,
     filter: &Option<Arc<Filter>>,
-) -> Result<Option<(Arc<Upgrade>, Search)>, RetrievalError> {
+) -> Result<Option<UpgradedPlan>, RetrievalError> {
     let Some(upgrade) = upgrade else { return Ok(None) };
     let question = [query.text.as_str()];
-    match upgrade.embedder.embed(&question, EmbeddingPurpose::Query, query.errand()).await {
-        Ok(embedded) => {
+    match upgrade.embedder.embed_multi(&question, EmbeddingPurpose::Query, query.errand()).await {
+        Ok((embedded, mut multi)) => {
             let dense = Query::Dense { vector: embedded.values, accuracy: Accuracy::Indexed };
             let search = Search { query: dense, limit: depth_of(query), filter: filter.clone() };
-            Ok(Some((upgrade, search)))
+            Ok(Some(UpgradedPlan { upgrade, search, question: multi.pop().unwrap_or_default() }))
         }
         Err(error) => {
             tracing::warn!(code = error.kind.code(), "the question was not embedded for the upgraded index");

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mainstay_domain::port::Embedder;
+use mainstay_domain::port::{Embedder, MultiVector};
 use mainstay_domain::{ChunkId, CorpusName, TenantId};
 use mainstay_store::documents::{EventKind, EventSeq, IndexableDocument, Revision};
 use mainstay_vectors::{Checkpoint, IndexError, IndexSettings, Namespace, Point};
 use tokio_util::sync::CancellationToken;
 
-use crate::corpus::{OpenCorpus, Order, embed, searchables_of};
+use crate::corpus::{OpenCorpus, Order, embed_multi, searchables_of};
 use crate::fields::index_fields_of;
 use crate::library::{Library, LibraryError, UpgradeInfo};
 use crate::prepare::Searchable;
@@ -141,6 +141,7 @@ impl Upgrade {
             embedder: self.embedder.model().to_owned(),
             dimension: self.embedder.dimension(),
             channels: Vec::new(),
+            multi_dimension: self.embedder.multi_dimension(),
         }
     }
 
@@ -287,11 +288,14 @@ impl OpenCorpus {
         for part in shown.chunks(TEXTS) {
             let (began, demand) = (library.clock.instant(), library.demand());
             let texts = part.iter().map(|(_, searchable)| *searchable);
-            let vectors = embed(library, self.tenant(), &upgrade.embedder, texts).await?;
-            let points = part.iter().zip(vectors).map(|((chunk, _), dense)| Point {
+            let (vectors, multis) = embed_multi(library, self.tenant(), &upgrade.embedder, texts).await?;
+            let multis = multis.into_iter().chain(std::iter::repeat_with(MultiVector::default));
+            let vectors = vectors.vectors().zip(multis);
+            let points = part.iter().zip(vectors).map(|((chunk, _), (dense, multi))| Point {
                 chunk: *chunk,
-                dense,
+                dense: dense.to_vec(),
                 sparse: Vec::new(),
+                multi,
                 fields: fields.clone(),
             });
             let mut writer = self.writer().await;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "an unexpected failure is to be shown where it happens")]
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +11,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mainstay_documents::{ChunkOptions, Limits};
-use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand, RetrievalQuery, Retriever};
+use mainstay_domain::port::{
+    Embedder, EmbeddingPurpose, Embeddings, Errand, MultiVector, RetrievalQuery, Retriever,
+};
 use mainstay_domain::{
     ChunkId, Clock, CorpusName, Deadline, DocumentId, ModelError, Passage, ServiceTier, TenantId,
 };
@@ -59,6 +62,63 @@ impl Embedder for Wise {
             |text: &str| ["vessel", "brig", "schooner"].iter().any(|word| text.contains(word));
         let values = texts.iter().flat_map(|text| if is_about_ships(text) { [1.0, 0.0] } else { [0.0, 1.0] });
         Ok(Embeddings { dimension: 2, values: values.collect(), tokens: 0 })
+    }
+}
+
+/// Sees no difference between texts as a whole, and knows of single words which mean the same.
+struct WordByWord;
+
+impl WordByWord {
+    const DIMENSION: usize = 64;
+
+    fn multi(text: &str) -> MultiVector {
+        let words = text.split(|character: char| !character.is_alphabetic()).filter(|word| !word.is_empty());
+        let values = words.flat_map(|word| {
+            let meaning = match word {
+                "sailors" | "crew" => "people of a ship",
+                "ropes" | "rigging" => "lines of a ship",
+                other => other,
+            };
+            let mut hash = std::hash::DefaultHasher::new();
+            meaning.hash(&mut hash);
+            let bits = hash.finish();
+            (0..Self::DIMENSION).map(move |at| if bits >> at & 1 == 1 { 0.125 } else { -0.125 })
+        });
+        MultiVector { dimension: Self::DIMENSION, values: values.collect() }
+    }
+}
+
+#[async_trait]
+impl Embedder for WordByWord {
+    fn model(&self) -> &str {
+        "test/word-by-word"
+    }
+
+    fn dimension(&self) -> usize {
+        2
+    }
+
+    async fn embed(
+        &self,
+        texts: &[&str],
+        _: EmbeddingPurpose,
+        _: Errand<'_>,
+    ) -> Result<Embeddings, ModelError> {
+        Ok(Embeddings { dimension: 2, values: [0.0, 1.0].repeat(texts.len()), tokens: 0 })
+    }
+
+    fn multi_dimension(&self) -> Option<usize> {
+        Some(Self::DIMENSION)
+    }
+
+    async fn embed_multi(
+        &self,
+        texts: &[&str],
+        purpose: EmbeddingPurpose,
+        errand: Errand<'_>,
+    ) -> Result<(Embeddings, Vec<MultiVector>), ModelError> {
+        let multi = texts.iter().map(|text| Self::multi(text)).collect();
+        Ok((self.embed(texts, purpose, errand).await?, multi))
     }
 }
 
@@ -146,6 +206,10 @@ struct Site {
 
 impl Site {
     async fn open(folder: &Path, wise: Option<&Arc<Wise>>) -> Self {
+        Self::open_with(folder, wise.map(|wise| wise.clone() as Arc<dyn Embedder>)).await
+    }
+
+    async fn open_with(folder: &Path, embedder: Option<Arc<dyn Embedder>>) -> Self {
         let clock = Clock::system();
         let store = EmbeddedStore::open(DataDir::open(folder).unwrap(), clock).await.unwrap();
         let index = store.folder().subfolder("index").unwrap();
@@ -161,8 +225,8 @@ impl Site {
             grams_weight: 0.0,
             rerank: None,
             quality: QualitySettings::default(),
-            upgrade: wise.map(|wise| UpgradeSettings {
-                embedder: wise.clone(),
+            upgrade: embedder.map(|embedder| UpgradeSettings {
+                embedder,
                 weight: 0.5,
                 most_for_other_scripts: 0.5,
             }),
@@ -194,8 +258,8 @@ impl Site {
         }
     }
 
-    async fn search(&self, question: &str) -> Vec<Passage> {
-        let query = RetrievalQuery {
+    fn query(question: &str) -> RetrievalQuery {
+        RetrievalQuery {
             tenant: tenant(),
             corpus: CorpusName::unnamed(),
             text: question.to_owned(),
@@ -204,8 +268,11 @@ impl Site {
             tier: ServiceTier::default(),
             deadline: Deadline::after(&Clock::system(), Duration::from_secs(60)),
             payer: None,
-        };
-        self.library.retrieve(query).await.unwrap().passages
+        }
+    }
+
+    async fn search(&self, question: &str) -> Vec<Passage> {
+        self.library.retrieve(Self::query(question)).await.unwrap().passages
     }
 
     async fn best(&self, question: &str) -> String {
@@ -307,6 +374,34 @@ async fn a_document_that_waits_for_its_second_vectors_is_ranked_by_its_first() {
     assert_eq!(found[0].score.upgraded, None);
     // What counts is as much as for one that has them: all of 0.5, and all of the words and the first vectors.
     assert!(found[0].score.fused > 0.95, "{}", found[0].score.fused);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn the_best_passages_are_compared_word_by_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::open_with(folder.path(), Some(Arc::new(WordByWord))).await;
+    let two =
+        [("people", "The sailors of the brig slept below."), ("lines", "The rigging of the brig was new.")];
+    let two = two.map(|(id, text)| (id.to_owned(), text.to_owned()));
+    site.add(&[two.as_slice(), &documents(4..40)].concat()).await;
+    site.upgrade().await;
+    for (question, document) in [("brig ropes", "lines"), ("brig crew", "people")] {
+        let found = site.search(question).await;
+        assert_eq!(found[0].document.as_str(), document);
+        let (first, second) = (found[0].score, found[1].score);
+        assert!(first.multi_vector > Some(0.95) && second.multi_vector < Some(0.9), "{first:?} {second:?}");
+        assert_eq!((first.ranks.multi_vector, second.ranks.multi_vector), (Some(1), Some(2)));
+        assert!(first.fused <= 1.0);
+        // Whoever tries rankings on what was found sees the same order.
+        let candidates = site.library.candidates(&Site::query(question)).await.unwrap();
+        let ranked = candidates.documents(site.library.ranking_of(&CorpusName::unnamed()));
+        assert!(ranked.iter().copied().eq(found.iter().map(|passage| &passage.document)), "{ranked:?}");
+    }
+    // One that waits for its vectors stands where its words put it.
+    site.add(&[("new".to_owned(), "A crew of nine sailed the cutter.".to_owned())]).await;
+    let found = site.search("the crew of the cutter").await;
+    assert_eq!((found[0].document.as_str(), found[0].score.multi_vector), ("new", None));
     site.close().await;
 }
 

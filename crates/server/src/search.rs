@@ -111,6 +111,7 @@ struct ChannelScores {
     parent: Option<f32>,
     grams: Option<f32>,
     upgraded: Option<f32>,
+    multi_vector: Option<f32>,
     document: Option<f32>,
     rerank: Option<f32>,
 }
@@ -186,6 +187,7 @@ fn results(passages: Vec<Passage>) -> Vec<SearchResult> {
                     parent: passage.score.parent,
                     grams: passage.score.grams,
                     upgraded: passage.score.upgraded,
+                    multi_vector: passage.score.multi_vector,
                     document: passage.score.document,
                     rerank: passage.score.rerank,
                 },

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mainstay_domain::ChunkId;
+use mainstay_domain::port::MultiVector;
 use mainstay_vectors::{
     Accuracy, Checkpoint, EmbeddedIndex, EmbeddedOptions, FieldValues, Fields, Filter, Hit, IndexSettings,
     Namespace, Point, Query, Search, SparseChannel, SparseVector, VectorIndex,
@@ -33,6 +34,12 @@ const BATCH: u64 = 1_000;
 const AT_ONCE: u64 = 100_000;
 const TOP: usize = 10;
 const CANDIDATES: usize = 100;
+/// Points that are compared with a question vector by vector, of so many at most; their vectors, and the question's.
+const COMPARED: usize = 50;
+const MOST_WITH_MULTI: u64 = 10_000;
+const MULTI_DIMENSION: usize = 384;
+const MULTI_VECTORS: usize = 64;
+const MULTI_QUESTION: usize = 12;
 /// One of so many points passes a filter: half, a twentieth, a two-hundredth, and one of 500 tenants that share an index.
 const SHARES: [u64; 4] = [2, 20, 200, 500];
 
@@ -84,6 +91,44 @@ async fn measure(points: u64, folder: &Path) {
     report_memory("after searches", baseline, &index).await;
 
     replace_a_tenth(&index, points).await;
+    comparisons(&index, points.min(MOST_WITH_MULTI)).await;
+}
+
+/// Comparisons of a question with some points vector by vector, in a namespace of its own.
+async fn comparisons(index: &EmbeddedIndex, points: u64) {
+    let namespace = Namespace::new("tenant", "multi");
+    let settings =
+        IndexSettings { multi_dimension: Some(MULTI_DIMENSION), channels: Vec::new(), ..settings() };
+    index.open(&namespace, &settings).await.unwrap();
+    for first in (0..points).step_by(BATCH as usize) {
+        let with_multi = |chunk| Point {
+            sparse: Vec::new(),
+            multi: multi(&mut fastrand::Rng::with_seed(chunk), MULTI_VECTORS),
+            ..point(chunk)
+        };
+        let batch = (first..points.min(first + BATCH)).map(with_multi).collect();
+        index.upsert(&namespace, batch).await.unwrap();
+    }
+    index.optimize(&namespace).await.unwrap();
+    let mut times = Vec::new();
+    for question in 0..QUESTIONS {
+        let mut random = fastrand::Rng::with_seed(question);
+        let among = (0..COMPARED).map(|_| ChunkId(random.u64(0..points))).collect();
+        let query = Query::Multi { vector: multi(&mut random, MULTI_QUESTION), among };
+        let start = Instant::now();
+        index.search(&namespace, vec![Search { query, limit: COMPARED, filter: None }]).await.unwrap();
+        times.push(start.elapsed());
+    }
+    times.sort();
+    let at = |share: f64| milliseconds(times[((times.len() - 1) as f64 * share) as usize]);
+    println!("compare {COMPARED} of {points:<16} p50 {:>7.3} ms   p99 {:>7.3} ms", at(0.5), at(0.99));
+    let stats = index.stats(&namespace).await.unwrap();
+    println!("  {} points with multi-vectors, {} MiB on disk", stats.points, stats.bytes >> 20);
+}
+
+fn multi(random: &mut fastrand::Rng, vectors: usize) -> MultiVector {
+    let values = (0..vectors * MULTI_DIMENSION).map(|_| random.f32() - 0.5).collect();
+    MultiVector { dimension: MULTI_DIMENSION, values }
 }
 
 /// Takes the points in. More than [`AT_ONCE`] are put in order as they come, as a corpus does it: whenever a quarter of what
@@ -246,6 +291,7 @@ fn settings() -> IndexSettings {
         embedder: "bench/random".to_owned(),
         dimension: DIMENSION,
         channels: vec![SparseChannel::Bm25],
+        multi_dimension: None,
     }
 }
 
@@ -256,6 +302,7 @@ fn point(chunk: u64) -> Point {
         chunk: ChunkId(chunk),
         dense: clustered(&mut random),
         sparse: vec![(SparseChannel::Bm25, bm25)],
+        multi: MultiVector::default(),
         fields: Arc::new(fields(chunk)),
     }
 }

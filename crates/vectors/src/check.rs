@@ -2,6 +2,8 @@
 
 use std::ops::Bound;
 
+use mainstay_domain::port::MultiVector;
+
 use crate::error::IndexError;
 use crate::filter::{FieldValues, Fields, Filter};
 use crate::port::{IndexSettings, Point, Query, Search, SparseChannel};
@@ -15,9 +17,10 @@ impl IndexSettings {
         if self.channels.iter().enumerate().any(twice) {
             return Err(IndexError::InvalidSettings("one kind of sparse vector twice".to_owned()));
         }
-        match self.dimension {
-            1..=65_536 => Ok(()),
-            other => {
+        let dimensions = std::iter::once(self.dimension).chain(self.multi_dimension);
+        match dimensions.into_iter().find(|dimension| !(1..=65_536).contains(dimension)) {
+            None => Ok(()),
+            Some(other) => {
                 Err(IndexError::InvalidSettings(format!("vectors of {other} numbers, only of 1 to 65536")))
             }
         }
@@ -33,7 +36,8 @@ impl IndexSettings {
                 self.check_sparse(*channel, vector)
             })
         });
-        let fits = fits.and_then(|()| check_fields(&point.fields));
+        let fits =
+            fits.and_then(|()| self.check_multi(&point.multi)).and_then(|()| check_fields(&point.fields));
         fits.map_err(|reason| IndexError::InvalidPoint { chunk: point.chunk, reason })
     }
 
@@ -42,6 +46,7 @@ impl IndexSettings {
         let fits = match &search.query {
             Query::Dense { vector, .. } => self.check_dense(vector),
             Query::Sparse { channel, vector } => self.check_sparse(*channel, vector),
+            Query::Multi { vector, .. } => self.check_multi(vector),
         };
         fits.and_then(|()| search.filter.as_deref().map_or(Ok(()), check_filter))
             .map_err(|reason| IndexError::InvalidQuery(format!("the query does not fit: {reason}")))
@@ -53,6 +58,25 @@ impl IndexSettings {
         }
         if !vector.iter().all(|number| number.is_finite()) {
             return Err("its vector holds a number that is not finite".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_multi(&self, multi: &MultiVector) -> Result<(), String> {
+        if multi.is_empty() {
+            return Ok(());
+        }
+        let Some(dimension) = self.multi_dimension else {
+            return Err("the index has no multi-vectors".to_owned());
+        };
+        if multi.dimension != dimension || !multi.values.len().is_multiple_of(dimension) {
+            return Err(format!(
+                "its multi-vector has vectors of {} numbers, not {dimension}",
+                multi.dimension
+            ));
+        }
+        if !multi.values.iter().all(|number| number.is_finite()) {
+            return Err("its multi-vector holds a number that is not finite".to_owned());
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use mainstay_domain::ChunkId;
+use mainstay_domain::port::MultiVector;
 
 use crate::error::IndexError;
 use crate::filter::{FieldValues, Fields, Filter};
@@ -46,6 +47,8 @@ macro_rules! conformance_tests {
             a_point_that_does_not_fit_is_refused_with_its_batch,
             a_query_that_does_not_fit_is_refused,
             any_limit_is_served,
+            chunks_are_compared_vector_by_vector,
+            a_comparison_holds_after_an_optimization_and_after_closing,
             a_filter_finds_only_what_fits_it,
             a_filter_counts_only_what_fits_towards_the_limit,
             a_replaced_point_has_only_its_new_fields,
@@ -79,6 +82,7 @@ pub fn settings() -> IndexSettings {
         embedder: "test/embedder".to_owned(),
         dimension: DIMENSION,
         channels: vec![SparseChannel::Bm25, SparseChannel::Grams],
+        multi_dimension: Some(MULTI_DIMENSION),
     }
 }
 
@@ -92,6 +96,7 @@ fn point(chunk: u64, dense: [f32; DIMENSION], terms: &[u32]) -> Point {
         chunk: ChunkId(chunk),
         dense: dense.to_vec(),
         sparse: vec![(SparseChannel::Bm25, bm25)],
+        multi: MultiVector::default(),
         fields: Arc::default(),
     }
 }
@@ -302,6 +307,85 @@ pub async fn a_sparse_search_weighs_rare_terms_more(index: &dyn VectorIndex) {
     assert_eq!(hits[0].chunk.0, 9);
     assert!((hits[0].score - idf(1.0)).abs() < 1e-3, "{} instead of {}", hits[0].score, idf(1.0));
     assert!((hits[1].score - idf(9.0)).abs() < 1e-3, "{} instead of {}", hits[1].score, idf(9.0));
+}
+
+/// Numbers per vector of the multi-vectors of these tests: enough that their signs tell them apart.
+const MULTI_DIMENSION: usize = 64;
+
+/// Vectors of length 1 that are far from each other, one for each number.
+fn multi(of: &[u64]) -> MultiVector {
+    let values = of.iter().flat_map(|&seed| {
+        let mut state = seed;
+        std::iter::repeat_with(move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            if state >> 63 == 0 { 0.125 } else { -0.125 }
+        })
+        .take(MULTI_DIMENSION)
+    });
+    MultiVector { dimension: MULTI_DIMENSION, values: values.collect() }
+}
+
+fn with_multi(chunk: u64, of: &[u64]) -> Point {
+    Point { multi: multi(of), ..point(chunk, [1.0, 0.0, 0.0, 0.0], &[7]) }
+}
+
+fn compared(of: &[u64], among: &[u64]) -> Search {
+    let among = among.iter().map(|&chunk| ChunkId(chunk)).collect();
+    Search { query: Query::Multi { vector: multi(of), among }, limit: 100, filter: None }
+}
+
+/// Scenario.
+pub async fn chunks_are_compared_vector_by_vector(index: &dyn VectorIndex) {
+    let namespace = opened(index).await;
+    let points = vec![
+        with_multi(1, &[10, 11, 12]),
+        with_multi(2, &[20, 10, 22, 23]),
+        with_multi(3, &[10, 11]),
+        with_multi(4, &[]),
+    ];
+    index.upsert(&namespace, points).await.unwrap();
+    // Of those that are asked for, and have a multi-vector, however many vectors that has.
+    let hits = hits(index, &namespace, compared(&[10, 11], &[1, 2, 4, 9])).await;
+    assert_eq!(hits.iter().map(|hit| hit.chunk.0).collect::<Vec<_>>(), [1, 2]);
+    assert!((hits[0].score - 1.0).abs() < 0.02 && hits[1].score < 0.9, "{hits:?}");
+    for nothing in [compared(&[], &[1, 2]), compared(&[10], &[]), compared(&[10], &[4, 9])] {
+        assert_eq!(found(index, &namespace, nothing).await, NOTHING);
+    }
+    let first = Search { limit: 1, ..compared(&[22], &[3, 2, 1]) };
+    assert_eq!(found(index, &namespace, first).await, [2]);
+}
+
+/// Scenario.
+pub async fn a_comparison_holds_after_an_optimization_and_after_closing(index: &dyn VectorIndex) {
+    let namespace = opened(index).await;
+    let points = (0..300).map(|chunk| Point {
+        fields: point_with(chunk, &[("kind", texts(&[if chunk % 2 == 0 { "even" } else { "odd" }]))]).fields,
+        ..with_multi(chunk, &[1_000 + chunk, 2_000 + chunk])
+    });
+    index.upsert(&namespace, points.collect()).await.unwrap();
+    // One is replaced, one loses its multi-vector, one goes.
+    let replaced = vec![with_multi(7, &[5_000]), with_multi(8, &[])];
+    index.upsert(&namespace, replaced).await.unwrap();
+    index.delete(&namespace, vec![ChunkId(9)]).await.unwrap();
+    let all: Vec<u64> = (0..300).collect();
+    for _ in 0..2 {
+        let best = async |seed| hits(index, &namespace, compared(&[seed], &all)).await[0];
+        for chunk in [0, 50, 299] {
+            let hit = best(2_000 + chunk).await;
+            assert!(hit.chunk == ChunkId(chunk) && hit.score > 0.95, "{hit:?}");
+        }
+        assert_eq!(best(5_000).await.chunk, ChunkId(7));
+        for gone in [1_007, 1_008, 1_009] {
+            assert!(best(gone).await.score < 0.9);
+        }
+        let odd = Search {
+            filter: Some(Arc::new(one_of("kind", &["odd"]))),
+            ..compared(&[1_050, 1_051], &[50, 51, 52])
+        };
+        assert_eq!(found(index, &namespace, odd).await, [51]);
+        index.optimize(&namespace).await.unwrap();
+        index.close().await.unwrap();
+    }
 }
 
 /// Scenario.

@@ -109,9 +109,10 @@ pub enum IndexError {
 fn describe(settings: &IndexSettings) -> String {
     let channels: Vec<&str> = settings.channels.iter().map(|channel| channel.as_str()).collect();
     format!(
-        "embedder {:?} ({} numbers per vector; {})",
+        "embedder {:?} ({} numbers per vector; {}{})",
         settings.embedder,
         settings.dimension,
+        if settings.multi_dimension.is_some() { "multi-vectors; " } else { "" },
         if channels.is_empty() { "no keywords".to_owned() } else { channels.join(" and ") }
     )
 }

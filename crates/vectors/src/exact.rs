@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use mainstay_domain::ChunkId;
+use mainstay_domain::port::MultiVector;
 
 use crate::error::IndexError;
 use crate::port::{
@@ -125,6 +126,13 @@ impl Contents {
                 let weighted = self.weigh_by_rarity(*channel, vector);
                 Box::new(move |point| sparse_score(&weighted, sparse_of(point, *channel)))
             }
+            Query::Multi { vector, among } => {
+                Box::new(
+                    |point| {
+                        if among.contains(&point.chunk) { max_sim(vector, &point.multi) } else { 0.0 }
+                    },
+                )
+            }
         };
         let fits = |point: &&Point| search.filter.as_ref().is_none_or(|filter| filter.matches(&point.fields));
         let scored =
@@ -160,6 +168,15 @@ fn sparse_score(query: &HashMap<u32, f32>, vector: Option<&SparseVector>) -> f32
     let Some(vector) = vector else { return 0.0 };
     let products = vector.terms().iter().zip(vector.weights());
     products.filter_map(|(term, weight)| Some(query.get(term)? * weight)).sum()
+}
+
+/// The mean over the question's vectors of their similarity with the nearest; 0 where there is none.
+fn max_sim(question: &MultiVector, passage: &MultiVector) -> f32 {
+    if question.is_empty() || passage.is_empty() {
+        return 0.0;
+    }
+    let nearest = |q| passage.vectors().map(|d| dot(q, d)).fold(f32::NEG_INFINITY, f32::max);
+    question.vectors().map(nearest).sum::<f32>() / question.vectors().len() as f32
 }
 
 fn dot(one: &[f32], other: &[f32]) -> f32 {

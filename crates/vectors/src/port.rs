@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use mainstay_domain::port::MultiVector;
 use mainstay_domain::{ChunkId, CorpusName, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +110,10 @@ pub struct IndexSettings {
     pub dimension: usize,
     /// The kinds of sparse vector that points carry beside the dense one.
     pub channels: Vec<SparseChannel>,
+    /// Numbers per vector of the multi-vectors that points carry beside the dense one, 1 to 65,536; `None` where they carry
+    /// none.
+    #[serde(default)]
+    pub multi_dimension: Option<usize>,
 }
 
 /// A kind of sparse vector.
@@ -145,6 +150,8 @@ pub struct Point {
     pub dense: Vec<f32>,
     /// The sparse vectors. A channel that is missing here, or empty, is not searched for this chunk.
     pub sparse: Vec<(SparseChannel, SparseVector)>,
+    /// The multi-vector, whose vectors have [`IndexSettings::multi_dimension`] numbers. Empty where there is none.
+    pub multi: MultiVector,
     /// What searches can be narrowed by; the chunks of a document share it.
     pub fields: Arc<Fields>,
 }
@@ -179,6 +186,15 @@ pub enum Query {
         channel: SparseChannel,
         /// The question's terms with their weights.
         vector: SparseVector,
+    },
+    /// Those of some chunks that have a multi-vector, by `mean over q of max over d of q · d` with the question's vectors q
+    /// and the chunk's vectors d: MaxSim, from −1 to 1. An index may keep a chunk's vectors less exactly than it was given
+    /// them.
+    Multi {
+        /// The question's vectors.
+        vector: MultiVector,
+        /// The chunks that are compared.
+        among: Vec<ChunkId>,
     },
 }
 

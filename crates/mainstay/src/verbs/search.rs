@@ -63,7 +63,7 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
             columns.insert(5, "grams");
         }
         if is_upgraded {
-            columns.insert(3, "upgraded");
+            columns.splice(3..3, ["upgraded", "multi"]);
         }
         if reranked {
             columns.splice(1..1, ["was", "rerank"]);
@@ -87,7 +87,8 @@ pub(crate) fn run(args: SearchArgs, config: Option<&Path>) -> anyhow::Result<Exi
                 row.insert(5, number(&result["scores"]["grams"]));
             }
             if is_upgraded {
-                row.insert(3, number(&result["scores"]["upgraded"]));
+                let scores = &result["scores"];
+                row.splice(3..3, [number(&scores["upgraded"]), number(&scores["multi_vector"])]);
             }
             if reranked {
                 row.splice(1..1, [result["fused_rank"].to_string(), number(&result["scores"]["rerank"])]);

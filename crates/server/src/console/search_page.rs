@@ -278,6 +278,12 @@ fn scores(place: usize, score: &PassageScore, best: &PassageScore) -> Markup {
             score: score.upgraded,
             best: best.upgraded,
         },
+        Row {
+            channel: "Word by word",
+            rank: score.ranks.multi_vector,
+            score: score.multi_vector,
+            best: best.multi_vector,
+        },
         Row { channel: "Its document", rank: None, score: score.document, best: best.document },
         Row {
             channel: "Fused",
@@ -358,6 +364,7 @@ fn best_of(one: PassageScore, other: PassageScore) -> PassageScore {
         parent: larger(one.parent, other.parent),
         grams: larger(one.grams, other.grams),
         upgraded: larger(one.upgraded, other.upgraded),
+        multi_vector: larger(one.multi_vector, other.multi_vector),
         document: larger(one.document, other.document),
         ranks: one.ranks,
     }

@@ -12,6 +12,7 @@
 //! blocking threads, behind semaphores: a runtime worker never waits for a file or a scan, and however many requests
 //! arrive, only so many threads work.
 
+mod codes;
 mod files;
 mod operation_log;
 mod payload;

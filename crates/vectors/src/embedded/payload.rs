@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use mainstay_domain::ChunkId;
 use qdrant_edge as qdrant;
 use qdrant_edge::external::ordered_float::OrderedFloat;
 
@@ -83,6 +84,16 @@ pub(super) fn engine_filter(filter: &Filter) -> qdrant::Filter {
         }
         one => qdrant::Filter::new_must(condition(one)),
     }
+}
+
+/// A filter that leaves of some points those that fit another.
+pub(super) fn engine_filter_among(
+    points: impl Iterator<Item = ChunkId>,
+    filter: Option<&Filter>,
+) -> qdrant::Filter {
+    let among = qdrant::Condition::HasId(points.map(|chunk| qdrant::PointId::NumId(chunk.0)).collect());
+    let must = std::iter::once(among).chain(filter.map(condition)).collect();
+    qdrant::Filter { must: Some(must), ..qdrant::Filter::new() }
 }
 
 fn condition(filter: &Filter) -> qdrant::Condition {

@@ -6,15 +6,22 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mainstay_domain::ChunkId;
+use mainstay_domain::port::MultiVector;
 use qdrant_edge as qdrant;
 
 use super::EmbeddedOptions;
+use super::codes;
 use super::payload::{self, IndexedFields};
+use crate::filter::Filter;
 use crate::port::{Accuracy, Hit, IndexSettings, Point, Query, Search};
 use crate::sparse::SparseVector;
 
 /// Qdrant's name of the dense vector.
 const DENSE: &str = "dense";
+/// Qdrant's name of the codes of the multi-vector.
+const MULTI: &str = "multi";
+/// Vectors of a multi-vector, about: to guess how much so many points take.
+const MULTI_VECTORS: usize = 64;
 /// Links per point of the graph, on every level but the lowest, which has twice as many.
 const GRAPH_LINKS: usize = 16;
 /// Candidates kept while a point is linked. More make a better graph and take longer to build.
@@ -135,7 +142,17 @@ impl Shard {
         if limit == 0 || finds_nothing(&search.query) {
             return Ok(Vec::new());
         }
-        let (vector, name, params) = self.engine_query(search.query);
+        let (vector, name, params) = match search.query {
+            Query::Multi { vector, among } => {
+                let mut hits = self.compare(&vector, &among, search.filter.as_deref())?;
+                hits.truncate(search.limit);
+                return Ok(hits);
+            }
+            Query::Dense { vector, accuracy } => dense_query(vector, accuracy),
+            Query::Sparse { channel, vector } => {
+                (qdrant::VectorInternal::Sparse(engine_sparse(vector)), channel.as_str(), None)
+            }
+        };
         let nearest = qdrant::QueryEnum::Nearest(qdrant::NamedQuery::new(vector, name));
         let request = qdrant::QueryRequest {
             prefetches: Vec::new(),
@@ -149,9 +166,34 @@ impl Shard {
             with_payload: qdrant::WithPayloadInterface::Bool(false),
         };
         let found = guarded(|| engine.query(request))?;
-        let mut hits: Vec<Hit> = found.into_iter().filter_map(hit).collect();
-        hits.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.chunk.cmp(&other.chunk)));
-        Ok(hits)
+        Ok(best_first(found.into_iter().filter_map(hit).collect()))
+    }
+
+    /// Compares points with a question vector by vector. Qdrant keeps their codes; it knows nothing of what they mean.
+    fn compare(
+        &self,
+        question: &MultiVector,
+        among: &[ChunkId],
+        filter: Option<&Filter>,
+    ) -> Result<Vec<Hit>, EngineError> {
+        let request = qdrant::QueryRequest {
+            prefetches: Vec::new(),
+            query: None,
+            filter: Some(payload::engine_filter_among(among.iter().copied(), filter)),
+            score_threshold: None,
+            limit: among.len(),
+            offset: 0,
+            params: None,
+            with_vector: qdrant::WithVector::Selector(vec![MULTI.to_owned()]),
+            with_payload: qdrant::WithPayloadInterface::Bool(false),
+        };
+        let found = guarded(|| self.engine.get().query(request))?;
+        let codes =
+            found.into_iter().filter_map(|point| Some((chunk_of(point.id)?, codes_of(point.vector?)?)));
+        let (chunks, codes): (Vec<ChunkId>, Vec<Vec<u8>>) = codes.unzip();
+        let scores = codes::closeness(question, &codes);
+        let hits = chunks.into_iter().zip(scores).map(|(chunk, score)| Hit { chunk, score });
+        Ok(best_first(hits.collect()))
     }
 
     /// Writes everything to the disk, then calls `then` before anything else can be written.
@@ -213,31 +255,19 @@ impl Shard {
             vectors
                 .insert(channel.as_str().to_owned(), qdrant::VectorPersisted::Sparse(engine_sparse(vector)));
         }
+        if let Some(dimension) = self.settings.multi_dimension {
+            let codes = codes::encode(&point.multi).into_iter();
+            let mut rows: Vec<Vec<f32>> =
+                codes.map(|code| code.into_iter().map(f32::from).collect()).collect();
+            if rows.is_empty() {
+                rows.push(vec![0.0; codes::width(dimension)]);
+            }
+            vectors.insert(MULTI.to_owned(), qdrant::VectorPersisted::MultiDense(rows));
+        }
         qdrant::PointStructPersisted {
             id: qdrant::PointId::NumId(point.chunk.0),
             vector: qdrant::VectorStructPersisted::Named(vectors),
             payload: Some(payload::stored_fields(&point.fields)),
-        }
-    }
-
-    fn engine_query(
-        &self,
-        query: Query,
-    ) -> (qdrant::VectorInternal, &'static str, Option<qdrant::SearchParams>) {
-        match query {
-            Query::Dense { vector, accuracy } => {
-                let params = qdrant::SearchParams {
-                    hnsw_ef: Some(GRAPH_SEARCH_CANDIDATES),
-                    exact: accuracy == Accuracy::Exact,
-                    // Where a filter leaves few of the points, and has no links of its own, holes are stepped over.
-                    acorn: Some(qdrant::AcornSearchParams { enable: true, max_selectivity: None }),
-                    ..qdrant::SearchParams::default()
-                };
-                (qdrant::VectorInternal::Dense(vector), DENSE, Some(params))
-            }
-            Query::Sparse { channel, vector } => {
-                (qdrant::VectorInternal::Sparse(engine_sparse(vector)), channel.as_str(), None)
-            }
         }
     }
 }
@@ -288,21 +318,53 @@ fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn dense_query(
+    vector: Vec<f32>,
+    accuracy: Accuracy,
+) -> (qdrant::VectorInternal, &'static str, Option<qdrant::SearchParams>) {
+    let params = qdrant::SearchParams {
+        hnsw_ef: Some(GRAPH_SEARCH_CANDIDATES),
+        exact: accuracy == Accuracy::Exact,
+        // Where a filter leaves few of the points, and has no links of its own, holes are stepped over.
+        acorn: Some(qdrant::AcornSearchParams { enable: true, max_selectivity: None }),
+        ..qdrant::SearchParams::default()
+    };
+    (qdrant::VectorInternal::Dense(vector), DENSE, Some(params))
+}
+
 fn finds_nothing(query: &Query) -> bool {
     match query {
         Query::Dense { vector, .. } => vector.iter().all(|&number| number == 0.0),
         Query::Sparse { vector, .. } => vector.is_empty(),
+        Query::Multi { vector, among } => vector.is_empty() || among.is_empty(),
     }
+}
+
+fn best_first(mut hits: Vec<Hit>) -> Vec<Hit> {
+    hits.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.chunk.cmp(&other.chunk)));
+    hits
 }
 
 /// A hit, unless it has nothing in common with the query.
 fn hit(found: qdrant::ScoredPoint) -> Option<Hit> {
-    match found.id {
-        qdrant::PointId::NumId(chunk) if found.score != 0.0 => {
-            Some(Hit { chunk: ChunkId(chunk), score: found.score })
-        }
-        _ => None,
+    let chunk = chunk_of(found.id)?;
+    (found.score != 0.0).then_some(Hit { chunk, score: found.score })
+}
+
+fn chunk_of(id: qdrant::PointId) -> Option<ChunkId> {
+    match id {
+        qdrant::PointId::NumId(chunk) => Some(ChunkId(chunk)),
+        qdrant::PointId::Uuid(_) => None,
     }
+}
+
+/// The codes of a point, one after the other; `None` where it has none.
+fn codes_of(vector: qdrant::VectorStructInternal) -> Option<Vec<u8>> {
+    let qdrant::VectorStructInternal::Named(mut named) = vector else { return None };
+    let qdrant::VectorInternal::MultiDense(rows) = named.remove(MULTI)? else { return None };
+    let bytes: Vec<u8> = rows.flattened_vectors.into_iter().map(|byte| byte as u8).collect();
+    // What stands for none ends with 0.
+    bytes.last().is_some_and(|&divisor| divisor > 0).then_some(bytes)
 }
 
 fn engine_sparse(vector: SparseVector) -> qdrant::SparseVector {
@@ -324,10 +386,21 @@ fn shard_config(settings: &IndexSettings, options: &EmbeddedOptions) -> qdrant::
             default_segment_number: Some(SEGMENTS),
             // No limit: what is written later is merged into what is there.
             max_segment_size: Some(usize::MAX / 1024),
-            indexing_threshold: Some(kilobytes(settings, options.loose_points.get())),
+            indexing_threshold: Some(loose_kilobytes(settings, options)),
             prevent_unoptimized: None,
         })
         .wal_options(qdrant::WalOptions { segment_capacity: LOG_FILE, ..qdrant::WalOptions::default() });
+    if let Some(dimension) = settings.multi_dimension {
+        let multi = qdrant::EdgeVectorParamsBuilder::new(codes::width(dimension), qdrant::Distance::Dot)
+            .on_disk(true)
+            .datatype(qdrant::VectorStorageDatatype::Uint8)
+            .multivector_config(qdrant::MultiVectorConfig {
+                comparator: qdrant::MultiVectorComparator::MaxSim,
+            })
+            .hnsw_config(graph_config(settings, options, 0))
+            .build();
+        config = config.vector(MULTI, multi);
+    }
     for channel in &settings.channels {
         let params = qdrant::EdgeSparseVectorParamsBuilder::new()
             .on_disk(true)
@@ -355,6 +428,14 @@ fn graph_config(
         payload_m: Some(links),
         inline_storage: None,
     }
+}
+
+/// The size in kilobytes from which on points that lie loose are put in order, counted in those of their vectors that take
+/// the most.
+fn loose_kilobytes(settings: &IndexSettings, options: &EmbeddedOptions) -> usize {
+    let loose = options.loose_points.get();
+    let multi = settings.multi_dimension.map_or(0, |dimension| codes::width(dimension) * MULTI_VECTORS);
+    kilobytes(settings, loose).max(loose.saturating_mul(multi).div_ceil(1024))
 }
 
 /// The size of so many dense vectors in kilobytes, at least 1: qdrant takes 0 for no limit.

@@ -4,6 +4,8 @@ mod crash;
 mod damage;
 mod properties;
 
+use mainstay_domain::port::MultiVector;
+
 use super::*;
 use crate::filter::{FieldValues, Fields, Filter};
 use crate::port::{Accuracy, Query, SparseChannel};
@@ -36,7 +38,12 @@ fn index_in(folder: &Path) -> EmbeddedIndex {
 }
 
 fn settings() -> IndexSettings {
-    IndexSettings { embedder: "test/embedder".to_owned(), dimension: 4, channels: vec![SparseChannel::Bm25] }
+    IndexSettings {
+        embedder: "test/embedder".to_owned(),
+        dimension: 4,
+        channels: vec![SparseChannel::Bm25],
+        multi_dimension: None,
+    }
 }
 
 fn namespace() -> Namespace {
@@ -53,6 +60,7 @@ fn point(chunk: u64, version: u64) -> Point {
         chunk: ChunkId(chunk),
         dense: dense.iter().map(|number| number / length).collect(),
         sparse: vec![(SparseChannel::Bm25, words)],
+        multi: MultiVector::default(),
         fields: Arc::new(fields(&mut random)),
     }
 }
