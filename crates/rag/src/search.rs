@@ -31,8 +31,9 @@ const PARENT_SHARE: f32 = 0.4;
 /// vectors of the static table know too little of a whole document for it: there it helps titles and harms questions.
 pub const DOCUMENT_SHARE: f32 = 0.5;
 
-/// How many of the best chunks are compared with the question piece by piece. More find nothing better.
-pub(crate) const CLOSELY: usize = 50;
+/// How many of the best chunks are compared with the question piece by piece: more than a reranker reads, and of each some 4 KB
+/// are read from the index.
+const CLOSELY: usize = 50;
 
 /// What that comparison counts beside the other channels, as a share of what the second vectors count.
 const CLOSE_SHARE: f32 = 1.0;
