@@ -86,6 +86,11 @@ pub(super) fn engine_filter(filter: &Filter) -> qdrant::Filter {
     }
 }
 
+/// A filter that every point passes.
+pub(super) fn everything() -> qdrant::Filter {
+    qdrant::Filter::new_must_not(nothing())
+}
+
 /// A filter that leaves of some points those that fit another.
 pub(super) fn engine_filter_among(
     points: impl Iterator<Item = ChunkId>,

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use mainstay_domain::ChunkId;
 use mainstay_domain::port::MultiVector;
 use qdrant_edge as qdrant;
+use qdrant_edge::external::ordered_float::OrderedFloat;
 
 use super::EmbeddedOptions;
 use super::codes;
@@ -153,11 +154,17 @@ impl Shard {
                 (qdrant::VectorInternal::Sparse(engine_sparse(vector)), channel.as_str(), None)
             }
         };
+        // Deleted points are holes as well, and are stepped over only where there is a filter.
+        let filter = match &search.filter {
+            Some(filter) => Some(payload::engine_filter(filter)),
+            None if name == DENSE && self.has_graph() => Some(payload::everything()),
+            None => None,
+        };
         let nearest = qdrant::QueryEnum::Nearest(qdrant::NamedQuery::new(vector, name));
         let request = qdrant::QueryRequest {
             prefetches: Vec::new(),
             query: Some(qdrant::ScoringQuery::Vector(nearest)),
-            filter: search.filter.as_deref().map(payload::engine_filter),
+            filter,
             score_threshold: None,
             limit,
             offset: 0,
@@ -220,8 +227,7 @@ impl Shard {
         guarded(|| {
             if engine.info().points_count > options.exact_points {
                 let graph = graph_config(&self.settings, options, GRAPH_LINKS);
-                let current = engine.config().vectors.get(DENSE).and_then(|dense| dense.hnsw_config);
-                if current != Some(graph) {
+                if self.graph() != Some(graph) {
                     engine.set_vector_hnsw_config(DENSE, graph)?;
                 }
             }
@@ -229,6 +235,16 @@ impl Shard {
             Ok(())
         })?;
         Ok(())
+    }
+
+    /// How the graph is built.
+    fn graph(&self) -> Option<qdrant::HnswIndexConfig> {
+        self.engine.get().config().vectors.get(DENSE).and_then(|dense| dense.hnsw_config)
+    }
+
+    /// Whether searches go by a graph.
+    fn has_graph(&self) -> bool {
+        self.graph().is_some_and(|graph| graph.m > 0)
     }
 
     /// How many points can be found.
@@ -325,8 +341,8 @@ fn dense_query(
     let params = qdrant::SearchParams {
         hnsw_ef: Some(GRAPH_SEARCH_CANDIDATES),
         exact: accuracy == Accuracy::Exact,
-        // Where a filter leaves few of the points, and has no links of its own, holes are stepped over.
-        acorn: Some(qdrant::AcornSearchParams { enable: true, max_selectivity: None }),
+        // Points that a filter does not pass are holes in the graph: they are stepped over, however few there are.
+        acorn: Some(qdrant::AcornSearchParams { enable: true, max_selectivity: Some(OrderedFloat(1.0)) }),
         ..qdrant::SearchParams::default()
     };
     (qdrant::VectorInternal::Dense(vector), DENSE, Some(params))
