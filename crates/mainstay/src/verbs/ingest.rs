@@ -131,7 +131,15 @@ pub(crate) async fn ingest(
     };
     let mut progress = Progress { bar: terminal::byte_progress(plan.bytes, visible), summary };
     let mut sending = Sending::new(client, corpus);
-    for delivery in plan.deliveries(client.body_limit()) {
+    let mut deliveries = plan.deliveries(client.body_limit());
+    // A new corpus learns from what arrives first how long its texts are, and ranks by it: so that is always the same.
+    if let Some(first) = deliveries.next() {
+        sending.begin(first);
+        if let Some(arrival) = sending.next().await {
+            progress.account(arrival)?;
+        }
+    }
+    for delivery in deliveries {
         while sending.must_wait_for_others(&delivery) {
             let Some(arrival) = sending.next().await else { break };
             progress.account(arrival)?;
