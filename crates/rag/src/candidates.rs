@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use mainstay_domain::port::{RetrievalError, RetrievalQuery};
 use mainstay_domain::{ChunkId, CorpusName, DocumentId};
 
-use crate::fusion::Fusion;
+use crate::fusion::{Fusion, fuse};
 use crate::library::Library;
 use crate::search::{ChannelWeights, Found, failed, plan};
 
@@ -44,7 +44,8 @@ impl Candidates {
         };
         let (documents_of_first, grams) = (self.document_share, ranking.grams_weight);
         let weights = ChannelWeights { first, second, documents_of_first, grams };
-        let chunks = self.found.ranked(ranking.fusion, weights);
+        let fused = fuse(ranking.fusion, &self.found.weighted(weights));
+        let chunks = self.found.ranked(ranking.fusion, weights, fused);
         let visible = chunks.iter().filter_map(|(chunk, _)| self.documents.get(chunk)).take(self.limit);
         let mut seen = HashSet::new();
         visible.filter(|document| seen.insert(*document)).collect()

@@ -133,18 +133,21 @@ impl Found {
         lists.into_iter().flatten().map(|hit| hit.chunk).collect()
     }
 
-    /// The chunks that any channel has found, best first, with the scores of the fusion. Of the best of them, how close they
-    /// are to the question counts too.
-    pub(crate) fn ranked(&self, fusion: Fusion, weights: ChannelWeights) -> Vec<(ChunkId, f32)> {
-        let channels = self.weighted(weights);
-        let ranked = fuse(fusion, &channels);
-        let hits = self.close_among(&ranked[..CLOSELY.min(ranked.len())]);
+    /// The chunks that the channels have found, `fused` with these weights, best first. Of the best of them, how close they are
+    /// to the question counts too.
+    pub(crate) fn ranked(
+        &self,
+        fusion: Fusion,
+        weights: ChannelWeights,
+        fused: Vec<(ChunkId, f32)>,
+    ) -> Vec<(ChunkId, f32)> {
+        let hits = self.close_among(&fused[..CLOSELY.min(fused.len())]);
         if hits.is_empty() {
-            return ranked;
+            return fused;
         }
         let close = Channel { hits, weight: weights.second * self.share * CLOSE_SHARE };
         let all = 1.0 + close.weight;
-        let channels = channels.into_iter().chain([close]);
+        let channels = self.weighted(weights).into_iter().chain([close]);
         let shares = channels.map(|channel| Channel { weight: channel.weight / all, ..channel });
         fuse(fusion, &shares.collect::<Vec<_>>())
     }
@@ -152,6 +155,9 @@ impl Found {
     /// How close the best chunks are. One that has no multi-vector yet is as close as the other channels find it good:
     /// without, a document that has just come would rank below all that came before it until its turn.
     fn close_among(&self, best: &[(ChunkId, f32)]) -> Vec<Hit> {
+        if self.close.is_empty() {
+            return Vec::new();
+        }
         let known: HashMap<ChunkId, f32> = self.close.iter().map(|hit| (hit.chunk, hit.score)).collect();
         let best: Vec<Hit> = best.iter().map(|&(chunk, score)| Hit { chunk, score }).collect();
         let compared = best.iter().filter_map(|hit| Some(Hit { score: *known.get(&hit.chunk)?, ..*hit }));
@@ -207,9 +213,10 @@ impl Library {
         };
         let mut found = self.find(view, plan, query).await?;
         let channels = found.weighted(weights);
-        let best = fuse(view.fusion, &channels).into_iter().take(CLOSELY);
-        found.close = self.compare_closely(plan, best.map(|(chunk, _)| chunk).collect()).await?;
-        let mut ranked = found.ranked(view.fusion, weights);
+        let fused = fuse(view.fusion, &channels);
+        let best = fused.iter().take(CLOSELY).map(|(chunk, _)| *chunk).collect();
+        found.close = self.compare_closely(plan, best).await?;
+        let mut ranked = found.ranked(view.fusion, weights, fused);
         // The index may hold chunks that are gone already: the store has the last word, so a few more are asked for.
         ranked.truncate(depth + depth / 4 + 4);
         let ids: Vec<ChunkId> = ranked.iter().map(|(chunk, _)| *chunk).collect();
