@@ -168,7 +168,7 @@ impl Found {
         let (from, to) = (Scale::of(&best), Scale::of(&compared));
         let waiting = best.iter().filter(|hit| !known.contains_key(&hit.chunk));
         let waiting = waiting.map(|hit| Hit { score: to.invert(from.apply(hit.score)), ..*hit });
-        surroundings::best_first(compared.iter().copied().chain(waiting).collect())
+        Hit::best_first(compared.iter().copied().chain(waiting).collect())
     }
 
     /// The channels with what each counts: the first vectors give way to the second as those come, and the words count the
@@ -321,7 +321,7 @@ fn filled(upgraded: &[Hit], dense: &[Hit], is_missing: impl Fn(ChunkId) -> bool)
     let known: HashSet<ChunkId> = upgraded.iter().map(|hit| hit.chunk).collect();
     let waiting = dense.iter().filter(|hit| is_missing(hit.chunk) && !known.contains(&hit.chunk));
     let stand_in = |hit: &Hit| Hit { chunk: hit.chunk, score: to.invert(from.apply(hit.score)) };
-    surroundings::best_first(upgraded.iter().copied().chain(waiting.map(stand_in)).collect())
+    Hit::best_first(upgraded.iter().copied().chain(waiting.map(stand_in)).collect())
 }
 
 /// What the indexes are asked for a question.

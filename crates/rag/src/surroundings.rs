@@ -11,7 +11,7 @@ pub(crate) fn of_parents(places: &HashMap<ChunkId, ParentId>, parents: &[Hit]) -
     let scores: HashMap<ParentId, f32> =
         parents.iter().filter_map(|hit| Some((*places.get(&hit.chunk)?, hit.score))).collect();
     let score = |(&chunk, place)| scores.get(place).map(|&score| Hit { chunk, score });
-    best_first(places.iter().filter_map(score).collect())
+    Hit::best_first(places.iter().filter_map(score).collect())
 }
 
 /// Gives every chunk what its document means: the mean of the scores of those chunks of it that any channel has found.
@@ -34,7 +34,7 @@ pub(crate) fn of_documents(places: &HashMap<ChunkId, ParentId>, hits: &[Hit]) ->
         let document = documents.get(&place.revision).filter(|document| document.is_hit)?;
         Some(Hit { chunk, score: (document.sum / f64::from(document.chunks)) as f32 })
     };
-    best_first(places.iter().filter_map(score).collect())
+    Hit::best_first(places.iter().filter_map(score).collect())
 }
 
 /// What was found of a document.
@@ -43,12 +43,6 @@ struct Document {
     sum: f64,
     chunks: u32,
     is_hit: bool,
-}
-
-/// The hits in the order of their scores, equals in the order of their ids, so that the order is the same every time.
-pub(crate) fn best_first(mut hits: Vec<Hit>) -> Vec<Hit> {
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk.cmp(&b.chunk)));
-    hits
 }
 
 #[cfg(test)]

@@ -137,8 +137,7 @@ impl Contents {
         let fits = |point: &&Point| search.filter.as_ref().is_none_or(|filter| filter.matches(&point.fields));
         let scored =
             self.points.values().filter(fits).map(|point| Hit { chunk: point.chunk, score: score(point) });
-        let mut hits: Vec<Hit> = scored.filter(|hit| hit.score != 0.0).collect();
-        hits.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.chunk.cmp(&other.chunk)));
+        let mut hits = Hit::best_first(scored.filter(|hit| hit.score != 0.0).collect());
         hits.truncate(search.limit);
         Ok(hits)
     }

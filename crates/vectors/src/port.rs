@@ -216,6 +216,14 @@ pub struct Hit {
     pub score: f32,
 }
 
+impl Hit {
+    /// The hits in the order of their scores, equals in the order of their ids, so that the order is the same every time.
+    pub fn best_first(mut hits: Vec<Self>) -> Vec<Self> {
+        hits.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.chunk.cmp(&other.chunk)));
+        hits
+    }
+}
+
 /// The number of the last event of the relational store whose effect a flushed index contains.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -173,7 +173,7 @@ impl Shard {
             with_payload: qdrant::WithPayloadInterface::Bool(false),
         };
         let found = guarded(|| engine.query(request))?;
-        Ok(best_first(found.into_iter().filter_map(hit).collect()))
+        Ok(Hit::best_first(found.into_iter().filter_map(hit).collect()))
     }
 
     /// Compares points with a question vector by vector. Qdrant keeps their codes; it knows nothing of what they mean.
@@ -200,7 +200,7 @@ impl Shard {
         let (chunks, codes): (Vec<ChunkId>, Vec<Vec<u8>>) = codes.unzip();
         let scores = codes::closeness(question, &codes);
         let hits = chunks.into_iter().zip(scores).map(|(chunk, score)| Hit { chunk, score });
-        Ok(best_first(hits.collect()))
+        Ok(Hit::best_first(hits.collect()))
     }
 
     /// Writes everything to the disk, then calls `then` before anything else can be written.
@@ -354,11 +354,6 @@ fn finds_nothing(query: &Query) -> bool {
         Query::Sparse { vector, .. } => vector.is_empty(),
         Query::Multi { vector, among } => vector.is_empty() || among.is_empty(),
     }
-}
-
-fn best_first(mut hits: Vec<Hit>) -> Vec<Hit> {
-    hits.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.chunk.cmp(&other.chunk)));
-    hits
 }
 
 /// A hit, unless it has nothing in common with the query.
