@@ -16,6 +16,9 @@ mod streaming;
 mod ingest;
 mod search;
 
+mod index;
+mod questions;
+
 mod train;
 
 mod corpus;
@@ -51,6 +54,10 @@ enum Measure {
     Ingest(ingest::IngestArgs),
     /// How fast a hybrid search answers.
     Search(search::SearchArgs),
+    /// How many of the true neighbours the index alone finds, and how long it takes, with and without filters.
+    Index(index::IndexArgs),
+    /// What it takes to know a question again.
+    Questions(questions::QuestionsArgs),
     /// Trains the built-in reranker.
     TrainReranker(train::TrainArgs),
     /// The upstream of the gateway measures.
@@ -79,6 +86,8 @@ fn main() -> ExitCode {
         Measure::Streaming(args) => streaming::run(&args),
         Measure::Ingest(args) => ingest::run(&args),
         Measure::Search(args) => search::run(&args),
+        Measure::Index(args) => index::run(&args),
+        Measure::Questions(args) => questions::run(&args),
         Measure::TrainReranker(args) => train::run(&args),
         Measure::Upstream => upstream::run(),
         Measure::Load(args) => load::run(&args),

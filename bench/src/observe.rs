@@ -44,13 +44,15 @@ fn cpu_seconds_of(stat: &str) -> Option<f64> {
     Some((user + system) / TICKS_PER_SECOND)
 }
 
-/// Resident memory of a process in MB (10⁶ bytes): now, and the most it ever was.
+/// Resident memory of a process in MB (10⁶ bytes).
 #[derive(Clone, Copy, Serialize, Debug)]
 pub(crate) struct Memory {
     /// Now.
     pub(crate) resident_mb: f64,
     /// The most until now.
     pub(crate) peak_mb: f64,
+    /// Of what is resident now, what no file backs.
+    pub(crate) unbacked_mb: f64,
 }
 
 /// Reads the memory of a process.
@@ -62,9 +64,8 @@ pub(crate) fn memory(process: u32) -> anyhow::Result<Memory> {
         let kibibytes: f64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().ok()?;
         Some(kibibytes * 1024.0 / 1e6)
     };
-    let both = megabytes("VmRSS").zip(megabytes("VmHWM"));
-    let (resident_mb, peak_mb) = both.with_context(|| format!("cannot understand {path}"))?;
-    Ok(Memory { resident_mb, peak_mb })
+    let field = |name: &str| megabytes(name).with_context(|| format!("cannot understand {path}"));
+    Ok(Memory { resident_mb: field("VmRSS")?, peak_mb: field("VmHWM")?, unbacked_mb: field("RssAnon")? })
 }
 
 /// Percentiles of a set of times, in milliseconds.

@@ -28,14 +28,13 @@ enum Part {
     Quality,
 }
 
-/// What is measured with the whole workspace's features, so that nothing is compiled twice.
-const BUILD: [&str; 5] = ["--release", "--workspace", "--bins", "--benches", "--features"];
-const FEATURES: &str = "mainstay-vectors/testing";
+/// The product and what measures it, in one build: the product is the one that `cargo run --release` makes.
+const BUILD: [&str; 6] = ["build", "--release", "-p", "mainstay", "-p", "mainstay-bench"];
 
 /// Measures, one after the other, and prints what each finds.
 pub(crate) fn run(workspace: &Workspace, args: &MeasureArgs) -> anyhow::Result<()> {
     let mut steps = Steps::default();
-    let built = steps.run("build", || run_program(workspace.cargo().arg("build").args(BUILD).arg(FEATURES)));
+    let built = steps.run("build", || run_program(workspace.cargo().args(BUILD)));
     if !built {
         return steps.finish();
     }
@@ -49,13 +48,9 @@ pub(crate) fn run(workspace: &Workspace, args: &MeasureArgs) -> anyhow::Result<(
             steps.run(measure, || run_program(program("mainstay-bench").arg(measure).args(sizes)));
         }
         steps.run("parts", || run_program(program("mainstay").args(["bench", "--seconds", "5"])));
-        let bench = |name| {
-            let mut cargo = workspace.cargo();
-            cargo.args(["bench", "--workspace", "--features", FEATURES, "--bench", name]);
-            cargo
-        };
-        steps.run("index", || run_program(bench("index").args(["--", &args.chunks])));
-        steps.run("questions", || run_program(&mut bench("questions")));
+        let points = ["--points", &args.chunks];
+        steps.run("index", || run_program(program("mainstay-bench").arg("index").args(points)));
+        steps.run("questions", || run_program(program("mainstay-bench").arg("questions")));
     }
     if args.only != Some(Part::Speed) && !args.sets.is_empty() {
         let embedders = ["--embedder", "static", "--against-embedder", "minilm"];

@@ -1,28 +1,21 @@
-//! What the index costs: `cargo bench -p mainstay-vectors --bench index -- [points,points,…] [folder]`.
-//!
-//! Builds an index of clustered random points (256 numbers, and about 60 of 50,000 words with the frequencies of a
-//! natural language) for each number of points, and prints how fast it takes them in, how long searches take one at a time
-//! and two at a time, with and without a filter, how many of the true neighbours it finds, how long it takes to open, and
-//! how much memory and disk it needs. Not a criterion bench: one run of minutes is measured, not one function of
-//! microseconds.
-
-#![expect(clippy::print_stdout, reason = "prints its findings")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "measures real time; its arguments are its only configuration"
-)]
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed measurement")]
+//! The index alone, in process: how fast it takes in clustered random points (256 numbers, and about 60 of 50,000 words with
+//! the frequencies of a natural language), how long searches take one at a time and two at a time, with and without a filter,
+//! how many of the true neighbours they find, how long it takes to open, and how much memory and disk it needs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use anyhow::bail;
+use clap::Args;
 use mainstay_domain::ChunkId;
 use mainstay_domain::port::MultiVector;
 use mainstay_vectors::{
-    Accuracy, Checkpoint, EmbeddedIndex, EmbeddedOptions, FieldValues, Fields, Filter, Hit, IndexSettings,
+    Accuracy, Checkpoint, EmbeddedIndex, EmbeddedOptions, FieldValues, Fields, Filter, IndexSettings,
     Namespace, Point, Query, Search, SparseChannel, SparseVector, VectorIndex,
 };
+
+use crate::observe::{Memory, Percentiles, memory, now};
 
 const DIMENSION: usize = 256;
 const CLUSTERS: u64 = 200;
@@ -43,63 +36,73 @@ const MULTI_QUESTION: usize = 12;
 /// One of so many points passes a filter: half, a twentieth, a two-hundredth, and one of 500 tenants that share an index.
 const SHARES: [u64; 4] = [2, 20, 200, 500];
 
-fn main() {
-    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
-    let points = arguments.next().unwrap_or_else(|| "10000".to_owned());
-    let folder = arguments.next().map(PathBuf::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for points in points.split(',') {
-        let points = points.parse().expect("a number of points");
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = folder.clone().unwrap_or_else(|| temporary.path().to_owned());
-        runtime.block_on(measure(points, &folder.join(format!("{points}"))));
-    }
+/// How to measure.
+#[derive(Args)]
+pub(crate) struct IndexArgs {
+    /// How many points; several sizes separated by commas.
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000])]
+    points: Vec<u64>,
+    /// Where the index is made and left; without it, in a temporary folder.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
 }
 
-async fn measure(points: u64, folder: &Path) {
-    println!("== {points} points");
-    let baseline = resident();
-    let index = EmbeddedIndex::new(folder, EmbeddedOptions::default()).unwrap();
-    index.open(&namespace(), &settings()).await.unwrap();
-    ingest(&index, points).await;
-    report_memory("after the ingest", baseline, &index).await;
-    searches(&index, "before optimizing").await;
-
-    let start = Instant::now();
-    index.optimize(&namespace()).await.unwrap();
-    println!("optimize                 {:>10.2} s", start.elapsed().as_secs_f64());
-    report_memory("after optimizing", baseline, &index).await;
-    searches(&index, "optimized").await;
-    for share in SHARES {
-        filtered(&index, share).await;
+/// Measures and prints.
+pub(crate) fn run(args: &IndexArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    for &points in &args.points {
+        let temporary = tempfile::tempdir()?;
+        let folder = args.folder.as_deref().unwrap_or(temporary.path());
+        runtime.block_on(measure(points, &folder.join(points.to_string())))?;
     }
-    hop(&index).await;
+    Ok(())
+}
 
-    let start = Instant::now();
-    index.optimize(&namespace()).await.unwrap();
+async fn measure(points: u64, folder: &Path) -> anyhow::Result<()> {
+    println!("== {points} points");
+    let baseline = memory(std::process::id())?;
+    let index = EmbeddedIndex::new(folder, EmbeddedOptions::default())?;
+    index.open(&namespace(), &settings()).await?;
+    ingest(&index, points).await?;
+    report_index("after the ingest", baseline, &index).await?;
+    searches(&index, "before optimizing").await?;
+
+    let start = now();
+    index.optimize(&namespace()).await?;
+    println!("optimize                 {:>10.2} s", start.elapsed().as_secs_f64());
+    report_index("after optimizing", baseline, &index).await?;
+    searches(&index, "optimized").await?;
+    for share in SHARES {
+        filtered(&index, share).await?;
+    }
+    hop(&index).await?;
+
+    let start = now();
+    index.optimize(&namespace()).await?;
     println!("optimize, nothing to do  {:>10.2} ms", milliseconds(start.elapsed()));
-    index.close().await.unwrap();
-    report_memory_of_process("closed", baseline);
-    let start = Instant::now();
-    index.open(&namespace(), &settings()).await.unwrap();
+    index.close().await?;
+    report_memory("closed", baseline)?;
+    let start = now();
+    index.open(&namespace(), &settings()).await?;
     println!("open                     {:>10.2} ms", milliseconds(start.elapsed()));
-    report_memory_of_process("opened", baseline);
-    let start = Instant::now();
-    index.search(&namespace(), vec![dense(1, Accuracy::Indexed, TOP), words(1, TOP)]).await.unwrap();
+    report_memory("opened", baseline)?;
+    let start = now();
+    index.search(&namespace(), vec![dense(1, Accuracy::Indexed, TOP), words(1, TOP)]).await?;
     println!("first search             {:>10.2} ms", milliseconds(start.elapsed()));
-    searches(&index, "reopened").await;
-    report_memory("after searches", baseline, &index).await;
+    searches(&index, "reopened").await?;
+    report_index("after searches", baseline, &index).await?;
 
-    replace_a_tenth(&index, points).await;
-    comparisons(&index, points.min(MOST_WITH_MULTI)).await;
+    replace_a_tenth(&index, points).await?;
+    comparisons(&index, points.min(MOST_WITH_MULTI)).await?;
+    Ok(())
 }
 
 /// Comparisons of a question with some points vector by vector, in a namespace of its own.
-async fn comparisons(index: &EmbeddedIndex, points: u64) {
+async fn comparisons(index: &EmbeddedIndex, points: u64) -> anyhow::Result<()> {
     let namespace = Namespace::new("tenant", "multi");
     let settings =
         IndexSettings { multi_dimension: Some(MULTI_DIMENSION), channels: Vec::new(), ..settings() };
-    index.open(&namespace, &settings).await.unwrap();
+    index.open(&namespace, &settings).await?;
     for first in (0..points).step_by(BATCH as usize) {
         let with_multi = |chunk| Point {
             sparse: Vec::new(),
@@ -107,23 +110,23 @@ async fn comparisons(index: &EmbeddedIndex, points: u64) {
             ..point(chunk)
         };
         let batch = (first..points.min(first + BATCH)).map(with_multi).collect();
-        index.upsert(&namespace, batch).await.unwrap();
+        index.upsert(&namespace, batch).await?;
     }
-    index.optimize(&namespace).await.unwrap();
-    let mut times = Vec::new();
+    index.optimize(&namespace).await?;
+    let mut nanos = Vec::new();
     for question in 0..QUESTIONS {
         let mut random = fastrand::Rng::with_seed(question);
         let among = (0..COMPARED).map(|_| ChunkId(random.u64(0..points))).collect();
         let query = Query::Multi { vector: multi(&mut random, MULTI_QUESTION), among };
-        let start = Instant::now();
-        index.search(&namespace, vec![Search { query, limit: COMPARED, filter: None }]).await.unwrap();
-        times.push(start.elapsed());
+        let start = now();
+        index.search(&namespace, vec![Search { query, limit: COMPARED, filter: None }]).await?;
+        nanos.push(start.elapsed().as_nanos() as i64);
     }
-    times.sort();
-    let at = |share: f64| milliseconds(times[((times.len() - 1) as f64 * share) as usize]);
-    println!("compare {COMPARED} of {points:<16} p50 {:>7.3} ms   p99 {:>7.3} ms", at(0.5), at(0.99));
-    let stats = index.stats(&namespace).await.unwrap();
+    let Percentiles { p50, p99, .. } = Percentiles::of(nanos);
+    println!("compare {COMPARED} of {points:<16} p50 {p50:>7.3} ms   p99 {p99:>7.3} ms");
+    let stats = index.stats(&namespace).await?;
     println!("  {} points with multi-vectors, {} MiB on disk", stats.points, stats.bytes >> 20);
+    Ok(())
 }
 
 fn multi(random: &mut fastrand::Rng, vectors: usize) -> MultiVector {
@@ -133,21 +136,21 @@ fn multi(random: &mut fastrand::Rng, vectors: usize) -> MultiVector {
 
 /// Takes the points in. More than [`AT_ONCE`] are put in order as they come, as a corpus does it: whenever a quarter of what
 /// is there lies loose, because the time to insert one grows with the number of those.
-async fn ingest(index: &EmbeddedIndex, points: u64) {
+async fn ingest(index: &EmbeddedIndex, points: u64) -> anyhow::Result<()> {
     let mut spent = Duration::ZERO;
     let (mut flushing, mut ordering) = (Duration::ZERO, Duration::ZERO);
     let mut settled = 0;
     for first in (0..points).step_by(BATCH as usize) {
         let batch: Vec<Point> = (first..points.min(first + BATCH)).map(point).collect();
-        let start = Instant::now();
-        index.upsert(&namespace(), batch).await.unwrap();
+        let start = now();
+        index.upsert(&namespace(), batch).await?;
         let upserted = start.elapsed();
-        index.flush(&namespace(), Checkpoint(first + 1)).await.unwrap();
+        index.flush(&namespace(), Checkpoint(first + 1)).await?;
         flushing += start.elapsed() - upserted;
         let loose = first + BATCH - settled;
         if points > AT_ONCE && loose >= (AT_ONCE / 50).max(settled / 4) {
-            let start = Instant::now();
-            index.optimize(&namespace()).await.unwrap();
+            let start = now();
+            index.optimize(&namespace()).await?;
             ordering += start.elapsed();
             settled = first + BATCH;
         }
@@ -161,67 +164,81 @@ async fn ingest(index: &EmbeddedIndex, points: u64) {
         flushing.as_secs_f64(),
         ordering.as_secs_f64()
     );
+    Ok(())
 }
 
 /// Replaces a tenth of the points and puts the index in order again.
-async fn replace_a_tenth(index: &EmbeddedIndex, points: u64) {
-    let start = Instant::now();
+async fn replace_a_tenth(index: &EmbeddedIndex, points: u64) -> anyhow::Result<()> {
+    let start = now();
     for first in (0..points / 10).step_by(BATCH as usize) {
         let batch = (first..(points / 10).min(first + BATCH)).map(point).collect();
-        index.upsert(&namespace(), batch).await.unwrap();
+        index.upsert(&namespace(), batch).await?;
     }
     println!("replace a tenth          {:>10.2} s", start.elapsed().as_secs_f64());
-    searches(index, "a tenth replaced").await;
-    let start = Instant::now();
-    index.optimize(&namespace()).await.unwrap();
+    searches(index, "a tenth replaced").await?;
+    let start = now();
+    index.optimize(&namespace()).await?;
     println!("optimize again           {:>10.2} s", start.elapsed().as_secs_f64());
-    searches(index, "optimized again").await;
+    searches(index, "optimized again").await?;
+    Ok(())
 }
 
-async fn searches(index: &EmbeddedIndex, state: &str) {
+async fn searches(index: &EmbeddedIndex, state: &str) -> anyhow::Result<()> {
     let of = |question| vec![dense(question, Accuracy::Indexed, CANDIDATES)];
-    one_at_a_time(index, state, "dense", of).await;
+    one_at_a_time(index, state, "dense", of).await?;
     one_at_a_time(index, state, "dense, exact", |question| {
         vec![dense(question, Accuracy::Exact, CANDIDATES)]
     })
-    .await;
-    one_at_a_time(index, state, "sparse", |question| vec![words(question, CANDIDATES)]).await;
+    .await?;
+    one_at_a_time(index, state, "sparse", |question| vec![words(question, CANDIDATES)]).await?;
     let both = |question| vec![dense(question, Accuracy::Indexed, CANDIDATES), words(question, CANDIDATES)];
-    one_at_a_time(index, state, "both", both).await;
-    two_at_a_time(index, state, both).await;
-    recall(index, state).await;
+    one_at_a_time(index, state, "both", both).await?;
+    two_at_a_time(index, state, both).await?;
+    recall(index, state).await?;
+    Ok(())
 }
 
-async fn one_at_a_time(index: &EmbeddedIndex, state: &str, kind: &str, of: impl Fn(u64) -> Vec<Search>) {
-    let mut times = Vec::new();
+async fn one_at_a_time(
+    index: &EmbeddedIndex,
+    state: &str,
+    kind: &str,
+    of: impl Fn(u64) -> Vec<Search>,
+) -> anyhow::Result<()> {
+    let mut nanos = Vec::new();
     for question in 0..QUESTIONS {
         let searches = of(question);
-        let start = Instant::now();
-        index.search(&namespace(), searches).await.unwrap();
-        times.push(start.elapsed());
+        let start = now();
+        index.search(&namespace(), searches).await?;
+        nanos.push(start.elapsed().as_nanos() as i64);
     }
-    times.sort();
-    let at = |share: f64| milliseconds(times[((times.len() - 1) as f64 * share) as usize]);
-    println!("{kind:<14}{state:<20} p50 {:>7.3} ms   p99 {:>7.3} ms", at(0.5), at(0.99));
+    let Percentiles { p50, p99, .. } = Percentiles::of(nanos);
+    println!("{kind:<14}{state:<20} p50 {p50:>7.3} ms   p99 {p99:>7.3} ms");
+    Ok(())
 }
 
-async fn two_at_a_time(index: &EmbeddedIndex, state: &str, of: impl Fn(u64) -> Vec<Search>) {
+async fn two_at_a_time(
+    index: &EmbeddedIndex,
+    state: &str,
+    of: impl Fn(u64) -> Vec<Search>,
+) -> anyhow::Result<()> {
     let half = async |remainder: u64| {
         for question in (remainder..QUESTIONS).step_by(2) {
-            index.search(&namespace(), of(question)).await.unwrap();
+            index.search(&namespace(), of(question)).await?;
         }
+        anyhow::Ok(())
     };
-    let start = Instant::now();
-    tokio::join!(half(0), half(1));
+    let start = now();
+    tokio::try_join!(half(0), half(1))?;
     println!(
         "{:<14}{state:<20} {:>7.0} searches/s",
         "both, two",
         QUESTIONS as f64 / start.elapsed().as_secs_f64()
     );
+    Ok(())
 }
 
 /// Hybrid searches through a filter that one of so many points passes.
-async fn filtered(index: &EmbeddedIndex, one_of: u64) {
+async fn filtered(index: &EmbeddedIndex, one_of: u64) -> anyhow::Result<()> {
     let state = format!("filtered to 1/{one_of}");
     let through = |search: Search, question: u64| Search {
         filter: Some(Arc::new(Filter::OneOf {
@@ -235,51 +252,60 @@ async fn filtered(index: &EmbeddedIndex, one_of: u64) {
             .map(|search| through(search, question))
             .to_vec()
     };
-    one_at_a_time(index, &state, "both", both).await;
-    recall_of(index, &state, |question, accuracy| through(dense(question, accuracy, TOP), question)).await;
+    one_at_a_time(index, &state, "both", both).await?;
+    recall_of(index, &state, |question, accuracy| through(dense(question, accuracy, TOP), question)).await?;
+    Ok(())
 }
 
-async fn recall(index: &EmbeddedIndex, state: &str) {
-    recall_of(index, state, |question, accuracy| dense(question, accuracy, TOP)).await;
+async fn recall(index: &EmbeddedIndex, state: &str) -> anyhow::Result<()> {
+    recall_of(index, state, |question, accuracy| dense(question, accuracy, TOP)).await?;
+    Ok(())
 }
 
-async fn recall_of(index: &EmbeddedIndex, state: &str, of: impl Fn(u64, Accuracy) -> Search) {
+async fn recall_of(
+    index: &EmbeddedIndex,
+    state: &str,
+    of: impl Fn(u64, Accuracy) -> Search,
+) -> anyhow::Result<()> {
     let (mut found, mut expected) = (0, 0);
     for question in 0..QUESTIONS {
         let searches = vec![of(question, Accuracy::Exact), of(question, Accuracy::Indexed)];
-        let [exact, indexed] =
-            <[Vec<Hit>; 2]>::try_from(index.search(&namespace(), searches).await.unwrap()).unwrap();
+        let hits = index.search(&namespace(), searches).await?;
+        let [exact, indexed] = hits.as_slice() else { bail!("two searches gave {} lists", hits.len()) };
         expected += exact.len();
         found += exact.iter().filter(|hit| indexed.iter().any(|other| other.chunk == hit.chunk)).count();
     }
     println!("{:<14}{state:<20} {:>7.4}", "recall@10", found as f64 / expected as f64);
+    Ok(())
 }
 
 /// What it costs to do the work on a blocking thread: a search that finds nothing.
-async fn hop(index: &EmbeddedIndex) {
-    let mut times = Vec::new();
+async fn hop(index: &EmbeddedIndex) -> anyhow::Result<()> {
+    let mut nanos = Vec::new();
     for _ in 0..2_000 {
-        let start = Instant::now();
-        index.search(&namespace(), Vec::new()).await.unwrap();
-        times.push(start.elapsed());
+        let start = now();
+        index.search(&namespace(), Vec::new()).await?;
+        nanos.push(start.elapsed().as_nanos() as i64);
     }
-    times.sort();
-    println!("hop to a blocking thread       p50 {:>7.1} us", times[times.len() / 2].as_secs_f64() * 1e6);
+    println!("hop to a blocking thread       p50 {:>7.1} us", Percentiles::of(nanos).p50 * 1e3);
+    Ok(())
 }
 
-async fn report_memory(moment: &str, baseline: u64, index: &EmbeddedIndex) {
-    report_memory_of_process(moment, baseline);
-    let stats = index.stats(&namespace()).await.unwrap();
+async fn report_index(moment: &str, baseline: Memory, index: &EmbeddedIndex) -> anyhow::Result<()> {
+    report_memory(moment, baseline)?;
+    let stats = index.stats(&namespace()).await?;
     println!("  {} points in {} segments, {} MiB on disk", stats.points, stats.segments, stats.bytes >> 20);
+    Ok(())
 }
 
-fn report_memory_of_process(moment: &str, baseline: u64) {
-    let (all, own) = (resident(), own_memory());
+fn report_memory(moment: &str, baseline: Memory) -> anyhow::Result<()> {
+    let now = memory(std::process::id())?;
     println!(
-        "memory {moment:<18} {:>7} MiB more than at the start, of it {} MiB not backed by files",
-        all.saturating_sub(baseline) >> 20,
-        own >> 20
+        "memory {moment:<18} {:>7.0} MB more than at the start, {:.0} MB not backed by files",
+        now.resident_mb - baseline.resident_mb,
+        now.unbacked_mb
     );
+    Ok(())
 }
 
 fn namespace() -> Namespace {
@@ -349,19 +375,4 @@ fn word(random: &mut fastrand::Rng) -> u32 {
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-/// Resident memory of this process in bytes, where the system tells it.
-fn resident() -> u64 {
-    status("VmRSS:")
-}
-
-fn own_memory() -> u64 {
-    status("RssAnon:")
-}
-
-fn status(key: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(key));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) << 10
 }

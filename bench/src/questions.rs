@@ -1,20 +1,12 @@
-//! What it costs to know a question again: `cargo bench --workspace --bench questions -- [questions,questions,…]`.
-//!
-//! Fills a cache with so many answered questions of one tenant, a thousand of each kind, which is as many as one look-up compares
-//! with, and prints how long a question takes that was asked word for word, one that means the same, and one that is new, one at
-//! a time; how long the slowest takes while the questions of a former version of the documents go; and how much memory a question
-//! takes. Not a criterion bench: what is measured is a state of a million questions, not one function.
-
-#![expect(clippy::print_stdout, reason = "prints its findings")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "measures real time; its arguments are its only configuration"
-)]
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed measurement")]
+//! What it costs to know a question again. A cache is filled with so many answered questions of one tenant, a thousand of each
+//! kind, which is as many as one look-up compares with; then questions are asked one at a time: word for word, in other words,
+//! and new ones.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use anyhow::{Context, ensure};
+use clap::Args;
 use mainstay_cache::{
     AnswerCache, CacheSettings, CachedAnswer, Found, Layer, Mode, Partition, Surroundings, Wish,
 };
@@ -22,6 +14,9 @@ use mainstay_domain::chat::{
     AssistantMessage, ChatRequest, Choice, Completion, Extra, FinishReason, Message, Role,
 };
 use mainstay_domain::{Clock, Deadline, NanoUsd, TenantId};
+
+use crate::observe::{Percentiles, memory, now};
+use crate::report::Table;
 
 /// Questions of one kind: less than one look-up compares with at most.
 const OF_A_KIND: usize = 1_000;
@@ -34,20 +29,36 @@ const LEAST: usize = 200;
 /// Room for all of them, and for their answers.
 const BYTES: u64 = 16 << 30;
 
-fn main() {
-    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
-    let sizes = arguments.next().unwrap_or_else(|| "1000,10000,100000,1000000".to_owned());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    println!(
-        "questions | exact p50/p99 µs | alike p50/p99 µs | new p50/p99 µs | slowest of a new version ms | bytes each"
-    );
-    for size in sizes.split(',') {
-        runtime.block_on(measure(size.parse().expect("a number of questions")));
-    }
+/// How to measure.
+#[derive(Args)]
+pub(crate) struct QuestionsArgs {
+    /// How many questions are known; several sizes separated by commas.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000, 1_000_000])]
+    known: Vec<usize>,
 }
 
-async fn measure(questions: usize) {
-    let before = resident();
+/// Measures and prints.
+pub(crate) fn run(args: &QuestionsArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut table = Table::new(&[
+        "questions",
+        "word for word, p50 / p99 µs",
+        "in other words, p50 / p99 µs",
+        "new, p50 / p99 µs",
+        "slowest while those of a former version go, ms",
+        "bytes each",
+    ]);
+    for &known in &args.known {
+        eprintln!("{known} questions …");
+        table.row(runtime.block_on(measure(known))?);
+    }
+    table.print();
+    Ok(())
+}
+
+/// A row of the table.
+async fn measure(questions: usize) -> anyhow::Result<[String; 6]> {
+    let before = memory(std::process::id())?.resident_mb;
     let clock = Clock::system();
     let day = Duration::from_secs(86_400);
     let settings = CacheSettings {
@@ -60,44 +71,45 @@ async fn measure(questions: usize) {
     let site = Site { cache: AnswerCache::new(BYTES, clock), settings, clock };
     // Enough of them are asked otherwise as well that what means the same is believed, and others are not.
     for number in 0..questions {
-        site.ask(1, number, "does").await;
+        site.ask(1, number, "does").await?;
         if number < ASKED_OTHERWISE {
-            site.ask(1, number, "will").await;
+            site.ask(1, number, "will").await?;
         }
     }
-    let bytes = (resident() - before) / questions;
+    let bytes = (memory(std::process::id())?.resident_mb - before) * 1e6 / questions as f64;
     let mut random = fastrand::Rng::with_seed(7);
     let mut timed = async |version, verb: &str, expected: Option<Layer>| {
-        let mut times = Vec::with_capacity(MEASURED);
+        let mut nanos = Vec::with_capacity(MEASURED);
         for _ in 0..MEASURED {
             let number = random.usize(..questions);
-            let began = Instant::now();
-            let layer = site.ask(version, number, verb).await;
+            let began = now();
+            let layer = site.ask(version, number, verb).await?;
             let took = began.elapsed();
             if layer == expected {
-                times.push(took);
+                nanos.push(took.as_nanos() as i64);
             }
         }
         // Of those in other words, the ones that are too like other questions are asked; how many says the test of the pairs.
-        assert!(times.len() >= LEAST, "{} of {MEASURED} of {expected:?}", times.len());
-        times.sort_unstable();
-        times
+        ensure!(nanos.len() >= LEAST, "{} of {MEASURED} of {expected:?}", nanos.len());
+        Ok(nanos)
     };
-    let exact = timed(1, "does", Some(Layer::Exact)).await;
-    let alike = timed(1, "would", Some(Layer::Semantic)).await;
-    let new = timed(1, "in which years of all may", None).await;
-    let after = timed(2, "does", None).await;
-    let micros = |times: &[Duration], share: f64| {
-        times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6
+    let exact = timed(1, "does", Some(Layer::Exact)).await?;
+    let alike = timed(1, "would", Some(Layer::Semantic)).await?;
+    let new = timed(1, "in which years of all may", None).await?;
+    let after = timed(2, "does", None).await?;
+    let slowest = after.iter().max().copied().unwrap_or_default() as f64 / 1e6;
+    let both = |nanos| {
+        let Percentiles { p50, p99, .. } = Percentiles::of(nanos);
+        format!("{:.0} / {:.0}", p50 * 1e3, p99 * 1e3)
     };
-    let both = |times: &[Duration]| format!("{:.0} / {:.0}", micros(times, 0.5), micros(times, 0.99));
-    println!(
-        "{questions} | {} | {} | {} | {:.2} | {bytes}",
-        both(&exact),
-        both(&alike),
-        both(&new),
-        micros(&after, 1.0) / 1e3
-    );
+    Ok([
+        questions.to_string(),
+        both(exact),
+        both(alike),
+        both(new),
+        format!("{slowest:.2}"),
+        format!("{bytes:.0}"),
+    ])
 }
 
 struct Site {
@@ -108,7 +120,7 @@ struct Site {
 
 impl Site {
     /// Asks, and answers where nothing is known; which layer knew it.
-    async fn ask(&self, documents: u64, number: usize, verb: &str) -> Option<Layer> {
+    async fn ask(&self, documents: u64, number: usize, verb: &str) -> anyhow::Result<Option<Layer>> {
         let question = &question(number, verb);
         let request = ChatRequest {
             model: "support".to_owned(),
@@ -118,15 +130,17 @@ impl Site {
         let tenant = TenantId::new("t");
         let surroundings =
             Surroundings { tenant: &tenant, assistant: "a", documents, tier: None, user: None, intent: None };
-        let (partition, _) = Partition::of(&request, &surroundings).unwrap();
+        let (partition, _) =
+            Partition::of(&request, &surroundings).context("the question has no partition")?;
         let deadline = Deadline::after(&self.clock, Duration::from_secs(5));
-        match self.cache.find(&self.settings, partition, question, Wish::default(), deadline).await.unwrap() {
+        let found = self.cache.find(&self.settings, partition, question, Wish::default(), deadline).await;
+        Ok(match found.context("the cache did not look")? {
             Found::Answer(_, layer) => Some(layer),
             Found::Nothing(inquiry) => {
                 inquiry.answered(Some(answer(number, self.clock)));
                 None
             }
-        }
+        })
     }
 }
 
@@ -176,10 +190,4 @@ fn answer(number: usize, clock: Clock) -> CachedAnswer {
         cost: NanoUsd::new(100),
         at: clock.now(),
     }
-}
-
-/// Bytes of memory that the process has.
-fn resident() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
 }
