@@ -19,6 +19,7 @@ mod search;
 mod index;
 mod questions;
 
+mod tagger;
 mod train;
 
 mod corpus;
@@ -58,6 +59,10 @@ enum Measure {
     Index(index::IndexArgs),
     /// What it takes to know a question again.
     Questions(questions::QuestionsArgs),
+    /// How much of what is personal in texts is found.
+    Personal(tagger::PersonalArgs),
+    /// Trains the built-in tagger of names.
+    TrainTagger(tagger::TaggerArgs),
     /// Trains the built-in reranker.
     TrainReranker(train::TrainArgs),
     /// The upstream of the gateway measures.
@@ -88,6 +93,8 @@ fn main() -> ExitCode {
         Measure::Search(args) => search::run(&args),
         Measure::Index(args) => index::run(&args),
         Measure::Questions(args) => questions::run(&args),
+        Measure::Personal(args) => tagger::measure(&args),
+        Measure::TrainTagger(args) => tagger::train(&args),
         Measure::TrainReranker(args) => train::run(&args),
         Measure::Upstream => upstream::run(),
         Measure::Load(args) => load::run(&args),

@@ -36,6 +36,15 @@ pub(crate) fn analyse(data: &[u8]) {
         assert!((0.0..=1.0).contains(&detection.confidence));
     }
     let _ = (detect_reliably(&text), QuestionKind::of(&text), is_asked(&text), numbers(&text));
+    hide(&text);
+}
+
+/// What is personal in any text is found in order, at characters, and taken out.
+fn hide(text: &str) {
+    let found = mainstay_pii::find(text);
+    assert!(found.is_sorted_by(|one, other| one.range.end <= other.range.start));
+    assert!(found.iter().all(|finding| !text[finding.range.clone()].is_empty()));
+    assert_eq!(mainstay_pii::scrub(&[text]).len(), 1);
 }
 
 fn check(terms: &Terms) {

@@ -46,6 +46,8 @@ enum Chore {
     Distill(models::ModelArgs),
     /// Makes the built-in transformer anew and compares it with the one that is compiled in.
     Quantise(models::ModelArgs),
+    /// Makes the lists of names anew that personal data is found by, and compares them with those that are compiled in.
+    Names(models::ModelArgs),
     /// What becomes of every fault of a provider, into docs/failures.md, with the real binary.
     Failures(failures::FailuresArgs),
     /// A fuzzer looks for bytes that break what the parsers promise. It needs a C++ compiler.
@@ -73,6 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Chore::Test(args) => test::run(&workspace, &args),
         Chore::Distill(args) => models::run(&workspace, &models::STATIC_TABLE, &args),
         Chore::Quantise(args) => models::run(&workspace, &models::TRANSFORMER, &args),
+        Chore::Names(args) => models::run(&workspace, &models::NAMES, &args),
         Chore::Failures(args) => failures::run(&workspace, &args),
         Chore::Fuzz(args) => fuzz::run(&workspace, &args),
         Chore::Measure(args) => measure::run(&workspace, &args),

@@ -1,5 +1,5 @@
-//! `cargo xtask distill` and `cargo xtask quantise`: the built-in embedding models, made anew from all-MiniLM-L6-v2 and
-//! compared with those that are compiled in.
+//! `cargo xtask distill` and `cargo xtask quantise`: the built-in embedding models, made anew from all-MiniLM-L6-v2; and
+//! `cargo xtask names`: the lists of names that personal data is found by. All are compared with those that are compiled in.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,6 +27,8 @@ pub(crate) struct Recipe {
     script: &'static str,
     /// The asset that teaches the model, and the Debian packages (of bookworm) whose texts it is taught with.
     school: Option<(&'static str, &'static [&'static str])>,
+    /// Where the assets are.
+    folder: &'static str,
     /// What the script writes, the asset that it becomes, and whether every machine makes the same bytes of it.
     assets: &'static [(&'static str, &'static str, Sameness)],
 }
@@ -47,6 +49,7 @@ pub(crate) const STATIC_TABLE: Recipe = Recipe {
         TRANSFORMER_ASSET,
         &["wordnet-base", "postgresql-doc-15", "python3.11-doc", "sqlite3-doc"],
     )),
+    folder: EMBED_ASSETS,
     assets: &[
         ("table.bin", "minilm-l6-static.bin", Sameness::Table),
         ("vocabulary.txt", "minilm-l6-vocabulary.txt", Sameness::Bytes),
@@ -57,8 +60,19 @@ pub(crate) const STATIC_TABLE: Recipe = Recipe {
 pub(crate) const TRANSFORMER: Recipe = Recipe {
     script: "quantise.py",
     school: None,
+    folder: EMBED_ASSETS,
     assets: &[("model.onnx", TRANSFORMER_ASSET, Sameness::Bytes)],
 };
+
+/// Names of people and places. Seconds.
+pub(crate) const NAMES: Recipe = Recipe {
+    script: "names.py",
+    school: None,
+    folder: "crates/pii/assets",
+    assets: &[("names.bin", "names.bin", Sameness::Bytes)],
+};
+
+const EMBED_ASSETS: &str = "crates/embed/assets";
 
 /// Makes a model, in a Python environment of its own under the target folder.
 pub(crate) fn run(workspace: &Workspace, recipe: &Recipe, args: &ModelArgs) -> anyhow::Result<()> {
@@ -66,7 +80,7 @@ pub(crate) fn run(workspace: &Workspace, recipe: &Recipe, args: &ModelArgs) -> a
     let cache = workspace.target.join("models");
     let python = install_python(&recipes.join("requirements.txt"), &cache.join("python"))?;
     let out = cache.join("out");
-    let assets = workspace.root.join("crates/embed/assets");
+    let assets = workspace.root.join(recipe.folder);
     let mut script = Command::new(python);
     script.arg("-B").arg(recipes.join(recipe.script)).arg(&out);
     if let Some((teacher, packages)) = recipe.school {
