@@ -48,6 +48,9 @@ pub struct Passage {
     pub parent_range: ByteRange,
     /// The parent's text, exactly the bytes of `parent_range`.
     pub parent_text: String,
+    /// Its language, as documents name it, where that is known.
+    #[serde(skip)]
+    pub language: Option<String>,
     /// Why it was found.
     pub score: PassageScore,
 }
@@ -68,6 +71,7 @@ impl Passage {
             parent_range: range,
             parent_text: text.clone(),
             text,
+            language: None,
             score: PassageScore::default(),
         }
     }

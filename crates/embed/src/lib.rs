@@ -20,5 +20,5 @@ mod wordpiece;
 
 pub use cross_encoder::CrossEncoder;
 pub use folder::{FolderError, Pooling};
-pub use static_embedder::{StaticEmbedder, TokenVectors, dot};
+pub use static_embedder::{StaticEmbedder, dot};
 pub use transformer::{FolderOptions, Transformer};

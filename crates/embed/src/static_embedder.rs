@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use mainstay_domain::ModelError;
 use mainstay_domain::port::{Embedder, EmbeddingPurpose, Embeddings, Errand};
+use rayon::prelude::*;
 
 use crate::table::TokenTable;
 use crate::vector::normalise;
@@ -18,31 +19,6 @@ use crate::wordpiece::WordPiece;
 pub struct StaticEmbedder {
     tokenizer: &'static WordPiece,
     table: TokenTable,
-}
-
-/// The vectors of the tokens of a text.
-#[derive(Clone, PartialEq, Debug)]
-pub struct TokenVectors {
-    /// How much each token says: the length of its vector in the table, small for words that are everywhere.
-    weights: Vec<f32>,
-    /// The vectors, each of length 1.
-    values: Vec<f32>,
-}
-
-impl TokenVectors {
-    /// How far the other text has every token of this one, or one like it: the greatest cosine of each token with one
-    /// of the other's, 0 where none is positive, weighted by what the token says. 0 to 1.
-    pub fn likeness(&self, other: &Self) -> f32 {
-        let total: f32 = self.weights.iter().sum();
-        let nearest = |vector: &[f32]| {
-            let vectors = other.values.chunks_exact(StaticEmbedder::DIMENSION);
-            vectors.map(|other| dot(vector, other)).fold(0.0, f32::max)
-        };
-        let vectors = self.values.chunks_exact(StaticEmbedder::DIMENSION);
-        let found: f32 =
-            self.weights.iter().zip(vectors).map(|(weight, vector)| weight * nearest(vector)).sum();
-        if total > 0.0 { (found / total).min(1.0) } else { 0.0 }
-    }
 }
 
 /// The scalar product: the cosine of vectors of length 1. In lanes, so that the compiler may add them side by side.
@@ -95,20 +71,55 @@ impl StaticEmbedder {
         Embeddings { dimension: Self::DIMENSION, values, tokens }
     }
 
-    /// The vector of every token of a text, each token once: what a comparison word by word needs.
-    pub fn token_vectors(&self, text: &str) -> TokenVectors {
+    /// How far each of the texts has every token of the question, or one like it: the greatest cosine of each with one of the
+    /// text's, 0 where none is positive, weighted by what the token says, which is the length of its vector in the table, small
+    /// for words that are everywhere. 0 to 1. A token that several texts have is compared once.
+    pub fn likenesses(&self, question: &str, texts: &[&str]) -> Vec<f32> {
+        let asked: Vec<(f32, [f32; Self::DIMENSION])> =
+            self.rows_of(question).into_iter().map(|row| self.length_and_direction(row)).collect();
+        let total: f32 = asked.iter().map(|(weight, _)| weight).sum();
+        let of_texts: Vec<Vec<u32>> = texts.par_iter().map(|text| self.rows_of(text)).collect();
+        let mut rows = of_texts.concat();
+        rows.sort_unstable();
+        rows.dedup();
+        // Of each row with each token of the question.
+        let compare = |row: &u32| {
+            let (_, vector) = self.length_and_direction(*row);
+            asked.iter().map(|(_, asked)| dot(asked, &vector)).collect::<Vec<f32>>()
+        };
+        let cosines: Vec<Vec<f32>> = rows.par_iter().with_min_len(64).map(compare).collect();
+        let likeness = |of_text: &Vec<u32>| {
+            let mut nearest = vec![0.0f32; asked.len()];
+            let mut at = 0;
+            for row in of_text {
+                // Both are in order.
+                at += rows[at..].iter().take_while(|other| *other < row).count();
+                nearest
+                    .iter_mut()
+                    .zip(&cosines[at])
+                    .for_each(|(nearest, cosine)| *nearest = nearest.max(*cosine));
+            }
+            let found: f32 = asked.iter().zip(nearest).map(|((weight, _), nearest)| weight * nearest).sum();
+            if total > 0.0 { (found / total).min(1.0) } else { 0.0 }
+        };
+        of_texts.iter().map(likeness).collect()
+    }
+
+    /// The rows of a text's tokens, each once, in order.
+    fn rows_of(&self, text: &str) -> Vec<u32> {
         let mut rows = Vec::new();
         self.tokenizer.visit_tokens(text, |row| rows.extend(row));
         rows.sort_unstable();
         rows.dedup();
-        let mut values = vec![0.0; rows.len() * Self::DIMENSION];
-        let mut weights = Vec::with_capacity(rows.len());
-        for (row, vector) in rows.into_iter().zip(values.chunks_exact_mut(Self::DIMENSION)) {
-            self.table.add_row(row, vector);
-            weights.push(vector.iter().map(|value| value * value).sum::<f32>().sqrt());
-            normalise(vector);
-        }
-        TokenVectors { weights, values }
+        rows
+    }
+
+    fn length_and_direction(&self, row: u32) -> (f32, [f32; Self::DIMENSION]) {
+        let mut vector = [0.0; Self::DIMENSION];
+        self.table.add_row(row, &mut vector);
+        let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+        normalise(&mut vector);
+        (length, vector)
     }
 
     /// Writes the vector into a buffer of zeros and returns the number of tokens.
@@ -187,14 +198,15 @@ mod tests {
 
     #[test]
     fn a_text_has_its_own_words_and_words_like_them() {
-        let of = |text| StaticEmbedder::builtin().token_vectors(text);
-        let question = of("cheap automobile");
-        assert!((question.likeness(&of("An automobile that is cheap, and cheap again.")) - 1.0).abs() < 1e-4);
-        let (like, unlike) =
-            (question.likeness(&of("an inexpensive car")), question.likeness(&of("snow on a hill")));
-        assert!(like > unlike + 0.1, "{like} {unlike}");
-        assert_eq!(of("").likeness(&question), 0.0);
-        assert_eq!(question.likeness(&of("")), 0.0);
+        let embedder = StaticEmbedder::builtin();
+        let texts =
+            ["An automobile that is cheap, and cheap again.", "an inexpensive car", "snow on a hill", ""];
+        let likenesses = embedder.likenesses("cheap automobile", &texts);
+        let [same, like, unlike, nothing] = likenesses[..] else { panic!("{likenesses:?}") };
+        assert!((same - 1.0).abs() < 1e-4 && like > unlike + 0.1 && nothing == 0.0, "{likenesses:?}");
+        // What stands beside a text does not count for it.
+        assert_eq!(embedder.likenesses("cheap automobile", &texts[1..2]), [like]);
+        assert_eq!(embedder.likenesses("", &texts), [0.0; 4]);
     }
 
     proptest! {

@@ -407,6 +407,7 @@ fn passage(view: &View, score: PassageScore, row: ChunkRow) -> Passage {
         text: row.text,
         parent_range: row.parent_range,
         parent_text: row.parent_text,
+        language: row.language,
         score,
     }
 }

@@ -7,8 +7,8 @@ use mainstay_text::is_asked;
 
 use crate::rerank::features::{Features, features};
 
-/// Orders passages by the score of the fusion and what else there is to see of them ([`features`]); takes a millisecond or
-/// two for twenty passages.
+/// Orders passages by the score of the fusion and what else there is to see of them ([`features`]); takes some milliseconds for
+/// twenty passages.
 ///
 /// It helps questions that are asked in sentences. The order of keywords, codes, titles and long descriptions is left as it
 /// is: measured on sets that it was not trained on, it would be worse. `assets/reranker.md` says what it was trained on and what it is
@@ -44,9 +44,18 @@ impl Reranker for BuiltinReranker {
         candidates: &[Passage],
         _: Errand<'_>,
     ) -> Result<Relevance, ModelError> {
-        let fused = candidates.iter().map(|passage| passage.score.fused);
-        let seen = features(question, candidates);
-        let scores = fused.zip(seen).map(|(fused, Features(seen))| {
+        let fused: Vec<f32> = candidates.iter().map(|passage| passage.score.fused).collect();
+        let (question, candidates) = (question.to_owned(), candidates.to_vec());
+        // Milliseconds of work: not on a thread that others' requests wait for.
+        let seen = match tokio::task::spawn_blocking(move || features(&question, &candidates)).await {
+            Ok(seen) => seen,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The process stops: nothing is moved.
+                Err(_) => return Ok(Relevance::unbilled(fused)),
+            },
+        };
+        let scores = fused.into_iter().zip(seen).map(|(fused, Features(seen))| {
             fused + Self::WEIGHTS.iter().zip(seen).map(|(weight, value)| weight * value).sum::<f32>()
         });
         Ok(Relevance::unbilled(scores.collect()))

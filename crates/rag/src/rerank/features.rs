@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use mainstay_domain::Passage;
 use mainstay_embed::StaticEmbedder;
 use mainstay_text::{Analyzer, Language, TermId, TermKind, character_grams, detect_reliably};
+use rayon::prelude::*;
 
 use crate::sentences::spans;
 
@@ -28,31 +29,30 @@ const WINDOW: usize = 20;
 const NEIGHBOURS: usize = 3;
 
 /// The features of the candidates of one search. How much a word says is estimated from how many of them have it:
-/// `ln(1 + (N - n + 0.5) / (n + 0.5))`, as BM25 does for a whole corpus.
+/// `ln(1 + (N - n + 0.5) / (n + 0.5))`, as BM25 does for a whole corpus. Takes all cores.
 pub fn features(question: &str, candidates: &[Passage]) -> Vec<Features> {
+    let languages: Vec<Language> = candidates.par_iter().map(language_of).collect();
     let mut analyzers: HashMap<Language, (Analyzer, Vec<TermId>)> = HashMap::new();
-    let texts: Vec<Text> = candidates
-        .iter()
-        .map(|passage| {
-            let language = detect_reliably(&passage.text).unwrap_or(Language::ENGLISH);
-            let (analyzer, _) = analyzers.entry(language).or_insert_with(|| {
-                let analyzer = Analyzer::new(language);
-                let terms = question_sequence(&analyzer, question);
-                (analyzer, terms)
-            });
-            Text::of(passage, language, analyzer)
-        })
-        .collect();
+    for &language in &languages {
+        analyzers.entry(language).or_insert_with(|| {
+            let analyzer = Analyzer::new(language);
+            let terms = question_sequence(&analyzer, question);
+            (analyzer, terms)
+        });
+    }
+    let each = candidates.par_iter().zip(languages);
+    let texts: Vec<Text> =
+        each.map(|(passage, language)| Text::of(passage, language, &analyzers[&language].0)).collect();
     let mut words = Rarity::default();
     let mut grams = Rarity::default();
     for text in &texts {
         words.add(text.positions.iter().map(|&(term, _)| term).chain(text.above.iter().copied()));
         grams.add(text.grams.iter().copied());
     }
-    let embedder = StaticEmbedder::builtin();
-    let asked_tokens = embedder.token_vectors(question);
-    let each = texts.iter().zip(candidates);
-    each.map(|(text, passage)| {
+    let said: Vec<&str> = candidates.iter().map(|passage| passage.text.as_str()).collect();
+    let likenesses = StaticEmbedder::builtin().likenesses(question, &said);
+    let each = texts.iter().zip(likenesses);
+    each.map(|(text, likeness)| {
         let asked = &analyzers[&text.language].1;
         let asked_grams: HashSet<TermId> =
             character_grams(question, text.language).counts().iter().map(|&(gram, _)| gram).collect();
@@ -66,12 +66,18 @@ pub fn features(question: &str, candidates: &[Passage]) -> Vec<Features> {
                 sum(asked_grams.iter().map(|&gram| gram_weight(gram))),
             ),
             share(best_window(&places, &words), all),
-            asked_tokens.likeness(&embedder.token_vectors(&passage.text)),
+            likeness,
             pairs(asked, &places, &words),
             share(text.best_sentence(asked, &words), all),
         ])
     })
     .collect()
+}
+
+/// What its document says, or else its text.
+fn language_of(passage: &Passage) -> Language {
+    let named = passage.language.as_deref().and_then(|tag| Language::parse(tag).ok());
+    named.or_else(|| detect_reliably(&passage.text)).unwrap_or(Language::ENGLISH)
 }
 
 /// The content words of a question in their order, each once; all its words where they are grammar alone.
