@@ -26,6 +26,8 @@ pub struct Caller {
     pub region: Option<RegionName>,
     /// The assistants and models that the caller may name; all where nothing is said.
     pub models: Option<Arc<[String]>>,
+    /// Whether the caller's tenant agreed that what is said in some turns is kept, scrubbed and sealed, for a time.
+    pub keeps_content: bool,
     /// How it was shown who calls.
     pub via: Via,
     /// From when on what was shown is worthless, where that is known and cannot change.
@@ -56,6 +58,7 @@ impl Caller {
             allotment: Allotment::default(),
             region: None,
             models: None,
+            keeps_content: false,
             via: Via::Key,
             expires_at: None,
             token: None,
@@ -166,6 +169,9 @@ pub enum Permission {
     /// Read, verify and export the audit records.
     #[serde(rename = "audit.read")]
     AuditRead,
+    /// Read what was said in turns that were kept.
+    #[serde(rename = "content.read")]
+    ContentRead,
     /// Erase users and documents, and hold them from erasure.
     #[serde(rename = "erasure.manage")]
     ErasureManage,
@@ -173,7 +179,7 @@ pub enum Permission {
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AnswersAsk,
         Self::DocumentsRead,
         Self::DocumentsWrite,
@@ -188,6 +194,7 @@ impl Permission {
         Self::PoliciesRead,
         Self::ApprovalsDecide,
         Self::AuditRead,
+        Self::ContentRead,
         Self::ErasureManage,
     ];
 
@@ -208,6 +215,7 @@ impl Permission {
             Self::PoliciesRead => "policies.read",
             Self::ApprovalsDecide => "approvals.decide",
             Self::AuditRead => "audit.read",
+            Self::ContentRead => "content.read",
             Self::ErasureManage => "erasure.manage",
         }
     }

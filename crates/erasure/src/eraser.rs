@@ -10,12 +10,12 @@ use mainstay_audit::{Category, Outcome, PseudonymError, Record};
 use mainstay_cache::AnswerCache;
 use mainstay_domain::id::ordered_id;
 use mainstay_domain::{Caller, Clock, CorpusName, DocumentId, RequestId, TenantId};
-use mainstay_ops::Unrecorded;
 use mainstay_ops::trail::{self, Trail};
+use mainstay_ops::{ContentLog, Unrecorded};
 use mainstay_rag::{Library, LibraryError};
 use mainstay_security::tenants::TenantState;
 use mainstay_security::{KeyRing, KeyRingError, Revocations, TenantChange, Tenants, TenantsError};
-use mainstay_store::{EmbeddingCache, ErasureJob, JournalLedger, SqliteErasures, StorageError};
+use mainstay_store::{ContentsOf, EmbeddingCache, ErasureJob, JournalLedger, SqliteErasures, StorageError};
 use mainstay_vault::TenantKeys;
 use mainstay_vectors::folder_name;
 use serde_json::json;
@@ -46,6 +46,10 @@ pub struct Stores {
     pub trail: Trail,
     /// Vectors that were paid for, where they are kept.
     pub embeddings: Option<EmbeddingCache>,
+    /// What was said in turns that were kept.
+    pub contents: ContentLog,
+    /// For how long that is.
+    pub keep_content: Duration,
     /// The keys that documents are sealed with, where they are.
     pub tenant_keys: Option<TenantKeys>,
     /// The folder that is searched in the end.
@@ -369,6 +373,24 @@ impl Eraser {
         if let Some(embeddings) = &stores.embeddings {
             embeddings.clear().await?;
             done("embeddings", 0, "all vectors that were kept to be used again were forgotten");
+        }
+
+        if stores.contents.stored().is_some() {
+            let of: Vec<ContentsOf> = match subject {
+                Subject::Tenant => vec![ContentsOf::Tenant],
+                Subject::User { .. } | Subject::Document { .. } => {
+                    let documents = plan.documents.iter().cloned();
+                    let documents =
+                        documents.map(|(corpus, document)| ContentsOf::Document(corpus, document));
+                    documents.chain(user.cloned().map(ContentsOf::Person)).collect()
+                }
+            };
+            let turns = stores.contents.forget(tenant, of).await?;
+            done(
+                "contents",
+                turns,
+                "turns whose content was kept: theirs, and those answered from the documents",
+            );
         }
 
         let person = user.map(|user| format!("user:{tenant}/{user}"));

@@ -1,13 +1,15 @@
-//! Documents that a tenant keeps for a time only.
+//! What is kept for a time only: documents of a tenant that says so, and what was said in turns.
 
 use std::time::Duration;
 
 use mainstay_domain::{CorpusName, DocumentId, TenantId, Timestamp};
 use mainstay_ops::trail::alias_of_document;
 use mainstay_security::tenants::TenantState;
+use mainstay_store::ContentsOf;
 use tokio_util::sync::CancellationToken;
 
 use crate::eraser::{Eraser, ErasureError};
+use crate::subject::Subject;
 
 /// How often it is looked for documents whose time is over.
 const LOOKED_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -16,7 +18,7 @@ const LOOKED_EVERY: Duration = Duration::from_secs(60 * 60);
 const PAGE: usize = 500;
 
 impl Eraser {
-    /// Deletes what tenants keep no longer, every hour until it is told to stop.
+    /// Deletes what is kept no longer, every hour until it is told to stop.
     pub async fn keep_expiring(&self, stop: CancellationToken) {
         loop {
             match stop.run_until_cancelled(self.expire()).await {
@@ -27,6 +29,16 @@ impl Eraser {
                 }
                 Some(Err(error)) => {
                     tracing::error!(%error, "documents whose time is over are not all deleted")
+                }
+            }
+            match stop.run_until_cancelled(self.expire_contents()).await {
+                None => return,
+                Some(Ok(0)) => {}
+                Some(Ok(turns)) => {
+                    tracing::info!(turns, "what was said in turns was deleted, whose time was over")
+                }
+                Some(Err(error)) => {
+                    tracing::error!(%error, "what was said in turns whose time is over is not all deleted")
                 }
             }
             if stop.run_until_cancelled(self.clock().sleep(LOOKED_EVERY)).await.is_none() {
@@ -47,6 +59,26 @@ impl Eraser {
             let kept = i64::from(days) * 24 * 60 * 60;
             let before = self.clock().now().as_seconds().saturating_sub(kept);
             deleted += self.expire_of(&tenant.id, before).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes what was said in turns that ended longer ago than it is kept; what is held stays. Returns of how many.
+    pub async fn expire_contents(&self) -> Result<u64, ErasureError> {
+        let stores = self.stores();
+        let Some(contents) = stores.contents.stored() else { return Ok(0) };
+        let kept = i64::try_from(stores.keep_content.as_micros()).unwrap_or(i64::MAX);
+        let moment = Timestamp::from_micros(self.clock().now().as_micros().saturating_sub(kept));
+        let mut deleted = 0;
+        for tenant in contents.tenants().await? {
+            let holds = stores.databases.holds(&tenant).await?;
+            // What cannot be read holds everything: somebody meant something by it.
+            let held = holds.into_iter().map(|hold| match serde_json::from_value(hold.subject) {
+                Ok(Subject::User { user }) => ContentsOf::Person(user),
+                Ok(Subject::Document { corpus, document }) => ContentsOf::Document(corpus, document),
+                Ok(Subject::Tenant) | Err(_) => ContentsOf::Tenant,
+            });
+            deleted += contents.remove_before(&tenant, moment, &held.collect::<Vec<_>>()).await?;
         }
         Ok(deleted)
     }

@@ -1,4 +1,4 @@
-//! Documents whose time is over, on the real stores.
+//! What is kept for a time only, on the real stores.
 #![expect(clippy::unwrap_used, reason = "an unexpected failure is to be shown where it happens")]
 
 use std::collections::HashMap;
@@ -8,21 +8,26 @@ use std::time::Duration;
 use mainstay_cache::AnswerCache;
 use mainstay_documents::{ChunkOptions, Limits};
 use mainstay_domain::port::Embedder;
-use mainstay_domain::{Clock, CorpusName, DocumentId, TenantId, Timestamp};
+use mainstay_domain::{Clock, CorpusName, DocumentId, RequestId, TenantId, Timestamp};
 use mainstay_embed::StaticEmbedder;
 use mainstay_erasure::{Eraser, Stores, Subject};
-use mainstay_ops::Trail;
+use mainstay_ops::{ContentLog, Trail};
 use mainstay_rag::fusion::Fusion;
 use mainstay_rag::{CorpusSettings, Library, LibrarySettings, QualitySettings, Upload};
 use mainstay_security::tenants::{Audience, TenantSettings};
 use mainstay_security::{KeyRing, TenantOrder, Tenants};
-use mainstay_store::{DataDir, EmbeddedStore, LegalHold};
+use mainstay_store::{ContentEntry, DataDir, EmbeddedStore, LegalHold, SqliteContents};
+use mainstay_vault::{MasterKey, MasterKeys};
 use mainstay_vectors::{EmbeddedIndex, EmbeddedOptions};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 async fn stores(folder: &std::path::Path, clock: Clock) -> (EmbeddedStore, Stores) {
-    let store = EmbeddedStore::open(DataDir::open(folder).unwrap(), clock).await.unwrap();
+    let key = folder.join("master.key");
+    let master = MasterKey::from_file(&key).or_else(|_| MasterKey::generate_file(&key)).unwrap();
+    let store = EmbeddedStore::open_sealed(DataDir::open(folder).unwrap(), clock, MasterKeys::new(master));
+    let store = store.await.unwrap();
+    let contents = SqliteContents::open(store.folder(), store.tenant_keys().unwrap()).await.unwrap();
     let index =
         EmbeddedIndex::new(store.folder().subfolder("index").unwrap(), EmbeddedOptions::default()).unwrap();
     let corpus = CorpusSettings {
@@ -56,7 +61,9 @@ async fn stores(folder: &std::path::Path, clock: Clock) -> (EmbeddedStore, Store
         tenants: Arc::new(Tenants::open(store.tenants(), clock).await.unwrap()),
         trail: Trail::off(clock),
         embeddings: None,
-        tenant_keys: None,
+        contents: ContentLog::new(0.0, contents, clock).0,
+        keep_content: 30 * DAY,
+        tenant_keys: store.tenant_keys(),
         data_dir: folder.to_owned(),
     };
     (store, stores)
@@ -80,6 +87,7 @@ struct Site {
     store: EmbeddedStore,
     library: Arc<Library>,
     tenants: Arc<Tenants>,
+    contents: SqliteContents,
     eraser: Eraser,
 }
 
@@ -90,7 +98,8 @@ impl Site {
         let clock = Clock::starting_at(Timestamp::from_micros(micros));
         let (store, stores) = stores(folder, clock).await;
         let (library, tenants) = (stores.library.clone(), stores.tenants.clone());
-        Self { store, library, tenants, eraser: Eraser::new(stores, clock) }
+        let contents = stores.contents.stored().unwrap().clone();
+        Self { store, library, tenants, contents, eraser: Eraser::new(stores, clock) }
     }
 
     async fn add(&self, tenant: &str, documents: Vec<Upload>) {
@@ -106,6 +115,7 @@ impl Site {
 
     async fn close(self) {
         drop(self.eraser);
+        self.contents.close().await;
         self.library.close().await.unwrap();
         self.store.close().await;
     }
@@ -158,5 +168,43 @@ async fn what_is_older_than_its_tenant_keeps_it_goes_unless_it_is_held() {
     assert_eq!(site.eraser.expire().await.unwrap(), 1);
     assert_eq!(site.left("acme").await, ["held"]);
     assert_eq!(site.eraser.expire().await.unwrap(), 0);
+    site.close().await;
+}
+
+#[tokio::test]
+async fn what_was_said_goes_after_its_time_unless_it_is_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::on_day(folder.path(), 0).await;
+    let entry = |request: &str, person: &str, day: u32| ContentEntry {
+        tenant: TenantId::new("acme"),
+        request: RequestId::new(request),
+        at: Timestamp::from_micros(i64::try_from((DAY * day).as_micros()).unwrap()),
+        assistant: None,
+        model: None,
+        person: Some(person.into()),
+        documents: Vec::new(),
+        said: "{}".to_owned(),
+    };
+    for (request, person, day) in [("old", "john", 0), ("held", "jane", 0), ("new", "john", 9)] {
+        site.contents.put(&entry(request, person, day)).await.unwrap();
+    }
+    let hold = LegalHold {
+        id: "h".to_owned(),
+        tenant: TenantId::new("acme"),
+        subject: serde_json::to_value(Subject::User { user: "jane".into() }).unwrap(),
+        reason: "case 17".to_owned(),
+        placed_by: "k".to_owned(),
+        placed_at: Timestamp::from_micros(0),
+    };
+    site.eraser.databases().hold(&hold).await.unwrap();
+    assert_eq!(site.eraser.expire_contents().await.unwrap(), 0);
+    site.close().await;
+
+    let site = Site::on_day(folder.path(), 31).await;
+    assert_eq!(site.eraser.expire_contents().await.unwrap(), 1);
+    let left = site.contents.list(&TenantId::new("acme"), None, None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|kept| kept.request.as_str()).collect::<Vec<_>>(), ["new", "held"]);
+    assert!(site.eraser.databases().lift(&hold.tenant, "h").await.unwrap());
+    assert_eq!(site.eraser.expire_contents().await.unwrap(), 1);
     site.close().await;
 }

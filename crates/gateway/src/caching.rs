@@ -197,6 +197,11 @@ impl Collected {
         }
     }
 
+    /// The text that has gone.
+    pub(crate) fn sent(&self) -> &str {
+        &self.text
+    }
+
     /// The whole, where it was one text.
     pub(crate) fn whole(self) -> Option<Completion> {
         let (start, finish) = (self.start?, self.finish?);

@@ -10,10 +10,12 @@ use mainstay_cache::{CachedAnswer, Layer, Wish};
 use mainstay_domain::chat::{ChatRequest, MaxTokens, Message, tokens_of};
 use mainstay_domain::port::{ModelCall, RetrievalQuery};
 use mainstay_domain::usage::UsageSource;
-use mainstay_domain::{Caller, Completion, Deadline, Filter, RequestId, ServiceTier, Usage, UserId};
+use mainstay_domain::{
+    Caller, Completion, Deadline, DocumentId, Filter, RequestId, ServiceTier, Usage, UserId,
+};
 use mainstay_models::{Assistant, AttemptedStream, ModelName, Note, Route};
 use mainstay_ops::turn::Opening;
-use mainstay_ops::{Turn, measure};
+use mainstay_ops::{Recording, Turn, measure};
 use mainstay_rag::assemble::{self, Grounding};
 use mainstay_rag::citations::{CitationCounts, CitationFilters};
 use mainstay_reliability::ServiceLevel;
@@ -125,17 +127,22 @@ impl Gateway {
             feature: call.context.feature.clone(),
         });
         let streamed = call.request.delivery.is_streamed();
-        match self.answer(&mut turn, call).await {
+        let Context { caller, request: id, .. } = &call.context;
+        let mut recording = self.contents.begin(caller, id, &call.request);
+        match self.answer(&mut turn, call, &mut recording).await {
             Ok(Reply::Whole(completion, counts, terms)) if streamed => {
+                keep(recording, &turn, &completion);
                 let summary = summarise(&turn, counts, terms);
                 let stream = AnswerStream::replayed(replay(&completion), turn, summary.clone(), self);
                 Ok(Answer::Stream { stream: Box::new(stream), summary })
             }
             Ok(Reply::Whole(completion, counts, terms)) => {
+                keep(recording, &turn, &completion);
                 let summary = conclude(turn, counts, terms);
                 Ok(Answer::Whole { completion, summary })
             }
             Ok(Reply::Cached(answer, terms)) => {
+                keep(recording, &turn, &answer.completion);
                 let mut summary = Summary::at_end(&turn, CitationCounts::default(), terms);
                 summary.not_in_documents = Some(answer.not_in_documents);
                 if streamed {
@@ -152,14 +159,22 @@ impl Gateway {
                 Ok(Answer::Stream { stream, summary })
             }
             Err(error) => {
+                if let Some(recording) = recording {
+                    recording.failed(error.code(), turn.so_far().answered_model.as_deref(), "");
+                }
                 turn.fail(error.code());
                 Err(error)
             }
         }
     }
 
-    /// The path of a question.
-    async fn answer(&self, turn: &mut Turn, call: ChatCall) -> Result<Reply, RequestError> {
+    /// The path of a question. `recording`: where what is said in it is kept.
+    async fn answer(
+        &self,
+        turn: &mut Turn,
+        call: ChatCall,
+        recording: &mut Option<Box<Recording>>,
+    ) -> Result<Reply, RequestError> {
         let ChatCall { mut request, tier, context } = call;
 
         // Who calls was established before this (`mainstay_security::Access`): from here on the turn is theirs.
@@ -178,6 +193,9 @@ impl Gateway {
         let route = self.registry.route(&request.model)?;
         if let Some(assistant) = route.assistant.as_deref() {
             turn.assisted_by(&assistant.name);
+            if let Some(recording) = recording {
+                recording.assisted_by(&assistant.name);
+            }
             apply_defaults(&mut request, assistant);
         }
 
@@ -194,6 +212,9 @@ impl Gateway {
             Some(Ok((answer, layer))) => {
                 admitted.used(0);
                 self.answered_from_cache(turn, &answer, layer);
+                let choices = answer.completion.choices.iter();
+                let cited = choices.flat_map(|choice| &choice.message.citations);
+                made_from(recording, &route, cited.map(|citation| &citation.document));
                 return Ok(Reply::Cached(answer, Terms { cache: Some(layer), ..Terms::of(&admitted, None) }));
             }
             Some(Err(keeping)) => Some(keeping),
@@ -204,7 +225,9 @@ impl Gateway {
         let grounded = self.ground(&caller, &context, tier, &route, &mut request).await?;
         let words_alone = grounded.as_ref().is_some_and(|grounded| grounded.words_alone);
         let grounding = grounded.map(|grounded| grounded.grounding);
-        turn.grounded_in(grounding.as_ref().map_or(0, |grounding| grounding.sources().len()));
+        let sources = grounding.as_ref().map(Grounding::sources).unwrap_or_default();
+        turn.grounded_in(sources.len());
+        made_from(recording, &route, sources.iter().map(|source| &source.passage.document));
 
         // Degrade: while something fails, those answer who can.
         let level = self.level_for(&caller, &route);
@@ -287,7 +310,18 @@ impl Gateway {
             }
             // Filter and settle happen piece by piece: see `stream`.
             let service = self.service.clone();
-            let opened = Opened { upstream, grounding, judge, prompt, admitted, degraded, keeping, service };
+            let recording = recording.take();
+            let opened = Opened {
+                upstream,
+                grounding,
+                judge,
+                prompt,
+                admitted,
+                degraded,
+                keeping,
+                recording,
+                service,
+            };
             return Ok(Reply::Stream(Box::new(opened)));
         }
         let completion = upstreams.complete(candidates, model_call, retries, &mut enter).await;
@@ -503,6 +537,8 @@ pub(crate) struct Opened {
     pub(crate) degraded: Option<Degraded>,
     /// Where the answer may be kept.
     pub(crate) keeping: Option<Keeping>,
+    /// Where what is said is kept.
+    pub(crate) recording: Option<Box<Recording>>,
     /// Is told of failures on the way.
     pub(crate) service: Arc<Service>,
 }
@@ -612,6 +648,25 @@ fn summarise(turn: &Turn, citations: CitationCounts, terms: Terms) -> Summary {
         measure::not_in_documents(&summary.model);
     }
     summary
+}
+
+/// Keeps a whole answer with its question, where that turn is kept.
+fn keep(recording: Option<Box<Recording>>, turn: &Turn, completion: &Completion) {
+    if let Some(recording) = recording {
+        recording.answered(turn.so_far().answered_model.as_deref(), completion);
+    }
+}
+
+/// The documents of the assistant's corpus that an answer is made from.
+fn made_from<'d>(
+    recording: &mut Option<Box<Recording>>,
+    route: &Route,
+    documents: impl Iterator<Item = &'d DocumentId>,
+) {
+    let corpus = route.assistant.as_deref().and_then(|assistant| assistant.corpus.as_ref());
+    if let (Some(recording), Some(corpus)) = (recording, corpus) {
+        recording.made_from(corpus, documents);
+    }
 }
 
 /// Refuses an assistant or a model that the caller's tenant may not use.

@@ -26,8 +26,8 @@ use std::sync::Arc;
 use mainstay_domain::Clock;
 use mainstay_domain::port::{Prices, Retriever};
 use mainstay_models::Registry;
-use mainstay_ops::TurnBook;
 use mainstay_ops::budgets::Attribute;
+use mainstay_ops::{ContentLog, TurnBook};
 
 pub use admission::{Admission, Admitted};
 pub use caching::Caching;
@@ -53,6 +53,8 @@ pub struct Gateway {
     pub retriever: Arc<dyn Retriever>,
     /// Books turns.
     pub turns: TurnBook,
+    /// Keeps what is said in some of them, of tenants that agreed to it.
+    pub contents: ContentLog,
     /// What of a request's attributes has to be said, so that its cost can be told apart.
     pub required_attribution: Vec<Attribute>,
     /// What models cost.

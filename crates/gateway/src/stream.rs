@@ -11,7 +11,7 @@ use mainstay_domain::port::Prices;
 use mainstay_domain::usage::UsageSource;
 use mainstay_domain::{Clock, Usage};
 use mainstay_models::{AttemptedStream, Note, Step};
-use mainstay_ops::{Turn, measure};
+use mainstay_ops::{Recording, Turn, measure};
 use mainstay_rag::citations::CitationFilters;
 use metrics::Histogram;
 use tokio::time::Instant;
@@ -52,8 +52,12 @@ pub struct AnswerStream {
     admitted: Option<Admitted>,
     degraded: Option<Degraded>,
     has_news: bool,
-    /// Where the answer may be kept, and what of it has been sent.
-    keeping: Option<(Keeping, Collected)>,
+    /// Where the answer may be given again.
+    keeping: Option<Keeping>,
+    /// Where what is said is kept.
+    recording: Option<Box<Recording>>,
+    /// What has been sent, where one of these wants it.
+    collected: Option<Collected>,
     gaps: Histogram,
     /// Of a stream that has ended well.
     summary: Option<Summary>,
@@ -96,7 +100,9 @@ impl AnswerStream {
             admitted: Some(opened.admitted),
             degraded: opened.degraded,
             has_news: false,
-            keeping: opened.keeping.map(|keeping| (keeping, Collected::default())),
+            collected: (opened.keeping.is_some() || opened.recording.is_some()).then(Collected::default),
+            keeping: opened.keeping,
+            recording: opened.recording,
             summary: None,
         }
     }
@@ -125,6 +131,8 @@ impl AnswerStream {
             degraded: None,
             has_news: false,
             keeping: None,
+            recording: None,
+            collected: None,
             summary: Some(summary),
         }
     }
@@ -155,6 +163,9 @@ impl AnswerStream {
         self.admitted = None;
         // Whoever waits for this answer asks now.
         self.keeping = None;
+        if let Some(recording) = self.recording.take() {
+            recording.failed(error.code(), Some(&self.model), self.sent());
+        }
         if let Some(turn) = self.turn.take() {
             turn.fail(error.code());
         }
@@ -216,11 +227,15 @@ impl AnswerStream {
         }
     }
 
-    /// Keeps what goes to the caller, where the whole may be kept.
+    /// Remembers what goes to the caller, where that is wanted.
     fn collect(&mut self, event: &ChatEvent) {
-        if let Some((_, collected)) = &mut self.keeping {
+        if let Some(collected) = &mut self.collected {
             collected.take(event);
         }
+    }
+
+    fn sent(&self) -> &str {
+        self.collected.as_ref().map_or("", Collected::sent)
     }
 
     /// Waits until the citations of the piece that is judged are.
@@ -323,7 +338,10 @@ impl Stream for AnswerStream {
                     if let Some(turn) = self.turn.take() {
                         let standing = self.admitted.as_ref().map(Admitted::standing).unwrap_or_default();
                         let terms = Terms { standing, degraded: self.degraded, cache: None };
-                        if let Some((keeping, collected)) = self.keeping.take() {
+                        if let Some(recording) = self.recording.take() {
+                            recording.streamed(Some(&self.model), self.sent());
+                        }
+                        if let Some((keeping, collected)) = self.keeping.take().zip(self.collected.take()) {
                             match collected.whole() {
                                 Some(whole) => {
                                     keeping.answered(self.clock, &turn, &whole, citations.is_not_found());
@@ -345,5 +363,8 @@ impl Stream for AnswerStream {
 impl Drop for AnswerStream {
     fn drop(&mut self) {
         self.settle();
+        if let Some(recording) = self.recording.take() {
+            recording.cancelled(Some(&self.model), self.sent());
+        }
     }
 }

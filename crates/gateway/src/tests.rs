@@ -241,6 +241,7 @@ fn judged_world(script: Script, judge: Option<Script>) -> World {
         ),
         retriever: retriever.clone(),
         turns: TurnBook::new(booked.clone(), clock),
+        contents: mainstay_ops::ContentLog::default(),
         service: crate::Service::new(Default::default(), 1, clock),
         caching: crate::Caching {
             answers: mainstay_cache::AnswerCache::new(1 << 20, clock),

@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::terminal;
 use crate::verbs::{
-    ask, audit, bench, budget, cache, corpus, costs, decide, erase, eval, index, ingest, init, keys, plan,
-    policy, provider_sim, search, serve, spec, tenants, train, up,
+    ask, audit, bench, budget, cache, content, corpus, costs, decide, erase, eval, index, ingest, init, keys,
+    plan, policy, provider_sim, search, serve, spec, tenants, train, up,
 };
 
 /// The production platform under an AI product: grounded, cited answers over the OpenAI-compatible API.
@@ -65,6 +65,8 @@ enum Verb {
     Budget(budget::BudgetVerb),
     /// Shows what was spent, by whom or for what, and where it goes.
     Costs(costs::CostsArgs),
+    /// Shows what was said in turns that were kept, for those who look into a failure.
+    Content(content::ContentArgs),
     /// Fills the cache of answers.
     #[command(subcommand, after_help = "Example: mainstay cache warm questions.txt --assistant support")]
     Cache(cache::CacheVerb),
@@ -109,6 +111,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Erase(verb) => erase::run(*verb, config),
         Verb::Budget(verb) => budget::run(verb, config),
         Verb::Costs(args) => costs::run(args, config),
+        Verb::Content(args) => content::run(&args, config),
         Verb::Cache(verb) => cache::run(verb, config),
         Verb::Init(args) => init::run(args),
         Verb::Spec(verb) => spec::run(verb, config),

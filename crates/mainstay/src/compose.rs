@@ -30,13 +30,13 @@ use mainstay_models::{
     Assistant, ModelName, ModelSettings, Provider as ListedProvider, Registry, Route, UnknownModel, Upstreams,
 };
 use mainstay_ops::memory::memory_in_use;
-use mainstay_ops::{TurnBook, measure};
+use mainstay_ops::{ContentLog, TurnBook, measure};
 use mainstay_rag::{Extractive, Library};
 use mainstay_reliability::Signal as Pressure;
 use mainstay_security::{KeyRing, Sessions, Tenants};
 use mainstay_server::tls::Encryption;
 use mainstay_server::{App, Readers, Readiness, ServerSettings};
-use mainstay_store::EmbeddedStore;
+use mainstay_store::{EmbeddedStore, SqliteContents};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -116,6 +116,16 @@ impl Instance {
         let turns = TurnBook::new(store.ledger(), clock).under(budgets.clone()).recorded_in(trail.clone());
         let prices: Arc<dyn Prices> = Arc::new(prices(&config));
         let upstreams = upstreams(&config, clock);
+        // Also where nothing more is kept: what was kept before is still read, erased and expired.
+        let contents = match store.tenant_keys() {
+            Some(keys) => {
+                let stored = SqliteContents::open(store.folder(), keys).await?;
+                let (log, writer) = ContentLog::new(config.content_log.share, stored, clock);
+                background.spawn(writer.run(stop_background.clone()));
+                log
+            }
+            None => ContentLog::default(),
+        };
         let embeddings = embedding_cache(&config, &store, clock).await?;
         let library = Arc::new(
             open_library(&config, &store, &turns, &prices, &upstreams, embeddings.clone(), clock).await?,
@@ -162,6 +172,8 @@ impl Instance {
             trail: trail.clone(),
             tenant_keys: store.tenant_keys(),
             embeddings,
+            contents: contents.clone(),
+            keep_content: config.content_log.keep,
             data_dir: config.storage.data_dir.clone(),
         };
         let eraser = Arc::new(Eraser::new(stores, clock));
@@ -205,6 +217,7 @@ impl Instance {
                 cascades: cascades(&config, clock),
                 retriever: library.clone(),
                 turns,
+                contents: contents.clone(),
                 required_attribution: config.required_attribution.clone(),
                 prices,
                 clock,

@@ -161,6 +161,8 @@ metric_table! {
         "Turns that could not be booked: each is a record lost, and the log names its turn.";
     AUDIT_FAILURES = "mainstay_audit_failures_total", Counter, None, [],
         "Things that could not be written into the audit log or forced to disk.";
+    CONTENTS = "mainstay_content_turns_total", Counter, None, ["fate"],
+        "Turns whose content was to be kept: `kept`, `dropped` because too many waited, or `failed` to be stored.";
     HTTP_REQUESTS = "mainstay_http_requests_total", Counter, None, ["route", "status"],
         "HTTP requests by route and status.";
     IN_FLIGHT = "mainstay_in_flight_requests", Gauge, None, [],
@@ -542,6 +544,27 @@ pub fn turn_ended(record: &TurnRecord) {
                 .increment(count.into());
         }
     }
+}
+
+/// What became of a turn whose content was to be kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ContentFate {
+    /// It is stored.
+    Kept,
+    /// Too many waited to be stored.
+    Dropped,
+    /// It could not be scrubbed or stored.
+    Failed,
+}
+
+/// A turn whose content was to be kept.
+pub fn content(fate: ContentFate) {
+    let fate = match fate {
+        ContentFate::Kept => "kept",
+        ContentFate::Dropped => "dropped",
+        ContentFate::Failed => "failed",
+    };
+    metrics::counter!(CONTENTS, "fate" => fate).increment(1);
 }
 
 #[cfg(test)]

@@ -134,6 +134,8 @@ named! {
         Approval = "approval",
         /// The audit records.
         Audit = "audit",
+        /// What was said in turns that were kept.
+        Content = "content",
         /// A person whose data is kept.
         User = "user",
     }

@@ -123,6 +123,7 @@ impl Access {
         caller.region = tenant.settings.region.clone().or(caller.region);
         self.residency.check(&caller).map_err(|wrong| IdentityError::WrongRegion(Box::new(wrong)))?;
         caller.models = tenant.settings.models.as_deref().map(Arc::from);
+        caller.keeps_content = tenant.settings.keep_content.unwrap_or(false);
         Ok(caller)
     }
 
@@ -275,6 +276,7 @@ const fn kind_of(permission: Permission) -> ResourceKind {
         Permission::PoliciesRead => ResourceKind::Policy,
         Permission::ApprovalsDecide => ResourceKind::Approval,
         Permission::AuditRead => ResourceKind::Audit,
+        Permission::ContentRead => ResourceKind::Content,
         Permission::ErasureManage => ResourceKind::User,
     }
 }

@@ -173,6 +173,7 @@ impl KeyTable {
             allotment: Allotment::default(),
             region: None,
             models: None,
+            keeps_content: false,
             via: if entry.transient { Via::Process } else { Via::Key },
             expires_at: None,
             token: None,

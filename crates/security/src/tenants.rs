@@ -50,6 +50,8 @@ pub struct TenantChange {
     pub models: Option<Option<Vec<String>>>,
     /// For how many days its documents are kept.
     pub keep_documents_days: Option<Option<u32>>,
+    /// Whether what is said in some of its turns is kept.
+    pub keep_content: Option<Option<bool>>,
     /// Its part of what its tier is served.
     pub weight: Option<Option<u32>>,
     /// Requests a minute of all its callers together.
@@ -187,6 +189,7 @@ impl Tenants {
                 keep_documents_days: change
                     .keep_documents_days
                     .unwrap_or(before.settings.keep_documents_days),
+                keep_content: change.keep_content.unwrap_or(before.settings.keep_content),
                 weight: change.weight.unwrap_or(before.settings.weight),
                 requests_per_minute: change
                     .requests_per_minute

@@ -77,6 +77,19 @@ impl Visit {
             self.record(app, Category::DataAccess, action).with_resource(kind, "").with_detail("what", what);
         app.trail.write(&record)
     }
+
+    /// The same, on disk before it is answered: where content is shown that nobody reads without a reason.
+    pub(crate) async fn accessed_durably(
+        &self,
+        app: &App,
+        action: &'static str,
+        kind: &'static str,
+        what: Value,
+    ) -> Result<(), Unrecorded> {
+        let record =
+            self.record(app, Category::DataAccess, action).with_resource(kind, "").with_detail("what", what);
+        app.trail.write_durably(record).await
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {

@@ -11,6 +11,7 @@ pub mod app;
 mod approvals;
 mod audit;
 mod console;
+mod contents;
 mod documents;
 mod erasures;
 mod keys;

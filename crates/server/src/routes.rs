@@ -7,15 +7,15 @@ use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
 use mainstay_domain::Permission::{
-    self, AnswersAsk, ApprovalsDecide, AuditRead, CostsRead, DocumentsRead, DocumentsWrite, ErasureManage,
-    IndexRebuild, KeysManage, PoliciesRead, QualityManage, ServiceManage, ServiceRead, TenantsManage,
-    TenantsRead,
+    self, AnswersAsk, ApprovalsDecide, AuditRead, ContentRead, CostsRead, DocumentsRead, DocumentsWrite,
+    ErasureManage, IndexRebuild, KeysManage, PoliciesRead, QualityManage, ServiceManage, ServiceRead,
+    TenantsManage, TenantsRead,
 };
 
 use crate::guard::{self, Gate, Post};
 use crate::{
-    App, admin, anthropic, approvals, audit, console, costs, documents, erasures, keys, openai, operations,
-    policies, quality, search, service, tenants, tokens,
+    App, admin, anthropic, approvals, audit, console, contents, costs, documents, erasures, keys, openai,
+    operations, policies, quality, search, service, tenants, tokens,
 };
 
 /// A way to a handler.
@@ -75,6 +75,7 @@ fn routes() -> Vec<Route> {
         post("/admin/audit/verify", OfOperator(AuditRead), audit::verify),
         post("/admin/audit/key", OfOperator(ServiceManage), audit::rotate_key),
         post("/admin/audit/resolve", Allowed(AuditRead), audit::resolve),
+        get("/admin/content", Allowed(ContentRead), contents::list),
         post("/admin/erasures", Allowed(ErasureManage), erasures::create),
         get("/admin/erasures", Allowed(ErasureManage), erasures::list),
         post("/admin/holds", Allowed(ErasureManage), erasures::hold),

@@ -29,6 +29,7 @@ struct NewTenant {
     region: Option<RegionName>,
     models: Option<Vec<String>>,
     keep_documents_days: Option<u32>,
+    keep_content: Option<bool>,
     weight: Option<u32>,
     requests_per_minute: Option<u32>,
     tokens_per_minute: Option<u32>,
@@ -49,6 +50,8 @@ struct Change {
     models: Option<Option<Vec<String>>>,
     #[serde(default, deserialize_with = "said")]
     keep_documents_days: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "said")]
+    keep_content: Option<Option<bool>>,
     #[serde(default, deserialize_with = "said")]
     weight: Option<Option<u32>>,
     #[serde(default, deserialize_with = "said")]
@@ -85,6 +88,7 @@ pub(crate) async fn create(
         region: wanted.region,
         models: wanted.models,
         keep_documents_days: wanted.keep_documents_days,
+        keep_content: wanted.keep_content,
         weight: wanted.weight,
         requests_per_minute: wanted.requests_per_minute,
         tokens_per_minute: wanted.tokens_per_minute,
@@ -193,6 +197,7 @@ pub(crate) async fn change(
         region: wanted.region.clone().flatten(),
         models: wanted.models.clone().flatten(),
         keep_documents_days: wanted.keep_documents_days.flatten(),
+        keep_content: wanted.keep_content.flatten(),
         weight: wanted.weight.flatten(),
         requests_per_minute: wanted.requests_per_minute.flatten(),
         tokens_per_minute: wanted.tokens_per_minute.flatten(),
@@ -210,6 +215,7 @@ pub(crate) async fn change(
         region: wanted.region,
         models: wanted.models,
         keep_documents_days: wanted.keep_documents_days,
+        keep_content: wanted.keep_content,
         weight: wanted.weight,
         requests_per_minute: wanted.requests_per_minute,
         tokens_per_minute: wanted.tokens_per_minute,
@@ -310,6 +316,7 @@ fn describe(tenant: &TenantRecord) -> Value {
         "region": tenant.settings.region,
         "models": tenant.settings.models,
         "keep_documents_days": tenant.settings.keep_documents_days,
+        "keep_content": tenant.settings.keep_content.unwrap_or(false),
         "weight": tenant.settings.weight,
         "requests_per_minute": tenant.settings.requests_per_minute,
         "tokens_per_minute": tenant.settings.tokens_per_minute,

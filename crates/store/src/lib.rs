@@ -7,10 +7,11 @@
 //! [`EmbeddedStore::open_sealed`] keeps the content of documents sealed with keys of their tenants. Sealed are texts, titles,
 //! headings, metadata, names of sources, and fingerprints. Plain stay whatever is looked up, sorted or counted, by which
 //! nobody reads a document: ids of documents, names of corpora and of fields, languages, media types, sizes, authors, and
-//! the reasons of a quarantine. Keys, tenants, approvals, erasures and the ledger are not sealed.
+//! the reasons of a quarantine. What was said in turns is kept sealed alone ([`SqliteContents`]). Keys, tenants, approvals, erasures and the ledger are not sealed.
 
 mod anchors;
 pub mod approvals;
+mod contents;
 pub mod data_dir;
 pub mod documents;
 mod embedded;
@@ -30,6 +31,7 @@ pub mod conformance;
 
 pub use self::anchors::SqliteAnchors;
 pub use self::approvals::{Approval, SqliteApprovals};
+pub use self::contents::{ContentEntry, ContentsOf, KeptContent, SqliteContents};
 pub use self::data_dir::{DataDir, DataDirError};
 pub use self::embedded::EmbeddedStore;
 pub use self::embeddings::{EmbeddingCache, EmbeddingKey};

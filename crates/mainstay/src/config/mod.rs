@@ -35,6 +35,7 @@ use sections::assistants::{Assistant, RawAssistant, ReadFile};
 use sections::audit::{Audit, RawAudit};
 use sections::budgets::{RawAttribution, RawBudget};
 use sections::cache::{Cache, RawCache};
+use sections::content_log::{ContentLog, RawContentLog};
 use sections::corpora::{Corpus, RawCorpus};
 use sections::identity::{Issuer, RawIdentity};
 use sections::limits::RawLimits;
@@ -93,6 +94,8 @@ pub(crate) struct RawConfig {
     cache: RawCache,
     /// The record of who did what.
     audit: RawAudit,
+    /// What is said in some turns, for those who look into a failure.
+    content_log: RawContentLog,
     /// Where data is kept.
     storage: RawStorage,
     /// Who runs the models, by a name of your choice.
@@ -155,6 +158,8 @@ pub(crate) struct Checked {
     pub(crate) cache: Cache,
     /// The record of who did what.
     pub(crate) audit: Audit,
+    /// What is kept of what is said.
+    pub(crate) content_log: ContentLog,
     /// Where data is kept.
     pub(crate) storage: Storage,
     /// Who runs the models, by name. `builtin` is not among them.
@@ -245,6 +250,8 @@ impl RawConfig {
             raw.check(at, &providers, read_file, findings)
         });
         let prices = check_each(self.prices, "prices", |raw, at| raw.check(at, findings));
+        let storage = self.storage.check(&root.key("storage"), folder, findings);
+        let is_sealed = storage.encryption.is_some();
         let has_issuers = !self.identity.issuers.is_empty();
         let mut checked = Checked {
             product: self.product.check(&root.key("product"), findings),
@@ -263,7 +270,8 @@ impl RawConfig {
             required_attribution: self.attribution.required(),
             cache: self.cache.check(),
             audit: self.audit.check(&root.key("audit"), findings),
-            storage: self.storage.check(&root.key("storage"), folder, findings),
+            content_log: self.content_log.check(&root.key("content_log"), is_sealed, findings),
+            storage,
             slo,
             constraints,
             folder: folder.to_owned(),

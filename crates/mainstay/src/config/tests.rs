@@ -236,6 +236,8 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("audit.keep.configuration_change", "\"0s\""),
     ("audit.keep.security_event", "\"0s\""),
     ("audit.keep.inference", "\"0s\""),
+    ("content_log.share", "0.5"),
+    ("content_log.keep", "\"0s\""),
     ("storage.data_dir", "\"\""),
     ("storage.embedding_cache", "\"much\""),
     ("storage.encryption.key_file", "\"\""),

@@ -10,6 +10,7 @@ pub(crate) mod search;
 pub(crate) mod audit;
 pub(crate) mod budget;
 pub(crate) mod cache;
+pub(crate) mod content;
 pub(crate) mod corpus;
 pub(crate) mod costs;
 pub(crate) mod decide;

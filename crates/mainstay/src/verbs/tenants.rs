@@ -55,6 +55,10 @@ struct Settings {
     /// For how many days after its last change a document is kept; for ever where nothing is said.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     keep_documents_days: Option<u32>,
+    /// Whether it agreed that what is said in some of its turns is kept, scrubbed and sealed, for a time (`content_log` of
+    /// mainstay.toml).
+    #[arg(long, value_name = "true|false")]
+    keep_content: Option<bool>,
     /// Its part of what its tier is served where not everybody can be, beside tenants of weight 1.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100))]
     weight: Option<u32>,
@@ -171,6 +175,7 @@ impl Settings {
             ("region", json!(self.region)),
             ("models", json!(self.models)),
             ("keep_documents_days", json!(self.keep_documents_days)),
+            ("keep_content", json!(self.keep_content)),
             ("weight", json!(self.weight)),
             ("requests_per_minute", json!(self.requests_per_minute)),
             ("tokens_per_minute", json!(self.tokens_per_minute)),
@@ -197,7 +202,7 @@ fn change(output: &Output, config: Option<&Path>, id: &str, body: Value) -> anyh
 
 fn print_list(tenants: &[Value]) -> Result<(), OutputError> {
     // Limits and days stand beside each other: their full names would be wider than a terminal.
-    const COLUMNS: [(&str, &str); 11] = [
+    const COLUMNS: [(&str, &str); 12] = [
         ("id", "id"),
         ("name", "name"),
         ("audience", "audience"),
@@ -209,6 +214,7 @@ fn print_list(tenants: &[Value]) -> Result<(), OutputError> {
         ("region", "region"),
         ("models", "models"),
         ("keep_documents_days", "keeps days"),
+        ("keep_content", "keeps content"),
     ];
     let mut table = terminal::table(&COLUMNS.map(|(_, title)| title));
     for tenant in tenants {
@@ -218,6 +224,7 @@ fn print_list(tenants: &[Value]) -> Result<(), OutputError> {
                 printable::line(&items.join(", ")).into_owned()
             }
             Value::Number(number) => number.to_string(),
+            Value::Bool(true) => "yes".to_owned(),
             value => printable::line(value.as_str().unwrap_or_default()).into_owned(),
         };
         table.add_row(COLUMNS.map(|(name, _)| field(name)));

@@ -9,7 +9,7 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use crate::running::{Running, call, send};
+use crate::running::{Running, call, command, send};
 
 /// Requests where nothing else is asked for: some seconds.
 const REQUESTS: usize = 4_000;
@@ -29,6 +29,9 @@ struct World {
 const QUESTION: &str = "What is kept in the cellar of the lighthouse?";
 
 fn world(folder: &std::path::Path, seed: u64) -> World {
+    assert!(command(folder, &["keys", "master", "master.key"]).output().unwrap().status.success());
+    let config = "[content_log]\nshare = 1.0\n[storage.encryption]\nkey_file = \"master.key\"\n";
+    std::fs::write(folder.join("mainstay.toml"), config).unwrap();
     let running = Running::start(folder);
     let post = |key: &str, path: &str, body: Value| {
         let (status, answer) = call(&running.address, key, "POST", path, Some(&body)).unwrap();
@@ -43,6 +46,10 @@ fn world(folder: &std::path::Path, seed: u64) -> World {
             .to_owned()
     };
     let (admin, b) = (tenant("a"), tenant("b"));
+    for id in ["a", "b"] {
+        let agreed = json!({ "keep_content": true });
+        assert_eq!(running.call("PATCH", &format!("/admin/tenants/{id}"), Some(&agreed)).0, 200);
+    }
     let key = |role: &str| {
         post(&admin, "/admin/keys", json!({ "name": role, "role": role }))["api_key"]
             .as_str()
@@ -68,6 +75,8 @@ fn world(folder: &std::path::Path, seed: u64) -> World {
     let asked = json!({ "model": "assistant", "messages": [{ "role": "user", "content": QUESTION }] });
     let answer = post(&b, "/v1/chat/completions", asked);
     assert!(answer.to_string().contains(&mark), "b does not know its own secret: the test proves nothing");
+    let kept = call(&running.address, &b, "GET", "/admin/content?incident=i", None).unwrap().1;
+    names.extend(kept["data"][0]["request"].as_str().map(str::to_owned));
     let (_, description) = call(&running.address, "", "GET", "/openapi.json", None).unwrap();
     let mut routes = Vec::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
@@ -126,11 +135,13 @@ impl World {
             "after=0",
             "document=cellar.md&start=0&end=40",
             "q=cellar",
+            "incident=i",
+            "before=1000000",
             "document=cellar.md&corpus=secrets&start=0&end=40",
         ];
         let mut sign = '?';
         for query in queries {
-            if random.u8(..5) == 0 {
+            if random.u8(..8) == 0 {
                 target.push_str(&format!("{sign}{query}"));
                 sign = '&';
             }
@@ -240,6 +251,7 @@ fn a_hole_in_any_route_would_be_found() {
         ("POST", "/v1/messages"),
         ("GET", "/admin/keys"),
         ("GET", "/admin/holds"),
+        ("GET", "/admin/content"),
         ("GET", "/console/search"),
         ("GET", "/console/search/document"),
     ] {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::running::{Running, call, mainstay};
 
 /// A tenant with the key of its administrator.
-fn tenant(running: &Running, id: &str) -> String {
+pub(crate) fn tenant(running: &Running, id: &str) -> String {
     let body = json!({ "id": id, "name": format!("The {id} company") });
     let (status, answer) = running.call("POST", "/admin/tenants", Some(&body));
     assert_eq!(status, 201, "{answer}");
@@ -20,7 +20,7 @@ fn status_of(running: &Running, key: &str, method: &str, path: &str, body: Value
     call(&running.address, key, method, path, Some(&body)).unwrap()
 }
 
-fn key_of(running: &Running, by: &str, body: Value) -> String {
+pub(crate) fn key_of(running: &Running, by: &str, body: Value) -> String {
     let (status, answer) = status_of(running, by, "POST", "/admin/keys", body);
     assert_eq!(status, 201, "{answer}");
     answer["api_key"].as_str().unwrap().to_owned()
@@ -206,7 +206,7 @@ fn what_was_done_is_on_record_and_a_changed_record_is_found() {
 }
 
 /// Whether any file below a folder holds these bytes.
-fn holds(folder: &Path, bytes: &str) -> Option<String> {
+pub(crate) fn holds(folder: &Path, bytes: &str) -> Option<String> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let found = if path.is_dir() {
@@ -434,7 +434,7 @@ fn finished(running: &Running, key: &str, id: &str) -> Value {
 
 /// What there is in the end, of something that another process does in its own time.
 #[expect(clippy::disallowed_methods, reason = "the time of another process is not ours to move")]
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     for _ in 0..1_000 {
         if let Some(found) = look() {
             return found;

@@ -4,6 +4,7 @@
 mod api;
 mod chunking;
 mod command_line;
+mod content;
 mod corpus;
 mod crossing;
 mod evaluation;

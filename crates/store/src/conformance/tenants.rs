@@ -30,6 +30,7 @@ async fn tenants_read_back_as_they_were_written<B: Backend>(backend: &B) {
         region: Some("eu-west-1".into()),
         models: Some(vec!["support".to_owned()]),
         keep_documents_days: Some(30),
+        keep_content: Some(true),
         weight: Some(3),
         requests_per_minute: Some(20),
         tokens_per_minute: Some(40_000),

@@ -98,6 +98,9 @@ pub struct TenantSettings {
     pub models: Option<Vec<String>>,
     /// For how many days after its last change a document is kept; for ever where nothing is said.
     pub keep_documents_days: Option<u32>,
+    /// Whether it agreed that what is said in some of its turns is kept, scrubbed and sealed, for a time; it did not where
+    /// nothing is said.
+    pub keep_content: Option<bool>,
     /// Its part of what its tier is served, relative to the other tenants of it, where they have to wait for each other: 1 where
     /// nothing is said.
     pub weight: Option<u32>,

@@ -18,6 +18,7 @@ pub(crate) mod routing;
 pub(crate) mod service;
 
 pub(crate) mod assistants;
+pub(crate) mod content_log;
 pub(crate) mod corpora;
 pub(crate) mod quality;
 pub(crate) mod rerank;
