@@ -97,7 +97,10 @@ async fn measures(each: Duration) -> anyhow::Result<Vec<Measure>> {
         .iter()
         .take(CANDIDATES)
         .enumerate()
-        .map(|(index, piece)| Passage::whole(ChunkId(index as u64), "handbook.md", *piece))
+        .map(|(index, piece)| Passage {
+            language: Some("en".to_owned()),
+            ..Passage::whole(ChunkId(index as u64), "handbook.md", *piece)
+        })
         .collect();
 
     let work = |pieces: &[&str]| Work {
@@ -106,9 +109,11 @@ async fn measures(each: Duration) -> anyhow::Result<Vec<Measure>> {
         cores: 1,
     };
     let all = Work { bytes: text.len(), ..work(&pieces) };
-    let every_core =
-        Work { cores: std::thread::available_parallelism().map_or(1, usize::from), ..work(some) };
-    let read = work(&pieces[..candidates.len()]);
+    let on_every_core = |pieces: &[&str]| Work {
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        ..work(pieces)
+    };
+    let (some_work, read) = (on_every_core(some), on_every_core(&pieces[..candidates.len()]));
     let forever = Deadline::after(&clock, Duration::from_secs(3_600));
     Ok(vec![
         measure("parse Markdown", each, all, async || {
@@ -121,7 +126,7 @@ async fn measures(each: Duration) -> anyhow::Result<Vec<Measure>> {
         })
         .await,
         measure("embed (builtin/static)", each, all, async || drop(embedder.embed_texts(&pieces))).await,
-        measure("embed (builtin/minilm)", each, every_core, async || {
+        measure("embed (builtin/minilm)", each, some_work, async || {
             drop(transformer.embed(some, EmbeddingPurpose::Passage, Errand::until(forever)).await);
         })
         .await,
