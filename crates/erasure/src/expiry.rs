@@ -21,26 +21,10 @@ impl Eraser {
     /// Deletes what is kept no longer, every hour until it is told to stop.
     pub async fn keep_expiring(&self, stop: CancellationToken) {
         loop {
-            match stop.run_until_cancelled(self.expire()).await {
-                None => return,
-                Some(Ok(0)) => {}
-                Some(Ok(documents)) => {
-                    tracing::info!(documents, "documents were deleted whose time was over")
-                }
-                Some(Err(error)) => {
-                    tracing::error!(%error, "documents whose time is over are not all deleted")
-                }
-            }
-            match stop.run_until_cancelled(self.expire_contents()).await {
-                None => return,
-                Some(Ok(0)) => {}
-                Some(Ok(turns)) => {
-                    tracing::info!(turns, "what was said in turns was deleted, whose time was over")
-                }
-                Some(Err(error)) => {
-                    tracing::error!(%error, "what was said in turns whose time is over is not all deleted")
-                }
-            }
+            let Some(documents) = stop.run_until_cancelled(self.expire()).await else { return };
+            tell("documents", documents);
+            let Some(turns) = stop.run_until_cancelled(self.expire_contents()).await else { return };
+            tell("content of turns", turns);
             if stop.run_until_cancelled(self.clock().sleep(LOOKED_EVERY)).await.is_none() {
                 return;
             }
@@ -126,5 +110,17 @@ impl Eraser {
             stores.trail.expired(tenant, &alias, Timestamp::from_micros(before.saturating_mul(1_000_000)))?;
         }
         Ok(deleted)
+    }
+}
+
+fn tell(what: &'static str, deleted: Result<u64, ErasureError>) {
+    match deleted {
+        Ok(0) => {}
+        Ok(deleted) => {
+            tracing::info!(what, deleted, "what was kept for a time was deleted when that was over")
+        }
+        Err(error) => {
+            tracing::error!(what, %error, "what was kept for a time is not all deleted, though that is over")
+        }
     }
 }

@@ -73,9 +73,7 @@ impl Visit {
         kind: &'static str,
         what: Value,
     ) -> Result<(), Unrecorded> {
-        let record =
-            self.record(app, Category::DataAccess, action).with_resource(kind, "").with_detail("what", what);
-        app.trail.write(&record)
+        app.trail.write(&self.access(app, action, kind, what))
     }
 
     /// The same, on disk before it is answered: where content is shown that nobody reads without a reason.
@@ -86,9 +84,11 @@ impl Visit {
         kind: &'static str,
         what: Value,
     ) -> Result<(), Unrecorded> {
-        let record =
-            self.record(app, Category::DataAccess, action).with_resource(kind, "").with_detail("what", what);
-        app.trail.write_durably(record).await
+        app.trail.write_durably(self.access(app, action, kind, what)).await
+    }
+
+    fn access(&self, app: &App, action: &'static str, kind: &'static str, what: Value) -> Record {
+        self.record(app, Category::DataAccess, action).with_resource(kind, "").with_detail("what", what)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Trying to get at another tenant's things, in every route that the server describes, with generated requests.
 //!
 //! What tenant `b` has carries a secret mark that no request of `a` ever has. No answer to `a` may show it, nothing that `a`
-//! does may change what `b` sees, and nothing may fail on the server's side. The second test shows that the suite would find a
+//! does may change what `b` sees, and nothing may fail on the server's side; nor may the log, the metrics or the audit trail show it.
+//! Answers are given again, turns are kept, documents are sealed. The second test shows that the suite would find a
 //! hole: it opens one, route by route, by letting requests of `a` through as if they were `b`'s.
 //!
 //! `MAINSTAY_CROSSING_REQUESTS=100000 cargo nextest run -E 'test(crossing)'` tries more.
@@ -9,6 +10,7 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
+use crate::identity::holds;
 use crate::running::{Running, call, command, send};
 
 /// Requests where nothing else is asked for: some seconds.
@@ -30,9 +32,11 @@ const QUESTION: &str = "What is kept in the cellar of the lighthouse?";
 
 fn world(folder: &std::path::Path, seed: u64) -> World {
     assert!(command(folder, &["keys", "master", "master.key"]).output().unwrap().status.success());
-    let config = "[content_log]\nshare = 1.0\n[storage.encryption]\nkey_file = \"master.key\"\n";
+    let config = "[assistants.assistant]\nmodel = \"builtin/extractive\"\ncorpus = \"default\"\ncache.mode = \"semantic\"\n\
+                  [corpora.default]\n[content_log]\nshare = 1.0\n[storage.encryption]\nkey_file = \"master.key\"\n";
     std::fs::write(folder.join("mainstay.toml"), config).unwrap();
-    let running = Running::start(folder);
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    let running = Running::start_logging(folder, log.into(), Some("trace"));
     let post = |key: &str, path: &str, body: Value| {
         let (status, answer) = call(&running.address, key, "POST", path, Some(&body)).unwrap();
         assert!(status < 300, "{path}: {answer}");
@@ -234,6 +238,22 @@ fn nobody_crosses_from_one_tenant_to_another() {
         }
     }
     assert_eq!(state_of_b(&world), before, "what b has was changed");
+    // Where answers are given again, and what is written down of all that.
+    let (_, _, metrics) = send(&world.running.address, "", "GET", "/metrics", "", b"").unwrap();
+    let hits =
+        metrics.lines().find_map(|line| line.strip_prefix("mainstay_cache_hits_total{layer=\"exact\"} "));
+    assert!(hits.is_some_and(|hits| hits != "0"), "no answer came from the cache: {metrics}");
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(!log.is_empty(), "there is no log to look into");
+    for (what, written) in [("metrics", &metrics), ("log", &log)] {
+        let line = written.lines().find(|line| line.contains(&world.mark));
+        assert_eq!(line, None, "the {what} tell what is b's");
+    }
+    assert_eq!(
+        holds(&folder.path().join("data/audit"), &world.mark),
+        None,
+        "the audit trail tells what is b's"
+    );
 }
 
 #[test]

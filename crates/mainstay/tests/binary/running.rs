@@ -22,12 +22,16 @@ pub(crate) struct Running {
 impl Running {
     /// Starts one in a folder, with its data below.
     pub(crate) fn start(folder: &Path) -> Self {
-        let mut child = command(folder, &["up", "--json", "--listen", "127.0.0.1:0", "--data-dir", "data"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::start_logging(folder, Stdio::null(), None)
+    }
+
+    /// The same, with a log of what its own crates say at this level.
+    pub(crate) fn start_logging(folder: &Path, log: Stdio, level: Option<&str>) -> Self {
+        let mut up = command(folder, &["up", "--json", "--listen", "127.0.0.1:0", "--data-dir", "data"]);
+        if let Some(level) = level {
+            up.env("RUST_LOG", format!("mainstay={level}"));
+        }
+        let mut child = up.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value =
