@@ -216,18 +216,21 @@ fn print_list(tenants: &[Value]) -> Result<(), OutputError> {
         ("keep_documents_days", "keeps days"),
         ("keep_content", "keeps content"),
     ];
-    let mut table = terminal::table(&COLUMNS.map(|(_, title)| title));
+    let field = |tenant: &Value, name: &str| match &tenant[name] {
+        Value::Array(items) => {
+            let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            printable::line(&items.join(", ")).into_owned()
+        }
+        Value::Number(number) => number.to_string(),
+        Value::Bool(true) => "yes".to_owned(),
+        value => printable::line(value.as_str().unwrap_or_default()).into_owned(),
+    };
+    // What nobody has takes no room.
+    let is_said = |name: &str| tenants.iter().any(|tenant| !field(tenant, name).is_empty());
+    let shown: Vec<(&str, &str)> = COLUMNS.into_iter().filter(|(name, _)| is_said(name)).collect();
+    let mut table = terminal::table(&shown.iter().map(|(_, title)| *title).collect::<Vec<_>>());
     for tenant in tenants {
-        let field = |name: &str| match &tenant[name] {
-            Value::Array(items) => {
-                let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-                printable::line(&items.join(", ")).into_owned()
-            }
-            Value::Number(number) => number.to_string(),
-            Value::Bool(true) => "yes".to_owned(),
-            value => printable::line(value.as_str().unwrap_or_default()).into_owned(),
-        };
-        table.add_row(COLUMNS.map(|(name, _)| field(name)));
+        table.add_row(shown.iter().map(|(name, _)| field(tenant, name)));
     }
     terminal::say(table)
 }
