@@ -285,10 +285,13 @@ fn scrubbed(said: Said) -> ContentEntry {
     ContentEntry { said: said_now.to_string(), ..said.entry }
 }
 
-/// As much of a text as there is room for: its end, where it is too long.
+/// As much of a text as there is room for: its end, where it is too long, and nothing where there is none.
 fn shortened(text: String, room: &mut usize) -> String {
+    if *room == 0 {
+        return String::new();
+    }
     let start = text.ceil_char_boundary(text.len().saturating_sub(*room));
-    *room -= text.len() - start;
+    *room = if start == 0 { *room - text.len() } else { 0 };
     if start == 0 { text } else { format!("… {}", &text[start..]) }
 }
 
@@ -395,7 +398,7 @@ mod tests {
     async fn of_a_long_conversation_the_end_is_kept_and_what_is_personal_is_not() {
         let world = world(1.0).await;
         let long = "é".repeat(MOST_BYTES);
-        let texts = [long.as_str(), "My name is Olivia Smith.", "Please ask Olivia."];
+        let texts = ["No room for this.", &long, "My name is Olivia Smith.", "Please ask Olivia."];
         world.begin(&texts).unwrap().streamed(None, "Olivia Smith was asked.");
         let (said, _folder) = world.written().await;
         assert!(said[0].to_string().len() < MOST_BYTES + 1_000 && !said[0].to_string().contains("Olivia"));
