@@ -11,8 +11,8 @@ use mainstay_audit::{Category, Outcome};
 use mainstay_domain::id::ordered_id;
 use mainstay_domain::identity::Via;
 use mainstay_domain::{Caller, Permission, Timestamp};
-use mainstay_store::Approval;
 use mainstay_store::approvals::Decision;
+use mainstay_store::{Approval, Asked};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -80,8 +80,11 @@ pub(crate) async fn spend(
             decision: None,
             used_at: None,
         };
-        app.approvals.ask(&approval).await.map_err(|error| HttpError::Storage(error.to_string()))?;
-        return Err(HttpError::ApprovalRequired { id: approval.id });
+        let asked = app.approvals.ask(&approval).await;
+        return Err(match asked.map_err(|error| HttpError::Storage(error.to_string()))? {
+            Asked::Waits(id) => HttpError::ApprovalRequired { id },
+            Asked::TooMany => HttpError::TooManyApprovals,
+        });
     };
     let found = app.approvals.find(&visit.tenant, &id).await;
     let approval = found

@@ -13,6 +13,7 @@ use mainstay_gateway::RequestError;
 use mainstay_ops::Unrecorded;
 use mainstay_rag::LibraryError;
 use mainstay_security::{Denied, IdentityError, KeyRingError, TenantsError};
+use mainstay_store::approvals::MOST_WAITING;
 use mainstay_wire::error::CallerError;
 use mainstay_wire::{anthropic, openai, sse};
 use serde::de::DeserializeOwned;
@@ -66,6 +67,12 @@ pub enum HttpError {
         /// The id.
         id: String,
     },
+    /// Somebody asked for too many changes that still wait.
+    #[error(
+        "{MOST_WAITING} changes that you asked for wait for a second person: have some approved or refused \
+         (`mainstay policy approvals` lists them)"
+    )]
+    TooManyApprovals,
     /// No hold of that id.
     #[error("there is no hold {id:?}; `mainstay erase holds` lists those that there are")]
     NoSuchHold {
@@ -167,6 +174,7 @@ impl HttpError {
             Self::ApprovalRequired { .. } => plain(StatusCode::CONFLICT, "approval_required"),
             Self::ApprovalUnfit { .. } => plain(StatusCode::CONFLICT, "approval_unfit"),
             Self::NoSuchApproval { .. } => plain(StatusCode::NOT_FOUND, "approval_not_found"),
+            Self::TooManyApprovals => plain(StatusCode::CONFLICT, "too_many_approvals"),
             Self::NoSuchHold { .. } => plain(StatusCode::NOT_FOUND, "hold_not_found"),
             Self::Unrecorded(_) => Appearance {
                 retry_after: Some(Duration::from_secs(5)),

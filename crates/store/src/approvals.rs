@@ -48,6 +48,18 @@ pub struct SqliteApprovals {
     database: Database,
 }
 
+/// What became of a change that somebody asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// It waits for a second person under this id: its own, or that of the same one, which waited already.
+    Waits(String),
+    /// Too much waits already that the same person asked for.
+    TooMany,
+}
+
+/// Changes that wait of one person's; a summary of each is kept.
+pub const MOST_WAITING: u32 = 100;
+
 const COLUMNS: &str = "SELECT approval, tenant, permission, digest, summary, asked_by, asked_at, expires_at, decided_by, \
                        decided_at, approved, used_at FROM approvals ";
 
@@ -56,9 +68,26 @@ impl SqliteApprovals {
         Self { database }
     }
 
-    /// Adds a change that waits.
-    pub async fn ask(&self, approval: &Approval) -> Result<(), StorageError> {
+    /// Adds a change that waits, unless the same person waits for the same one, or for [`MOST_WAITING`] others.
+    pub async fn ask(&self, approval: &Approval) -> Result<Asked, StorageError> {
         let mut transaction = self.database.write().await?;
+        let waiting = sqlx::query(
+            "SELECT approval, digest FROM approvals \
+             WHERE tenant = $1 AND asked_by = $2 AND decided_at IS NULL AND expires_at > $3",
+        )
+        .bind(approval.tenant.as_str())
+        .bind(approval.asked_by.as_str())
+        .bind(approval.asked_at.as_micros())
+        .fetch_all(&mut *transaction)
+        .await?;
+        for row in &waiting {
+            if column::<&[u8]>(row, 1)? == approval.digest {
+                return Ok(Asked::Waits(column(row, 0)?));
+            }
+        }
+        if waiting.len() >= MOST_WAITING as usize {
+            return Ok(Asked::TooMany);
+        }
         sqlx::query(
             "INSERT INTO approvals (approval, tenant, permission, digest, summary, asked_by, asked_at, expires_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -73,7 +102,8 @@ impl SqliteApprovals {
         .bind(approval.expires_at.as_micros())
         .execute(&mut *transaction)
         .await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        Ok(Asked::Waits(approval.id.clone()))
     }
 
     /// The change of that id.
@@ -161,4 +191,54 @@ fn approval_of(row: &SqliteRow) -> Result<Approval, StorageError> {
         decision,
         used_at: column::<Option<i64>>(row, 11)?.map(Timestamp::from_micros),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_domain::Clock;
+
+    use super::*;
+    use crate::{DataDir, EmbeddedStore};
+
+    /// A change that `who` asks for at `second`, told apart by `number`.
+    fn change(who: &str, number: u8, second: i64) -> Approval {
+        Approval {
+            id: format!("apr_{who}_{number}_{second}"),
+            tenant: TenantId::new("acme"),
+            permission: Permission::IndexRebuild,
+            digest: [number; 32],
+            summary: "POST /admin/index/rebuild".to_owned(),
+            asked_by: who.to_owned(),
+            asked_at: Timestamp::from_micros(second * 1_000_000),
+            expires_at: Timestamp::from_micros((second + 60) * 1_000_000),
+            decision: None,
+            used_at: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_again_waits_for_the_same_and_nobody_fills_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = DataDir::open(folder.path().join("data")).unwrap();
+        let store = EmbeddedStore::open(folder, Clock::system()).await.unwrap();
+        let approvals = store.approvals();
+        let ask = |who: &'static str, number: u8, second| {
+            let (approvals, change) = (approvals.clone(), change(who, number, second));
+            async move { approvals.ask(&change).await.unwrap() }
+        };
+        let id = |who: &str, number: u8, second: i64| Asked::Waits(change(who, number, second).id);
+        for number in 0..MOST_WAITING as u8 {
+            assert_eq!(ask("jane", number, 0).await, id("jane", number, 0));
+        }
+        assert_eq!(ask("jane", 7, 1).await, id("jane", 7, 0), "it waits already");
+        assert_eq!(ask("jane", 200, 1).await, Asked::TooMany);
+        assert_eq!(ask("joe", 7, 1).await, id("joe", 7, 1), "another person waits alone");
+        // A place comes free when somebody decides, and all of them when the day is over.
+        let decision =
+            Decision { by: "joe".to_owned(), at: Timestamp::from_micros(2_000_000), approved: false };
+        assert!(approvals.decide(&TenantId::new("acme"), &change("jane", 7, 0).id, &decision).await.unwrap());
+        assert_eq!(ask("jane", 7, 3).await, id("jane", 7, 3), "what was refused can be asked for again");
+        assert_eq!(ask("jane", 200, 3).await, Asked::TooMany);
+        assert_eq!(ask("jane", 201, 60).await, id("jane", 201, 60));
+    }
 }

@@ -30,7 +30,7 @@ pub mod tenants;
 pub mod conformance;
 
 pub use self::anchors::SqliteAnchors;
-pub use self::approvals::{Approval, SqliteApprovals};
+pub use self::approvals::{Approval, Asked, SqliteApprovals};
 pub use self::contents::{ContentEntry, ContentsOf, KeptContent, SqliteContents};
 pub use self::data_dir::{DataDir, DataDirError};
 pub use self::embedded::EmbeddedStore;
