@@ -941,6 +941,18 @@ fn embedding_call(world: &World, team: Option<&str>) -> crate::embeddings::Embed
 }
 
 #[tokio::test]
+async fn a_text_that_has_to_stay_in_a_region_is_embedded_nowhere_else() {
+    let world = embedding_world(Counting(40));
+    let mut call = embedding_call(&world, None);
+    call.context.caller.region = Some(mainstay_domain::RegionName::from("eu-west-1".to_owned()));
+    let error = world.gateway.embeddings(call).await.err().unwrap();
+    let is_refused =
+        matches!(&error, RequestError::Model(error) if error.kind == ModelErrorKind::OutOfRegion);
+    assert!(is_refused, "{error}");
+    assert!(world.gateway.embeddings(embedding_call(&world, None)).await.is_ok());
+}
+
+#[tokio::test]
 async fn embedding_in_parts_costs_what_was_answered_and_what_failed_is_booked_apart() {
     let failed = embedding_world(InParts(Some(ModelErrorKind::RateLimited)));
     assert!(failed.gateway.embeddings(embedding_call(&failed, None)).await.is_err());

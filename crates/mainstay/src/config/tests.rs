@@ -600,6 +600,44 @@ headers = { Host = "x", "X Y" = "z", X-Api-Key = "hunter2", X-Org = "42" }
 
 #[test]
 fn what_may_not_be_connected_to_is_refused_at_the_start() {
+#[test]
+fn a_configuration_that_would_let_data_leave_its_region_is_refused() {
+    let config = |here: &str, provider: &str, corpus: &str| {
+        format!(
+            "[constraints]\nresidency = [\"eu-west-1\"]\n[residency]\n{here}\n[providers.openai]\napi_key = \"env:K\"\n\
+             {provider}\n[corpora.default]\n{corpus}\n"
+        )
+    };
+    let (here, there) = ("region = \"eu-west-1\"", "region = \"us-east-1\"");
+    let embedded = "embedder = \"openai/text-embedding-3-small\"\ndimensions = 1536";
+    assert!(check(&config(here, here, embedded)).is_ok());
+    for (at, text) in [
+        ("residency.region", config("", here, "")),
+        ("residency.region", config(there, there, "")),
+        ("providers.openai.region", config(here, "", "")),
+        ("providers.openai.region", config(here, there, "")),
+        ("corpora.default.embedder", config(here, there, embedded)),
+    ] {
+        let found: Vec<String> = problems(&text).iter().map(|problem| problem.path.to_string()).collect();
+        assert!(found.iter().any(|path| path == at), "{at}: {found:?}");
+    }
+    // Where no list of regions is given, what is in a corpus stays where this Mainstay is all the same.
+    let corpora = |more: &str| {
+        let providers = "[providers.openai]\napi_key = \"env:K\"\nregion = \"us-east-1\"\n\
+                         [providers.cohere]\napi_key = \"env:K\"\n";
+        format!("[residency]\nregion = \"eu-west-1\"\n{providers}[corpora.default]\n{more}\n")
+    };
+    assert!(check(&corpora("")).is_ok());
+    for (at, more) in [
+        ("corpora.default.embedder", embedded),
+        ("corpora.default.reranker", "reranker = \"cohere/rerank-v3.5\""),
+    ] {
+        let found: Vec<String> =
+            problems(&corpora(more)).iter().map(|problem| problem.path.to_string()).collect();
+        assert_eq!(found, [at]);
+    }
+}
+
     let config = |outbound: &str| {
         format!(
             "[security]\noutbound = [{outbound}]\n[providers.openai]\napi_key = \"env:K\"\n\

@@ -783,3 +783,23 @@ async fn nothing_is_asked_for_twice_unless_it_is_configured() {
     }
     assert_eq!(model.calls(), 31);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_has_to_stay_in_a_region_is_sent_to_no_model_elsewhere() {
+    let (elsewhere, unknown, there) =
+        (Scripted::new("a", []), Scripted::new("b", []), Scripted::new("c", []));
+    let mut world = world(&[&elsewhere, &unknown, &there]);
+    let region = RegionName::from("eu-west-1".to_owned());
+    world.candidates[0].region = Some(RegionName::from("us-east-1".to_owned()));
+    world.candidates[2].region = Some(region.clone());
+    let bound = |world: &World| ModelCall { region: Some(region.clone()), ..world.call() };
+    assert_eq!(world.complete_call(bound(&world), 0).await.0, Ok("c".to_owned()));
+    assert_eq!(world.stream_call(bound(&world)).await.1, Ok(()));
+    assert_eq!((elsewhere.calls(), unknown.calls(), there.calls()), (0, 0, 2));
+    world.candidates.truncate(2);
+    assert_eq!(world.complete_call(bound(&world), 0).await.0, Err(ModelErrorKind::OutOfRegion));
+    assert_eq!(world.stream_call(bound(&world)).await.1, Err(ModelErrorKind::OutOfRegion));
+    assert_eq!((elsewhere.calls(), unknown.calls()), (0, 0));
+    // Of a tenant that is bound to no region it may be sent there.
+    assert_eq!(world.complete().await, Ok("a".to_owned()));
+}

@@ -113,7 +113,7 @@ pub(crate) fn keep_documents_here(
     let Some(here) = here else { return };
     for (name, corpus) in corpora {
         let at = KeyPath::root().key("corpora").key(name.as_str());
-        let used = [("embedder", Some(&corpus.embedder)), ("rerank", corpus.rerank.model())];
+        let used = [("embedder", Some(&corpus.embedder)), ("reranker", corpus.rerank.model())];
         for (key, model) in used.into_iter().filter_map(|(key, model)| Some((key, model?))) {
             let Some(provider) = providers.get(&model.provider) else { continue };
             if provider.region.as_ref() != Some(here) {
