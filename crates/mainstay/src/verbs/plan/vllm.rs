@@ -234,6 +234,22 @@ mod tests {
         assert_eq!(row.deployment.serving.decode().gpus(), 2);
     }
 
+    /// What a vLLM 0.32 said of itself (on CPUs, with a model of random weights) after 13 answers of at most 64 tokens, and 4 on
+    /// their way.
+    const VLLM_0_32: &str = include_str!("readings/vllm-0.32.txt");
+
+    #[test]
+    fn what_a_real_vllm_says_is_understood() {
+        let asked = VllmArgs { model: Some("llama-3.1-8b".to_owned()), gpus: 1, ..args() };
+        let row = asked.row(&[Samples::parse(VLLM_0_32)]).unwrap();
+        let rows = read_rows(&format!("{HEADER}\n{row}\n"), Catalogue::built_in()).unwrap();
+        let row = rows[0].as_ref().unwrap();
+        assert_eq!((row.load.input_tokens, row.load.output_tokens, row.load.concurrency), (98, 60, 4));
+        let (ttft, tpot) = (row.ttft_ms.unwrap(), row.tpot_ms.unwrap());
+        // 1.725 s for 17 first tokens, of which .3 ms were waited for in all; .125 s for 13 answers.
+        assert!((ttft - 101.4).abs() < 0.1 && (tpot - 9.61).abs() < 0.01, "{ttft} {tpot}");
+    }
+
     #[test]
     fn an_engine_that_rests_and_metrics_of_something_else_are_refused() {
         let refused = |readings: &[Samples]| args().row(readings).unwrap_err().to_string();
