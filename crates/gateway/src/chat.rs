@@ -21,7 +21,7 @@ use mainstay_rag::citations::{CitationCounts, CitationFilters};
 use mainstay_reliability::ServiceLevel;
 use tokio::sync::watch;
 
-use crate::admission::{Admitted, Applicant, Standing};
+use crate::admission::{Admitted, Applicant, Refusal, Standing};
 use crate::attempts;
 use crate::caching::{Keeping, replay};
 use crate::cascading::{Asked, Cheaper, Started};
@@ -409,10 +409,20 @@ impl Gateway {
         let Context { caller, deadline, address, place, .. } = context;
         let user = caller.user.as_ref().map(UserId::as_str).or(named);
         let applicant = Applicant { caller, user, address: *address, tokens, deadline: *deadline, place };
-        self.admission.admit(applicant).await.map_err(|refusal| {
-            self.turns.trail().threat(caller, &context.request, "limits.hit", refusal.code());
-            RequestError::Refused(Box::new(refusal))
-        })
+        self.admission.admit(applicant).await.map_err(|refusal| self.refused(context, refusal))
+    }
+
+    /// Lets a request in that asks nothing: one to documents or to the administration.
+    ///
+    /// # Errors
+    /// [`RequestError::Refused`] beyond the limit of such requests.
+    pub fn admit_administration(&self, context: &Context) -> Result<(), RequestError> {
+        self.admission.admit_administration(&context.caller).map_err(|refusal| self.refused(context, refusal))
+    }
+
+    fn refused(&self, Context { caller, request, .. }: &Context, refusal: Refusal) -> RequestError {
+        self.turns.trail().threat(caller, request, "limits.hit", refusal.code());
+        RequestError::Refused(Box::new(refusal))
     }
 
     /// Retrieves for an assistant with a corpus and puts the passages into the prompt. `None` where there is no corpus.

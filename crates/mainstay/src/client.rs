@@ -1,6 +1,7 @@
 //! The verbs' client of Mainstay's own HTTP API.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -59,7 +60,7 @@ pub(crate) enum ClientError {
     },
     /// It refused.
     #[error("{} (status {status}, code {code})", printable::lines(.message))]
-    Refused { status: u16, code: String, message: String },
+    Refused { status: u16, code: String, message: String, retry_after: Option<Duration> },
     /// It broke off, or said what is no JSON.
     #[error("the answer of {url} cannot be read: {reason}")]
     Unreadable { url: String, reason: String },
@@ -69,6 +70,14 @@ impl ClientError {
     /// Whether what was asked is wrong, so that asking again does not help.
     pub(crate) fn is_bad_input(&self) -> bool {
         matches!(self, Self::Refused { status: 400 | 401 | 403 | 404 | 413 | 415 | 422, .. })
+    }
+
+    /// After how long the same may be asked again, where too much was asked.
+    pub(crate) fn asked_too_much(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { status: 429, retry_after, .. } => *retry_after,
+            _ => None,
+        }
     }
 }
 
@@ -208,6 +217,8 @@ impl Client {
 
     async fn refusal(&self, response: Response<Incoming>) -> ClientError {
         let status: StatusCode = response.status();
+        let retry_after = response.headers().get("retry-after-ms");
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
         match self.read_json(response).await {
             Ok(body) => {
                 let field = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
@@ -215,6 +226,7 @@ impl Client {
                     status: status.as_u16(),
                     code: field("code"),
                     message: field("message"),
+                    retry_after: retry_after.map(Duration::from_millis),
                 }
             }
             Err(error) => error,

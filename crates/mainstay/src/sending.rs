@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
+use mainstay_domain::Clock;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
@@ -13,6 +14,9 @@ use crate::sources::Delivery;
 
 /// Two requests at a time keep both sides busy: one is parsed and embedded while the other is read.
 const AT_ONCE: usize = 2;
+
+/// How often a delivery waits for its turn. Others of the same key take turns from it, and some have to end.
+const MOST_WAITS: usize = 100;
 
 /// Deliveries that are sent at the same time.
 pub(crate) struct Sending<'c> {
@@ -47,7 +51,7 @@ impl<'c> Sending<'c> {
         self.ids.extend(delivery.documents.iter().map(|document| document.id.clone()));
         let (client, corpus) = (self.client, self.corpus);
         self.requests.push(Box::pin(async move {
-            let answers = send(client, corpus, &delivery).await;
+            let answers = send_in_time(client, corpus, &delivery).await;
             Arrival { delivery, answers }
         }));
     }
@@ -60,6 +64,19 @@ impl<'c> Sending<'c> {
         }
         Some(arrival)
     }
+}
+
+/// Sends one request's worth of documents, when the server takes it: the limits of its administration may be those of one who
+/// sends a document now and then.
+async fn send_in_time(client: &Client, corpus: &str, delivery: &Delivery) -> Result<Vec<Value>, ClientError> {
+    let clock = Clock::system();
+    for _ in 0..MOST_WAITS {
+        match send(client, corpus, delivery).await {
+            Err(error) if let Some(wait) = error.asked_too_much() => clock.sleep(wait).await,
+            answers => return answers,
+        }
+    }
+    send(client, corpus, delivery).await
 }
 
 /// Sends one request's worth of documents; returns the answer for each.

@@ -137,7 +137,8 @@ mod tests {
     fn what_the_caller_got_wrong_is_told_from_what_failed() {
         let refused = |status| {
             let (code, message) = ("x".to_owned(), "x".to_owned());
-            anyhow::Error::new(ClientError::Refused { status, code, message }).context("stopped")
+            anyhow::Error::new(ClientError::Refused { status, code, message, retry_after: None })
+                .context("stopped")
         };
         assert!(is_bad_input(&BadInput("no question".to_owned()).into()));
         assert!([400, 404, 422].into_iter().all(|status| is_bad_input(&refused(status))));

@@ -104,7 +104,7 @@ metric_table! {
     ISSUER_BREAKER_OSCILLATIONS = "mainstay_issuer_breaker_oscillations_total", Counter, None, ["issuer"],
         "How often it opened although it had closed within the last ten minutes, or a probe failed.";
     RATE_LIMITED = "mainstay_rate_limited_total", Counter, None, ["whose", "what"],
-        "Requests beyond a limit, by whose it is (key, user, address, tier) and of what (requests, tokens).";
+        "Requests beyond a limit, by whose it is (key, user, address, tier) and of what (requests, tokens, administration).";
     SHED = "mainstay_shed_requests_total", Counter, None, ["tier", "reason"],
         "Requests for which there was no room: `tenant_full`, `tier_full`, `queue_full`, `waited_too_long`, `pressure`.";
     RUNNING = "mainstay_admitted_requests", Gauge, None, ["tier"],

@@ -116,6 +116,8 @@ pub(crate) struct Post {
     pub(crate) permission: Permission,
     /// Whether the route is about the operator's things.
     pub(crate) of_operator: bool,
+    /// Whether the route lets its requests in by itself, as questions that take a place in the queue.
+    pub(crate) asks: bool,
 }
 
 /// Lets a request in, or answers it.
@@ -203,8 +205,12 @@ fn admit(
         .with_resource("route", route_of(request));
     app.trail.write(&record)?;
     decision?;
+    let context = context_of(app, request, id.clone(), caller);
+    if !post.asks {
+        app.gateway.admit_administration(&context)?;
+    }
     let tag = Tag::of(id).shaped(shape_of(request.uri().path()));
-    Ok((Visit { context: context_of(app, request, id.clone(), caller), tenant, tag }, needs))
+    Ok((Visit { context, tenant, tag }, needs))
 }
 
 /// The route, as records name it: without what stands in its place for ids.

@@ -23,7 +23,17 @@ struct Route {
     method: &'static str,
     path: &'static str,
     gate: Gate,
+    /// Whether its requests ask something, and so take of what their caller may ask, and a place in the queue. All others are
+    /// administration to the limits.
+    asks: bool,
     handler: MethodRouter<Arc<App>>,
+}
+
+impl Route {
+    /// The same, whose handler lets its requests in by itself.
+    fn that_asks(self) -> Self {
+        Self { asks: true, ..self }
+    }
 }
 
 /// All of them.
@@ -31,12 +41,12 @@ fn routes() -> Vec<Route> {
     use Gate::{Allowed, OfOperator, Open};
     vec![
         // OpenAI
-        post("/v1/chat/completions", Allowed(AnswersAsk), openai::chat_completions),
-        post("/v1/embeddings", Allowed(AnswersAsk), openai::embeddings),
+        post("/v1/chat/completions", Allowed(AnswersAsk), openai::chat_completions).that_asks(),
+        post("/v1/embeddings", Allowed(AnswersAsk), openai::embeddings).that_asks(),
         get("/v1/models", Allowed(AnswersAsk), openai::models),
         get("/v1/models/{*model}", Allowed(AnswersAsk), openai::model),
         // Anthropic
-        post("/v1/messages", Allowed(AnswersAsk), anthropic::messages),
+        post("/v1/messages", Allowed(AnswersAsk), anthropic::messages).that_asks(),
         post("/v1/messages/count_tokens", Allowed(AnswersAsk), anthropic::count_tokens),
         // Knowledge
         post("/v1/documents", Allowed(DocumentsWrite), documents::add),
@@ -44,7 +54,7 @@ fn routes() -> Vec<Route> {
         get("/v1/documents/{*doc_id}", Allowed(DocumentsRead), documents::get),
         delete("/v1/documents/{*doc_id}", Allowed(DocumentsWrite), documents::delete),
         get("/v1/corpora", Allowed(DocumentsRead), documents::corpora),
-        post("/v1/search", Allowed(DocumentsRead), search::search),
+        post("/v1/search", Allowed(DocumentsRead), search::search).that_asks(),
         // Administration
         post("/admin/keys", Allowed(KeysManage), keys::create),
         get("/admin/keys", Allowed(KeysManage), keys::list),
@@ -88,7 +98,7 @@ fn routes() -> Vec<Route> {
         post("/console/session/end", Open, console::sign_out),
         get("/console/login", Open, console::log_in),
         get("/console/login/callback", Open, console::logged_in),
-        get("/console/search", Allowed(DocumentsRead), console::search),
+        get("/console/search", Allowed(DocumentsRead), console::search).that_asks(),
         get("/console/search/document", Allowed(DocumentsRead), console::document),
         // Operations
         get("/healthz", Open, operations::healthz),
@@ -106,18 +116,18 @@ pub fn list() -> impl Iterator<Item = (&'static str, &'static str, Gate)> {
 
 /// All routes, each behind its gate.
 pub fn router(app: Arc<App>) -> Router {
-    let behind = |permission: Permission, of_operator: bool, handler: MethodRouter<Arc<App>>| {
-        let post = Post { app: app.clone(), permission, of_operator };
+    let behind = |permission: Permission, of_operator: bool, asks: bool, handler: MethodRouter<Arc<App>>| {
+        let post = Post { app: app.clone(), permission, of_operator, asks };
         handler.route_layer(axum::middleware::from_fn_with_state(post, guard::pass))
     };
     let mut router = Router::new();
-    for route in routes() {
-        let handler = match route.gate {
-            Gate::Open => route.handler,
-            Gate::Allowed(permission) => behind(permission, false, route.handler),
-            Gate::OfOperator(permission) => behind(permission, true, route.handler),
+    for Route { path, gate, asks, handler, .. } in routes() {
+        let handler = match gate {
+            Gate::Open => handler,
+            Gate::Allowed(permission) => behind(permission, false, asks, handler),
+            Gate::OfOperator(permission) => behind(permission, true, asks, handler),
         };
-        router = router.route(route.path, handler);
+        router = router.route(path, handler);
     }
     router
         .fallback(operations::not_found)
@@ -137,7 +147,7 @@ macro_rules! method {
             T: 'static,
         {
             let handler = MethodRouter::new().on(MethodFilter::$filter, handler);
-            Route { method: stringify!($filter), path, gate, handler }
+            Route { method: stringify!($filter), path, gate, asks: false, handler }
         }
     };
 }

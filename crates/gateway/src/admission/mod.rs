@@ -40,6 +40,8 @@ pub struct AdmissionSettings {
     pub per_user: Limits,
     /// What each address may ask.
     pub per_address: Limits,
+    /// What each API key may do beside asking: requests to documents and to the administration, which wait in no queue.
+    pub administration: Option<Rate>,
     /// The tiers, the one that is answered first at the front; never empty. Keys without a tier are in the last.
     pub tiers: Vec<TierSettings>,
 }
@@ -91,6 +93,7 @@ impl Default for AdmissionSettings {
             per_key: Limits::default(),
             per_user: Limits::default(),
             per_address: Limits::default(),
+            administration: None,
             tiers: vec![TierSettings::named(TierName::new(ONLY_TIER))],
         }
     }
@@ -146,7 +149,7 @@ pub enum Refusal {
     Limited {
         /// Whose limit it is: `key`, `user`, `address`, `tier`.
         whose: &'static str,
-        /// What is limited: `requests`, `tokens`.
+        /// What is limited: `requests`, `tokens`, `administration`.
         what: &'static str,
         /// How long until it may be asked again; `None` where it never may, because it is more than the limit.
         wait: Option<Duration>,
@@ -170,6 +173,7 @@ pub enum Refusal {
 }
 
 fn describe_limit(whose: &str, what: &str, wait: &Option<Duration>) -> String {
+    let what = if what == ADMINISTRATION { "requests to documents and administration" } else { what };
     match wait {
         Some(wait) => format!(
             "the limit of {what} a minute of this {whose} is reached; ask again in {} s",
@@ -234,6 +238,9 @@ impl Holder {
     }
 }
 
+/// What is limited of requests that ask nothing.
+const ADMINISTRATION: &str = "administration";
+
 /// Buckets that are remembered, of each kind.
 const REMEMBERED: usize = 200_000;
 
@@ -242,6 +249,7 @@ pub struct Admission {
     settings: AdmissionSettings,
     requests: RateTable<Holder>,
     tokens: RateTable<Holder>,
+    administration: RateTable<KeyId>,
     state: Mutex<State>,
     clock: Clock,
     origin: Instant,
@@ -298,6 +306,7 @@ impl Admission {
         Arc::new(Self {
             requests: RateTable::new(REMEMBERED),
             tokens: RateTable::new(REMEMBERED),
+            administration: RateTable::new(REMEMBERED),
             state: Mutex::new(State {
                 queue,
                 waiting: HashMap::new(),
@@ -379,6 +388,21 @@ impl Admission {
         let retry_after = self.state().queue.retry_after(tier);
         admitted.charged.give_back(self);
         Err(refused(reason, retry_after, level))
+    }
+
+    /// Lets a request in that asks nothing: one to documents or to the administration. Such a request takes no place in the queue,
+    /// and nothing of what its caller may ask.
+    ///
+    /// # Errors
+    /// [`Refusal::Limited`] beyond the limit of such requests.
+    pub fn admit_administration(&self, caller: &Caller) -> Result<(), Refusal> {
+        let Some(rate) = self.settings.administration else { return Ok(()) };
+        self.administration.take(&caller.holder(), rate, self.now(), 1).map(drop).map_err(|wait| {
+            let (whose, what) = ("key", ADMINISTRATION);
+            measure::limited(whose, what);
+            let standing = Standing { requests: Some(wait.allowance), tokens: None, level: self.level() };
+            Refusal::Limited { whose, what, wait: wait.after, standing }
+        })
     }
 
     /// Notes how close something else is to its limit, which all requests need: the level rises with it, and from a high

@@ -55,6 +55,34 @@ async fn ask_later(
 const PER_MINUTE: Rate = Rate { per_minute: 2, burst: 2 };
 
 #[tokio::test(start_paused = true)]
+async fn what_asks_nothing_has_a_limit_of_its_own_for_each_key() {
+    let requests = Limits { requests: Some(PER_MINUTE), tokens: None };
+    let settings = AdmissionSettings {
+        per_key: requests,
+        administration: Some(PER_MINUTE),
+        ..AdmissionSettings::default()
+    };
+    let admission = admission(settings);
+    let (one, other) = (caller("a", None), caller("b", None));
+    for _ in 0..2 {
+        admission.admit_administration(&one).unwrap();
+    }
+    let refused = admission.admit_administration(&one).unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.retry_after()),
+        ("rate_limit_exceeded", Some(Duration::from_secs(30)))
+    );
+    assert!(refused.to_string().contains("documents and administration a minute of this key"), "{refused}");
+    admission.admit_administration(&other).unwrap();
+    for _ in 0..2 {
+        ask(&admission, &one, 10).await.unwrap().begins();
+    }
+    assert!(ask(&admission, &one, 10).await.is_err());
+    tokio::time::advance(Duration::from_secs(30)).await;
+    admission.admit_administration(&one).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_kind_of_limit_holds_and_says_whose_it_is_and_how_long() {
     let requests = Limits { requests: Some(PER_MINUTE), tokens: None };
     let tokens = Limits { requests: None, tokens: Some(Rate { per_minute: 100, burst: 20 }) };

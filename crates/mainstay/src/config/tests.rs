@@ -207,6 +207,8 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ("limits.per_address.burst_requests", "-1"),
     ("limits.per_address.tokens_per_minute", "\"many\""),
     ("limits.per_address.burst_tokens", "0"),
+    ("limits.administration.requests_per_minute", "0"),
+    ("limits.administration.burst_requests", "-1"),
     ("limits.tiers.*.priority", "-1"),
     ("limits.tiers.*.max_waiting", "\"all\""),
     ("limits.tiers.*.max_running", "0"),
@@ -599,8 +601,6 @@ headers = { Host = "x", "X Y" = "z", X-Api-Key = "hunter2", X-Org = "42" }
 }
 
 #[test]
-fn what_may_not_be_connected_to_is_refused_at_the_start() {
-#[test]
 fn a_configuration_that_would_let_data_leave_its_region_is_refused() {
     let config = |here: &str, provider: &str, corpus: &str| {
         format!(
@@ -638,6 +638,8 @@ fn a_configuration_that_would_let_data_leave_its_region_is_refused() {
     }
 }
 
+#[test]
+fn what_may_not_be_connected_to_is_refused_at_the_start() {
     let config = |outbound: &str| {
         format!(
             "[security]\noutbound = [{outbound}]\n[providers.openai]\napi_key = \"env:K\"\n\

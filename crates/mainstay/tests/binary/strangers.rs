@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::running::{Running, send};
+use crate::running::{Running, call, mainstay, send};
 
 /// Sends this and nothing more, and reads until the server has said all.
 fn say(address: &str, text: &str) -> String {
@@ -135,4 +135,105 @@ fn where_a_caller_says_to_come_from_counts_behind_a_proxy_alone_and_then_what_th
     // What the caller had put there stands before what the proxy adds.
     let with_proxy = ["10.0.0.1, 192.0.2.7", "10.0.0.2, 192.0.2.7", "10.0.0.2, 192.0.2.8"];
     assert_eq!(searches_from(folder().path(), true, &with_proxy), [200, 429, 200]);
+}
+
+#[test]
+fn what_asks_nothing_has_a_limit_of_its_own_and_ingest_waits_for_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[limits.administration]\nrequests_per_minute = 1\nburst_requests = 2\n";
+    std::fs::write(folder.path().join("mainstay.toml"), config).unwrap();
+    let running = Running::start(folder.path());
+    let key = running.api_key.clone().unwrap();
+    for path in ["/admin/keys", "/v1/documents"] {
+        assert_eq!(running.call("GET", path, None).0, 200, "{path}");
+    }
+    let asked = json!({ "model": "assistant", "messages": [{ "role": "user", "content": "Hello?" }] });
+    let searched = json!({ "query": "ships" });
+    for (method, path, body, expected) in [
+        ("GET", "/admin/tenants", None, 429),
+        ("POST", "/v1/documents", Some(&searched), 429),
+        ("GET", "/console/search/document", None, 429),
+        ("GET", "/v1/models", None, 429),
+        ("POST", "/v1/search", Some(&searched), 200),
+        ("POST", "/v1/chat/completions", Some(&asked), 200),
+        ("GET", "/console/search", None, 200),
+        ("GET", "/healthz", None, 200),
+    ] {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let json = "content-type: application/json\r\n";
+        let (status, head, answer) =
+            send(&running.address, &key, method, path, json, body.as_bytes()).unwrap();
+        assert_eq!(status, expected, "{method} {path}: {answer}");
+        let waits = head.to_lowercase().contains("\r\nretry-after: ");
+        assert!(waits == (status == 429) || path.starts_with("/console/"), "{path}: {head}");
+    }
+    drop(running);
+
+    let config = "[limits.administration]\nrequests_per_minute = 6000\nburst_requests = 1\n";
+    std::fs::write(folder.path().join("mainstay.toml"), config).unwrap();
+    for number in 0..12 {
+        let text = format!("The keeper of light number {number} winds the clock.");
+        std::fs::write(folder.path().join(format!("light-{number}.txt")), text).unwrap();
+    }
+    let running = Running::start(folder.path());
+    let ingested = mainstay(folder.path(), &["ingest", "."]);
+    let (said, complained) =
+        (String::from_utf8_lossy(&ingested.stdout), String::from_utf8_lossy(&ingested.stderr));
+    assert!(ingested.status.success(), "{said}{complained}");
+    let (_, documents) = call(&running.address, &key, "GET", "/v1/documents", None).unwrap();
+    let there = documents["data"].as_array().unwrap().iter();
+    let there = there.filter(|one| one["doc_id"].as_str().unwrap_or_default().contains("light-"));
+    assert_eq!(there.count(), 12, "{said}{complained}{documents}");
+}
+
+#[test]
+fn nobody_writes_lines_of_their_own_into_the_log_or_sends_control_characters_through_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let running =
+        Running::start_logging(folder.path(), std::fs::File::create(&path).unwrap().into(), Some("trace"));
+    let key = running.api_key.as_deref().unwrap();
+    let forged = "x\n2026-01-01T00:00:00.000000Z  INFO forged\r\x1b[2Jforged\u{9b}2J\u{202e}";
+    let question = json!([{ "role": "user", "content": forged, "name": forged }]);
+    for (path, body) in [
+        ("/v1/documents", json!({ "doc_id": "d", "text": forged, "title": forged })),
+        ("/v1/documents", json!({ "corpus": forged, "doc_id": "d", "text": forged, "title": forged })),
+        (
+            "/v1/documents",
+            json!({ "doc_id": forged, "text": "Ships.", "title": forged, "metadata": { forged: forged } }),
+        ),
+        ("/v1/search", json!({ "corpus": forged, "query": forged })),
+        ("/v1/search", json!({ "query": "ships", "filter": { forged: forged } })),
+        ("/v1/chat/completions", json!({ "model": forged, "messages": question })),
+        ("/v1/chat/completions", json!({ "model": "assistant", "messages": question, "user": forged })),
+        ("/v1/messages", json!({ "model": forged, "messages": question, "max_tokens": 5 })),
+        ("/v1/embeddings", json!({ "model": forged, "input": forged })),
+        ("/admin/keys", json!({ "name": forged, "role": forged })),
+        ("/admin/tenants", json!({ "id": forged, "name": forged })),
+        ("/admin/erasures", json!({ "user": forged })),
+        ("/admin/index/rebuild", json!({ "corpus": forged })),
+        ("/admin/policies/test", json!({ forged: forged })),
+    ] {
+        let (status, answer) = running.call("POST", path, Some(&body));
+        assert!((200..500).contains(&status), "{path}: {answer}");
+    }
+    let encoded = "%0A2026%0Dforged%1B%5B2J%C2%9B";
+    for target in ["/v1/documents/", "/v1/models/", "/admin/tenants/", "/v1/nowhere/"] {
+        send(&running.address, key, "GET", &format!("{target}{encoded}"), "", &[]).unwrap();
+    }
+    // What is no request in HTTP comes no further than to its parser.
+    for headers in [
+        "x-mainstay-team: a\x1b[2Jforged\r\n",
+        "x-mainstay-team: a\n2026 forged\r\n",
+        "x-request-id: \u{9b}forged\r\n",
+    ] {
+        let _ = send(&running.address, key, "GET", "/v1/models", headers, &[]);
+    }
+    drop(running);
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert!(log.contains("documents added"), "{log}");
+    for line in log.lines() {
+        assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
+        assert!(line.starts_with("20") && !line.starts_with("2026-01-01"), "{line:?}");
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) struct RawLimits {
     per_user: RawRates,
     /// What each address may ask.
     per_address: RawRates,
+    /// What each API key may do beside asking: requests to documents and to the administration.
+    administration: RawRequests,
     /// Groups of callers that are served alike, by the name that keys have.
     tiers: BTreeMap<String, RawTier>,
 }
@@ -55,6 +57,18 @@ struct RawRates {
     /// Tokens at once, after a while without any.
     #[schemars(example = 200_000, range(min = 1))]
     burst_tokens: Option<u64>,
+}
+
+/// How many requests may come.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawRequests {
+    /// Requests in a minute.
+    #[schemars(example = 600, range(min = 1))]
+    requests_per_minute: Option<u64>,
+    /// Requests at once, after a while without any.
+    #[schemars(example = 1200, range(min = 1))]
+    burst_requests: Option<u64>,
 }
 
 /// A group of callers that is served alike.
@@ -104,6 +118,7 @@ impl RawLimits {
             per_key: self.per_key.check(&at.key("per_key"), findings),
             per_user: self.per_user.check(&at.key("per_user"), findings),
             per_address: self.per_address.check(&at.key("per_address"), findings),
+            administration: self.administration.check(&at.key("administration"), findings),
             tiers: if tiers.is_empty() { defaults.tiers } else { tiers },
         }
     }
@@ -141,21 +156,34 @@ fn check_tiers(tiers: BTreeMap<String, RawTier>, at: &KeyPath, findings: &mut Fi
 
 impl RawRates {
     fn check(self, at: &KeyPath, findings: &mut Findings) -> Limits {
-        let mut rate = |name: &str, per_minute: Option<u64>, burst: Option<u64>| {
-            let burst_key = at.key(format!("burst_{name}"));
-            match (per_minute, burst) {
-                (Some(per_minute), burst) => Some(Rate { per_minute, burst: burst.unwrap_or(per_minute) }),
-                (None, Some(_)) => {
-                    let hint = format!("say how many come back in a minute: {name}_per_minute");
-                    findings.report(&burst_key, "a burst needs a limit that it goes beyond", hint);
-                    None
-                }
-                (None, None) => None,
-            }
-        };
         Limits {
-            requests: rate("requests", self.requests_per_minute, self.burst_requests),
-            tokens: rate("tokens", self.tokens_per_minute, self.burst_tokens),
+            requests: rate("requests", self.requests_per_minute, self.burst_requests, at, findings),
+            tokens: rate("tokens", self.tokens_per_minute, self.burst_tokens, at, findings),
         }
+    }
+}
+
+impl RawRequests {
+    fn check(self, at: &KeyPath, findings: &mut Findings) -> Option<Rate> {
+        rate("requests", self.requests_per_minute, self.burst_requests, at, findings)
+    }
+}
+
+fn rate(
+    name: &str,
+    per_minute: Option<u64>,
+    burst: Option<u64>,
+    at: &KeyPath,
+    findings: &mut Findings,
+) -> Option<Rate> {
+    match (per_minute, burst) {
+        (Some(per_minute), burst) => Some(Rate { per_minute, burst: burst.unwrap_or(per_minute) }),
+        (None, Some(_)) => {
+            let hint = format!("say how many come back in a minute: {name}_per_minute");
+            let key = at.key(format!("burst_{name}"));
+            findings.report(&key, "a burst needs a limit that it goes beyond", hint);
+            None
+        }
+        (None, None) => None,
     }
 }
