@@ -102,7 +102,8 @@ pub struct PassageScore {
     pub parent: Option<f32>,
     /// BM25 of its runs of characters, where the corpus is searched by them.
     pub grams: Option<f32>,
-    /// Cosine similarity of the second, better vectors, where the corpus has them.
+    /// Cosine similarity of the second, better vectors, where the corpus has them: with the question after it was moved towards
+    /// the best passages.
     pub upgraded: Option<f32>,
     /// How close it is to the question piece by piece, −1 to 1, where it was among the best and has been compared so.
     pub multi_vector: Option<f32>,

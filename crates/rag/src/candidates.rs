@@ -70,7 +70,7 @@ impl Library {
         }
         let mut found = self.find(&view, &plan, query).await?;
         let chunks: Vec<ChunkId> = found.chunks().into_iter().collect();
-        found.close = self.compare_closely(&plan, chunks.clone()).await?;
+        self.compare_closely(&plan, &mut found, chunks.iter().copied()).await?;
         let rows = self
             .documents
             .hydrate(&query.tenant, &query.corpus, &chunks)

@@ -45,6 +45,10 @@ impl IndexSettings {
     pub(crate) fn check_search(&self, search: &Search) -> Result<(), IndexError> {
         let fits = match &search.query {
             Query::Dense { vector, .. } => self.check_dense(vector),
+            Query::Towards { share, .. } if !share.is_finite() => {
+                Err("its share is no finite number".to_owned())
+            }
+            Query::Towards { vector, .. } => self.check_dense(vector),
             Query::Sparse { channel, vector } => self.check_sparse(*channel, vector),
             Query::Multi { vector, .. } => self.check_multi(vector),
         };

@@ -35,6 +35,7 @@ macro_rules! conformance_tests {
             namespaces_see_nothing_of_each_other,
             hostile_names_are_names_like_others,
             a_dense_search_finds_the_nearest_first,
+            a_question_is_moved_towards_chunks,
             a_sparse_search_weighs_rare_terms_more,
             a_search_returns_one_list_per_query_in_order,
             what_has_nothing_in_common_is_not_found,
@@ -291,6 +292,35 @@ pub async fn a_dense_search_finds_the_nearest_first(index: &dyn VectorIndex) {
     }
     let exact = Query::Dense { vector: vec![1.0, 0.0, 0.0, 0.0], accuracy: Accuracy::Exact };
     assert_eq!(found(index, &namespace, Search { query: exact, limit: 9, filter: None }).await, [2, 4, 1, 3]);
+}
+
+/// Scenario.
+pub async fn a_question_is_moved_towards_chunks(index: &dyn VectorIndex) {
+    let namespace = opened(index).await;
+    let points = vec![
+        point(1, [0.6, 0.8, 0.0, 0.0], &[]),
+        point(2, [0.6, 0.0, 0.8, 0.0], &[]),
+        point(3, [0.0, 0.0, 1.0, 0.0], &[]),
+        point(4, [0.0, 1.0, 0.0, 0.0], &[]),
+    ];
+    index.upsert(&namespace, points).await.unwrap();
+    let towards = |chunks: &[u64], share| {
+        let chunks = chunks.iter().copied().map(ChunkId).collect();
+        let query = Query::Towards { vector: vec![1.0, 0.0, 0.0, 0.0], chunks, share };
+        Search { query, limit: 2, filter: None }
+    };
+    // (1, 0, 0, 0) and half of (.3, .4, .5, 0), of length 1; the seventh does not exist.
+    let hits = hits(index, &namespace, towards(&[1, 3, 7], 0.5)).await;
+    assert_eq!(hits.iter().map(|hit| hit.chunk.0).collect::<Vec<_>>(), [2, 1]);
+    let length = (1.15f32 * 1.15 + 0.2 * 0.2 + 0.25 * 0.25).sqrt();
+    for (hit, expected) in hits.iter().zip([1.15 * 0.6 + 0.25 * 0.8, 1.15 * 0.6 + 0.2 * 0.8]) {
+        assert!((hit.score - expected / length).abs() < 1e-3, "{hit:?} instead of {}", expected / length);
+    }
+    // Towards nothing it stays where it is.
+    let mut alone = found(index, &namespace, towards(&[7], 0.5)).await;
+    alone.sort_unstable();
+    assert_eq!(alone, [1, 2]);
+    assert_eq!(found(index, &namespace, towards(&[4], 9.0)).await, [4, 1]);
 }
 
 /// Scenario.

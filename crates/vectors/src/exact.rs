@@ -10,6 +10,7 @@ use mainstay_domain::port::MultiVector;
 use crate::error::IndexError;
 use crate::port::{
     Checkpoint, Hit, IndexSettings, IndexStats, Namespace, Point, Query, Search, SparseChannel, VectorIndex,
+    move_towards,
 };
 use crate::sparse::SparseVector;
 
@@ -122,6 +123,11 @@ impl Contents {
         self.settings.check_search(search)?;
         let score: Box<dyn Fn(&Point) -> f32> = match &search.query {
             Query::Dense { vector, .. } => Box::new(|point| dot(vector, &point.dense)),
+            Query::Towards { vector, chunks, share } => {
+                let known = chunks.iter().filter_map(|chunk| self.points.get(chunk));
+                let moved = move_towards(vector, known.map(|point| point.dense.as_slice()), *share);
+                Box::new(move |point| dot(&moved, &point.dense))
+            }
             Query::Sparse { channel, vector } => {
                 let weighted = self.weigh_by_rarity(*channel, vector);
                 Box::new(move |point| sparse_score(&weighted, sparse_of(point, *channel)))

@@ -178,6 +178,17 @@ pub enum Query {
         /// How sure to be that nothing better was missed.
         accuracy: Accuracy,
     },
+    /// The same as [`Query::Dense`] after the question was moved towards chunks: by the dot product with
+    /// `(q + share · mean of the chunks' vectors) / length` (Rocchio's relevance feedback). Chunks that the index does not have
+    /// count for nothing.
+    Towards {
+        /// The question's vector q, of length 1.
+        vector: Vec<f32>,
+        /// The chunks.
+        chunks: Vec<ChunkId>,
+        /// How much their mean counts beside the question.
+        share: f32,
+    },
     /// The chunks that share terms with this vector, by `Σ idf(term) · query weight · chunk weight`, where
     /// `idf = ln(1 + (N - n + 0.5) / (n + 0.5))` for a term that n of the N chunks contain: BM25's. Chunks deleted since
     /// the last [`VectorIndex::optimize`] may still be counted in n and N; they are never found.
@@ -196,6 +207,24 @@ pub enum Query {
         /// The chunks that are compared.
         among: Vec<ChunkId>,
     },
+}
+
+/// Where [`Query::Towards`] searches from, of length 1: the question, and by `share` the mean of these vectors.
+pub(crate) fn move_towards<'v>(
+    question: &[f32],
+    vectors: impl Iterator<Item = &'v [f32]>,
+    share: f32,
+) -> Vec<f32> {
+    let (mut sum, mut count) = (vec![0.0; question.len()], 0.0f32);
+    for vector in vectors {
+        count += 1.0;
+        sum.iter_mut().zip(vector).for_each(|(sum, number)| *sum += number);
+    }
+    let of_sum = share / count.max(1.0);
+    let moved = question.iter().zip(sum).map(|(number, sum)| number + of_sum * sum);
+    let moved: Vec<f32> = moved.collect();
+    let length = moved.iter().map(|number| number * number).sum::<f32>().sqrt();
+    if length > 0.0 { moved.into_iter().map(|number| number / length).collect() } else { moved }
 }
 
 /// How a dense search trades time for certainty.

@@ -14,7 +14,7 @@ use super::EmbeddedOptions;
 use super::codes;
 use super::payload::{self, IndexedFields};
 use crate::filter::Filter;
-use crate::port::{Accuracy, Hit, IndexSettings, Point, Query, Search};
+use crate::port::{Accuracy, Hit, IndexSettings, Point, Query, Search, move_towards};
 use crate::sparse::SparseVector;
 
 /// Qdrant's name of the dense vector.
@@ -150,6 +150,13 @@ impl Shard {
                 return Ok(hits);
             }
             Query::Dense { vector, accuracy } => dense_query(vector, accuracy),
+            Query::Towards { vector, chunks, share } => {
+                let known = self.vectors_of(DENSE, &chunks, None)?;
+                let known: Vec<Vec<f32>> =
+                    known.into_iter().filter_map(|(_, vector)| dense_of(vector)).collect();
+                let moved = move_towards(&vector, known.iter().map(Vec::as_slice), share);
+                dense_query(moved, Accuracy::Indexed)
+            }
             Query::Sparse { channel, vector } => {
                 (qdrant::VectorInternal::Sparse(engine_sparse(vector)), channel.as_str(), None)
             }
@@ -183,6 +190,21 @@ impl Shard {
         among: &[ChunkId],
         filter: Option<&Filter>,
     ) -> Result<Vec<Hit>, EngineError> {
+        let found = self.vectors_of(MULTI, among, filter)?;
+        let codes = found.into_iter().filter_map(|(chunk, vector)| Some((chunk, codes_of(vector)?)));
+        let (chunks, codes): (Vec<ChunkId>, Vec<Vec<u8>>) = codes.unzip();
+        let scores = codes::closeness(question, &codes);
+        let hits = chunks.into_iter().zip(scores).map(|(chunk, score)| Hit { chunk, score });
+        Ok(Hit::best_first(hits.collect()))
+    }
+
+    /// The vectors of this name that chunks have, those of them that there are and that the filter passes, in any order.
+    fn vectors_of(
+        &self,
+        name: &str,
+        among: &[ChunkId],
+        filter: Option<&Filter>,
+    ) -> Result<Vec<(ChunkId, qdrant::VectorInternal)>, EngineError> {
         let request = qdrant::QueryRequest {
             prefetches: Vec::new(),
             query: None,
@@ -191,16 +213,15 @@ impl Shard {
             limit: among.len(),
             offset: 0,
             params: None,
-            with_vector: qdrant::WithVector::Selector(vec![MULTI.to_owned()]),
+            with_vector: qdrant::WithVector::Selector(vec![name.to_owned()]),
             with_payload: qdrant::WithPayloadInterface::Bool(false),
         };
         let found = guarded(|| self.engine.get().query(request))?;
-        let codes =
-            found.into_iter().filter_map(|point| Some((chunk_of(point.id)?, codes_of(point.vector?)?)));
-        let (chunks, codes): (Vec<ChunkId>, Vec<Vec<u8>>) = codes.unzip();
-        let scores = codes::closeness(question, &codes);
-        let hits = chunks.into_iter().zip(scores).map(|(chunk, score)| Hit { chunk, score });
-        Ok(Hit::best_first(hits.collect()))
+        let vector = |point: qdrant::ScoredPoint| {
+            let qdrant::VectorStructInternal::Named(mut named) = point.vector? else { return None };
+            Some((chunk_of(point.id)?, named.remove(name)?))
+        };
+        Ok(found.into_iter().filter_map(vector).collect())
     }
 
     /// Writes everything to the disk, then calls `then` before anything else can be written.
@@ -350,7 +371,9 @@ fn dense_query(
 
 fn finds_nothing(query: &Query) -> bool {
     match query {
-        Query::Dense { vector, .. } => vector.iter().all(|&number| number == 0.0),
+        Query::Dense { vector, .. } | Query::Towards { vector, .. } => {
+            vector.iter().all(|&number| number == 0.0)
+        }
         Query::Sparse { vector, .. } => vector.is_empty(),
         Query::Multi { vector, among } => vector.is_empty() || among.is_empty(),
     }
@@ -369,10 +392,16 @@ fn chunk_of(id: qdrant::PointId) -> Option<ChunkId> {
     }
 }
 
+fn dense_of(vector: qdrant::VectorInternal) -> Option<Vec<f32>> {
+    match vector {
+        qdrant::VectorInternal::Dense(numbers) => Some(numbers),
+        _ => None,
+    }
+}
+
 /// The codes of a point, one after the other; `None` where it has none.
-fn codes_of(vector: qdrant::VectorStructInternal) -> Option<Vec<u8>> {
-    let qdrant::VectorStructInternal::Named(mut named) = vector else { return None };
-    let qdrant::VectorInternal::MultiDense(rows) = named.remove(MULTI)? else { return None };
+fn codes_of(vector: qdrant::VectorInternal) -> Option<Vec<u8>> {
+    let qdrant::VectorInternal::MultiDense(rows) = vector else { return None };
     let bytes: Vec<u8> = rows.flattened_vectors.into_iter().map(|byte| byte as u8).collect();
     // What stands for none ends with 0.
     bytes.last().is_some_and(|&divisor| divisor > 0).then_some(bytes)
